@@ -1,0 +1,1 @@
+//! The same core in one deterministic loop; analytics and the HTML report.

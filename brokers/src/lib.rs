@@ -1,0 +1,1 @@
+//! Who we talk to: order entry adapters, the simulated exchange among them.

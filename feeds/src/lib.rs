@@ -1,0 +1,1 @@
+//! Market data in: history files and live quotes, one file per source.

@@ -1,0 +1,1 @@
+//! Order management: order life cycle, positions, cash and exposure. Pure.

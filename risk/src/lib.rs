@@ -1,0 +1,1 @@
+//! What is allowed: pre-trade checks, halt, after-trade monitors; the only maker of Approved orders. Pure.

@@ -1,0 +1,1 @@
+//! What is remembered: journal, history and imports behind narrow traits; embedded by default.

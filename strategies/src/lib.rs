@@ -1,0 +1,1 @@
+//! What we want: trait Strategy, streaming indicators, one file per strategy. Pure.

@@ -1,0 +1,1 @@
+//! Scenarios, parity, end to end: tests that need more than one crate.
