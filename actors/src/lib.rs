@@ -1,1 +1,46 @@
 //! How it runs: the supervision tree, one file per kind of actor.
+//!
+//! ```text
+//! Supervisor
+//! ├─ Journal        group commit; the only writer of the store's journal
+//! ├─ Session        time, phases
+//! ├─ Broker         the last gate and the connection behind it
+//! ├─ Account        the desk: reviews requests, applies reports
+//! ├─ Limit          watches figures after the trade and throws the switch
+//! ├─ Feed           brings the market's stream
+//! ├─ Symbol × n     hot quote; fans out to strategies
+//! └─ Strategy × n   decides
+//! ```
+//!
+//! Every actor file has the same shape: a header that says what it owns, hears and sends and what
+//! happens when it dies; then `Message`, `Arguments`, `State`, and a short `handle` that calls pure
+//! code. What they share:
+//!
+//! - [`address`]: where an actor can be reached, across its restarts
+//! - [`turn`]: lockstep for compressed time
+//! - [`clock`]: the seam for time
+//! - [`board`]: hot quotes, conflated: the latest wins
+//! - [`system`]: builds the whole tree and talks to it
+
+pub mod account;
+pub mod address;
+pub mod board;
+pub mod broker;
+pub mod clock;
+pub mod feed;
+pub mod journal;
+pub mod limit;
+pub mod session;
+pub mod strategy;
+pub mod supervisor;
+pub mod symbol;
+pub mod system;
+pub mod turn;
+
+pub use address::Address;
+pub use board::Board;
+pub use clock::Clock;
+pub use feed::{FeedSource, Polled};
+pub use supervisor::{RestartPolicy, Restarts};
+pub use system::{Fault, HostedBuild, System, SystemSettings, WarmUp};
+pub use turn::Turn;

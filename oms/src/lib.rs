@@ -1,1 +1,19 @@
-//! Order management: order life cycle, positions, cash and exposure. Pure.
+//! Order management: the one sequenced book of an account. Pure: reports in, changes out.
+//!
+//! - [`life_cycle`]: the `(status, event) → status` table
+//! - [`order`]: one order and what has happened to it
+//! - [`position`]: quantity, cost and realised result of one instrument
+//! - [`cash`]: the ledger of settled and unsettled money
+//! - [`book`]: all of them together, changed only by intents and execution reports
+
+pub mod book;
+pub mod cash;
+pub mod life_cycle;
+pub mod order;
+pub mod position;
+
+pub use book::{Anomaly, Applied, Book, BookSettings, FillEffect, Holding};
+pub use cash::CashLedger;
+pub use life_cycle::{OrderEvent, OrderStatus, transition};
+pub use order::Order;
+pub use position::Position;

@@ -1,1 +1,19 @@
-//! What is allowed: pre-trade checks, halt, after-trade monitors; the only maker of Approved orders. Pure.
+//! What is allowed. The only maker of [`Approved`] orders.
+//!
+//! - [`limits`]: the configured amounts; none has a default
+//! - [`checks`]: the pre-trade checks, one file each, one list
+//! - [`review`]: runs the list and seals what passes
+//! - [`halt`]: the switch that the last gate reads
+//! - [`monitor`]: watches after the trade that may trip the switch
+
+pub mod checks;
+pub mod halt;
+pub mod limits;
+pub mod monitor;
+pub mod review;
+
+pub use checks::{CHECKS, Check, Denial, Figure, Proposal, View};
+pub use halt::{HaltLevel, HaltSwitch};
+pub use limits::{Limits, LimitsSettings, MissingLimits};
+pub use monitor::DailyLoss;
+pub use review::{Approved, approve_cancel, review, review_replace};

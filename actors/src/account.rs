@@ -1,0 +1,671 @@
+//! Account: the one writer of an account's orders, positions, cash and exposure.
+//!
+//! Owns the desk. Hears requests from Strategies, reports from the Broker, prices ("look") from
+//! Symbols. Every intent goes to the Journal first and to the Broker only when the Journal says that
+//! it is durable; reports are applied as they come and journaled.
+//!
+//! When it dies: restarted by replaying the journal into a fresh desk. It then asks the Broker for
+//! every report after the last one the journal holds and for every order it had handed over, and
+//! tells each Strategy what it holds and has open. Requests in its mailbox are lost as decisions
+//! never made; reports are not lost, because the Broker's log keeps them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use brokers::BrokerOrder;
+use desk::{Ask, Desk, DeskSettings, Entry, HostSettings, Notice, NoticeKind, OpenOrder, Record, rebuild};
+use market::{ClientOrderId, ExecutionReport, InstrumentId, PhaseChange, ReportKind, StrategyId, Symbol, Timestamp};
+use oms::{Applied, Order, OrderStatus};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use risk::{HaltLevel, HaltSwitch};
+use store::JournalEntry;
+use tokio::sync::oneshot;
+
+use crate::address::Address;
+use crate::board::Board;
+use crate::broker::Command;
+use crate::clock::Clock;
+use crate::journal::SharedJournal;
+use crate::turn::Turn;
+use crate::{broker, journal, limit, strategy};
+
+/// How long an intent may wait for the journal before new orders stop (stated in RUNBOOK.md).
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
+/// How often that is looked at, and a failed journal is tried again.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Entries that may wait for a journal that does not answer. Beyond it nothing new is taken on.
+const MOST_UNCOMMITTED: usize = 100_000;
+
+/// What an Account hears.
+#[derive(Debug)]
+pub enum Message {
+    /// A strategy asks for something.
+    Ask {
+        /// Which strategy.
+        strategy: StrategyId,
+        /// What.
+        ask: Ask,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// The broker reported.
+    Report {
+        /// Its words.
+        report: ExecutionReport,
+        /// Their place in the connection's stream.
+        sequence: u64,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// The gate or the connection did not let a command out: certainly not sent.
+    NotSent {
+        /// Which.
+        command: Command,
+        /// Why.
+        reason: String,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// A command may or may not have reached the broker.
+    OutcomeUnknown {
+        /// Of which order.
+        client_order_id: ClientOrderId,
+        /// Why.
+        reason: String,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// What the broker knows of the orders it was asked about.
+    Found(Vec<(ClientOrderId, Option<BrokerOrder>)>),
+    /// Entries are durable.
+    Committed {
+        /// Up to this sequence.
+        through: u64,
+        /// Turns that waited for it.
+        turns: Vec<Turn>,
+    },
+    /// Entries are not durable.
+    JournalFailed {
+        /// Why.
+        reason: String,
+        /// Turns that waited for it.
+        turns: Vec<Turn>,
+    },
+    /// The Journal started anew; what it did not answer must be sent again.
+    JournalRestarted,
+    /// The Broker started anew; what it was handed must be asked about.
+    BrokerRestarted,
+    /// A Strategy started; it wants to know what it holds.
+    Hello {
+        /// Which.
+        strategy: StrategyId,
+    },
+    /// A price changed; the board has it.
+    Look {
+        /// Of what.
+        instrument: InstrumentId,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// The session moved on.
+    Phase {
+        /// To which phase.
+        change: PhaseChange,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// The switch was thrown.
+    Halted {
+        /// How far.
+        level: HaltLevel,
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// Look at what waits (live).
+    LookAtWaiting,
+    /// Tell how things stand.
+    Snapshot(oneshot::Sender<Snapshot>),
+    /// Panic, to show that it is survived.
+    #[cfg(feature = "faults")]
+    Fault,
+}
+
+/// How things stand.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The desk.
+    pub desk: Desk,
+    /// The record of the run.
+    pub record: Record,
+    /// Entries that are not durable yet.
+    pub uncommitted: usize,
+}
+
+/// What an Account is made of.
+#[derive(Clone)]
+pub struct Arguments {
+    /// Its own address.
+    pub address: Address<Message>,
+    /// Where entries go.
+    pub journal: Address<journal::Message>,
+    /// Where entries are read at the start.
+    pub stored: SharedJournal,
+    /// Where commands go.
+    pub broker: Address<broker::Message>,
+    /// Who watches the figures.
+    pub limit: Address<limit::Message>,
+    /// The strategies, by number.
+    pub strategies: Vec<(Address<strategy::Message>, HostSettings)>,
+    /// What the desk is made of.
+    pub desk: DeskSettings,
+    /// The switch.
+    pub halt: HaltSwitch,
+    /// The hot quotes.
+    pub board: Arc<Board>,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// A command that waits for its journal entry.
+struct Waiting {
+    sequence: u64,
+    since: Timestamp,
+    command: Command,
+    turn: Turn,
+}
+
+/// An Account at work.
+pub struct State {
+    arguments: Arguments,
+    desk: Desk,
+    record: Record,
+    sequence: u64,
+    broker_sequence: u64,
+    /// Commands not handed to the Broker yet, by sequence.
+    waiting: VecDeque<Waiting>,
+    /// Entries that the Journal has not answered, by sequence.
+    uncommitted: VecDeque<JournalEntry>,
+    journal_is_down: bool,
+}
+
+/// The kind of actor.
+pub struct Account;
+
+impl Actor for Account {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let mut state = State::recover(arguments)?;
+        if matches!(state.arguments.clock, Clock::System) {
+            myself.send_interval(LOOK_EVERY, || Message::LookAtWaiting);
+        }
+        state.arguments.board.forget_told();
+        state.arguments.address.bind(myself);
+        state.begin();
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        if !matches!(message, Message::LookAtWaiting) {
+            state.arguments.address.took();
+        }
+        match message {
+            Message::Ask { strategy, ask, turn } => state.ask(strategy, ask, turn),
+            Message::Report { report, sequence, turn } => state.numbered_report(report, sequence, &turn),
+            Message::NotSent { command, reason, turn } => state.not_sent(&command, reason, &turn),
+            Message::OutcomeUnknown { client_order_id, reason, turn } => {
+                state.outcome_unknown(client_order_id, &reason, turn);
+            }
+            Message::Found(found) => state.found(found),
+            Message::Committed { through, turns } => {
+                state.committed(through);
+                drop(turns);
+            }
+            Message::JournalFailed { reason, turns } => {
+                state.journal_failed(&reason);
+                drop(turns);
+            }
+            Message::JournalRestarted => state.send_uncommitted(),
+            Message::BrokerRestarted => state.sync(),
+            Message::Hello { strategy } => state.tell_holdings(strategy),
+            Message::Look { instrument, turn } => state.look(instrument, turn),
+            Message::Phase { change, turn } => state.phase(change, turn),
+            Message::Halted { level, by, reason, at, turn } => {
+                state.write(at, vec![Entry::Halt { level, by, reason }], turn);
+            }
+            Message::LookAtWaiting => state.look_at_waiting(),
+            Message::Snapshot(reply) => {
+                let mut record = state.record.clone();
+                record.close_day(state.desk.book());
+                let snapshot = Snapshot { desk: state.desk.clone(), record, uncommitted: state.uncommitted.len() };
+                // Whoever asked may have given up.
+                let _ = reply.send(snapshot);
+            }
+            #[cfg(feature = "faults")]
+            Message::Fault => panic!("fault injected into the account"),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Starting is recovering: the desk is what the journal says.
+    fn recover(arguments: Arguments) -> Result<Self, ActorProcessingErr> {
+        let mut recovered = Recovered::new(arguments.desk.clone(), arguments.halt.clone());
+        recovered.read(&arguments.stored, &arguments.desk.account)?;
+        let record = recovered.record();
+        Ok(Self {
+            record,
+            sequence: recovered.sequence,
+            broker_sequence: recovered.broker_sequence,
+            desk: recovered.desk,
+            waiting: VecDeque::new(),
+            uncommitted: VecDeque::new(),
+            journal_is_down: false,
+            arguments,
+        })
+    }
+
+    /// First acts: say in the journal who is who, mark the book, ask the broker, tell strategies.
+    fn begin(&mut self) {
+        let universe = Arc::clone(self.desk.universe());
+        let instruments: Vec<Symbol> = universe.iter().map(|(_, instrument)| instrument.symbol).collect();
+        let strategies = self.arguments.strategies.iter().map(|(_, settings)| settings.name.clone()).collect();
+        let cash = self.arguments.desk.book.cash;
+        let started = Entry::Started { instruments, strategies, cash };
+        self.write(self.arguments.clock.now(), vec![started], Turn::none());
+        for instrument in universe.ids() {
+            let top = self.arguments.board.top(instrument);
+            if top.is_known() {
+                self.desk.mark(instrument, top.last);
+            }
+        }
+        self.sync();
+        for place in 0..self.arguments.strategies.len() {
+            let id = self.arguments.strategies[place].1.id;
+            self.tell_holdings(id);
+        }
+    }
+
+    /// Asks the broker for reports that were missed and for every order that it was handed.
+    fn sync(&mut self) {
+        let waiting: Vec<ClientOrderId> =
+            self.waiting.iter().map(|waiting| waiting.command.client_order_id()).collect();
+        let orders = self.desk.book().open_orders().iter().map(|order| order.intent.client_order_id);
+        let orders = orders.filter(|id| !waiting.contains(id)).collect();
+        let message = broker::Message::Sync { after: self.broker_sequence, orders };
+        if let Err(error) = self.arguments.broker.send(message) {
+            tracing::warn!(%error, "will ask when the broker is back");
+        }
+    }
+
+    fn ask(&mut self, strategy: StrategyId, ask: Ask, turn: Turn) {
+        let now = self.arguments.clock.now();
+        self.begin_day(now);
+        match ask {
+            Ask::Submit(request) => {
+                self.record.counts.requests += 1;
+                let (instrument, side, quantity) = (request.instrument, request.side, request.quantity);
+                let top = self.arguments.board.top(instrument);
+                let reviewed = if self.uncommitted.len() < MOST_UNCOMMITTED && !self.journal_is_down {
+                    self.desk.request(&request, top, now)
+                } else {
+                    Err(risk::Denial {
+                        check: "journal",
+                        because: "the journal does not answer",
+                        asked: risk::Figure::Count(self.uncommitted.len() as u64),
+                        limit: risk::Figure::Count(MOST_UNCOMMITTED as u64),
+                    })
+                };
+                let kind = match reviewed {
+                    Ok(approved) => {
+                        self.record.counts.orders += 1;
+                        let order = *approved.get();
+                        let entry =
+                            Entry::Intent { order, worst_price: approved.worst_price(), signal: request.signal };
+                        self.write_command(now, entry, Command::Submit(approved), &turn);
+                        NoticeKind::Accepted { client_order_id: order.client_order_id, side, quantity }
+                    }
+                    Err(denial) => {
+                        self.record.counts.denials += 1;
+                        tracing::debug!(%denial, strategy = strategy.index(), "denied");
+                        self.write(now, vec![Entry::denied(request, &denial)], turn.clone());
+                        NoticeKind::Denied { side, quantity }
+                    }
+                };
+                self.tell(strategy, instrument, kind, turn);
+            }
+            Ask::Cancel(id) => {
+                // Only its own orders, and only open ones: an order that has just ended is fine.
+                let own = self.desk.book().order(&id).is_some_and(|order| order.intent.strategy == strategy);
+                if own && let Ok(approved) = self.desk.cancel(id, now) {
+                    self.record.counts.cancels += 1;
+                    let entry = Entry::CancelIntent { cancel: *approved.get() };
+                    self.write_command(now, entry, Command::Cancel(approved), &turn);
+                }
+            }
+        }
+    }
+
+    /// Journals a command's intent; the command leaves when the entry is durable.
+    fn write_command(&mut self, now: Timestamp, entry: Entry, command: Command, turn: &Turn) {
+        self.waiting.push_back(Waiting { sequence: self.sequence + 1, since: now, command, turn: turn.clone() });
+        self.write(now, vec![entry], turn.clone());
+        // A journal that is down must not hold back a cancel.
+        if self.journal_is_down {
+            self.release_cancels();
+        }
+    }
+
+    fn write(&mut self, at: Timestamp, entries: Vec<Entry>, turn: Turn) {
+        let entries: Vec<JournalEntry> = entries
+            .into_iter()
+            .map(|entry| {
+                self.sequence += 1;
+                encoded(&self.arguments.desk.account, self.sequence, at, &entry)
+            })
+            .collect();
+        self.uncommitted.extend(entries.iter().cloned());
+        if let Err(error) = self.arguments.journal.send(journal::Message::Append { entries, turn }) {
+            tracing::warn!(%error, "entries wait for the journal");
+        }
+    }
+
+    fn send_uncommitted(&mut self) {
+        let entries: Vec<JournalEntry> = self.uncommitted.iter().cloned().collect();
+        if !entries.is_empty() {
+            let _ = self.arguments.journal.send(journal::Message::Append { entries, turn: Turn::none() });
+        }
+    }
+
+    fn committed(&mut self, through: u64) {
+        while self.uncommitted.front().is_some_and(|entry| entry.sequence <= through) {
+            self.uncommitted.pop_front();
+        }
+        if self.journal_is_down && self.uncommitted.is_empty() {
+            tracing::warn!("the journal works again; new orders stay stopped until a person resumes");
+            self.journal_is_down = false;
+        }
+        while let Some(waiting) = self.waiting.pop_front_if(|waiting| waiting.sequence <= through) {
+            self.hand_over(waiting.command, waiting.turn);
+        }
+    }
+
+    fn hand_over(&mut self, command: Command, turn: Turn) {
+        let message = broker::Message::Send { command, turn: turn.clone() };
+        if self.arguments.broker.send(message).is_err() {
+            self.not_sent(&command, "the broker connection is down".to_owned(), &turn);
+        }
+    }
+
+    /// No new order leaves; those that wait are withdrawn, cancels go out at once.
+    fn journal_failed(&mut self, reason: &str) {
+        if !self.journal_is_down {
+            tracing::error!(reason, waiting = self.waiting.len(), "the journal failed: no new orders");
+        }
+        self.journal_is_down = true;
+        self.arguments.halt.raise(HaltLevel::StopNew);
+        self.release_cancels();
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.not_sent(&waiting.command, format!("not sent: the journal failed: {reason}"), &waiting.turn);
+        }
+    }
+
+    fn release_cancels(&mut self) {
+        let (cancels, rest) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting: &Waiting| matches!(waiting.command, Command::Cancel(_)));
+        self.waiting = rest;
+        for waiting in cancels {
+            self.hand_over(waiting.command, waiting.turn);
+        }
+    }
+
+    fn look_at_waiting(&mut self) {
+        let now = self.arguments.clock.now();
+        let patience = i64::try_from(JOURNAL_PATIENCE.as_nanos()).unwrap_or(i64::MAX);
+        if self.waiting.front().is_some_and(|waiting| now.nanos_since(waiting.since) > patience) {
+            self.journal_failed("no answer in time");
+        } else if self.journal_is_down {
+            self.send_uncommitted();
+        }
+    }
+
+    fn numbered_report(&mut self, report: ExecutionReport, sequence: u64, turn: &Turn) {
+        if sequence <= self.broker_sequence {
+            return;
+        }
+        if sequence > self.broker_sequence + 1 {
+            tracing::warn!(after = self.broker_sequence, got = sequence, "reports are missing, asking again");
+            return self.sync();
+        }
+        self.broker_sequence = sequence;
+        self.take(report, sequence, turn);
+    }
+
+    fn take(&mut self, report: ExecutionReport, broker_sequence: u64, turn: &Turn) {
+        let now = self.arguments.clock.now();
+        self.begin_day(now);
+        if matches!(report.kind, ReportKind::Rejected { .. }) {
+            self.record.counts.rejections += 1;
+        }
+        match self.desk.report(&report) {
+            Ok(applied) => {
+                self.record.applied(report.at, &applied);
+                self.log_fill(&applied);
+                self.write(now, vec![Entry::Report { report, broker_sequence }], turn.clone());
+                let kind = NoticeKind::Order { client_order_id: applied.client_order_id, status: applied.status };
+                self.tell(applied.strategy, applied.instrument, kind, turn.clone());
+            }
+            Err(anomaly) => {
+                self.record.counts.anomalies += 1;
+                tracing::error!(%anomaly, "execution report not applied");
+                let reason = anomaly.to_string();
+                self.write(now, vec![Entry::Anomaly { report, reason }], turn.clone());
+            }
+        }
+    }
+
+    fn log_fill(&self, applied: &Applied) {
+        let Some(fill) = &applied.fill else { return };
+        let symbol = self.desk.universe().symbol(applied.instrument);
+        let (quantity, price, order) = (fill.quantity, fill.price, applied.client_order_id);
+        tracing::info!(%order, side = %fill.side, %quantity, symbol, %price, "fill");
+        if fill.late {
+            tracing::error!(%order, symbol, "fill after the order had ended: applied, look at it");
+        }
+    }
+
+    /// A command certainly did not leave: the order ends, or stays as it was.
+    fn not_sent(&mut self, command: &Command, reason: String, turn: &Turn) {
+        let (instrument, kind) = match command {
+            Command::Submit(order) => (order.get().instrument, ReportKind::Rejected { reason }),
+            Command::Cancel(cancel) => (cancel.get().instrument, ReportKind::CancelRejected { reason }),
+            Command::Replace(replace) => (replace.get().instrument, ReportKind::ReplaceRejected { reason }),
+        };
+        let at = self.arguments.clock.now();
+        let report = ExecutionReport { at, client_order_id: command.client_order_id(), instrument, kind };
+        self.take(report, 0, turn);
+    }
+
+    fn outcome_unknown(&mut self, client_order_id: ClientOrderId, reason: &str, turn: Turn) {
+        tracing::error!(order = %client_order_id, reason, "outcome unknown: asking the broker");
+        if self.desk.outcome_unknown(client_order_id).is_ok() {
+            self.write(self.arguments.clock.now(), vec![Entry::OutcomeUnknown { client_order_id }], turn);
+        }
+        self.sync();
+    }
+
+    /// What the broker's word means for orders whose fate was open.
+    fn found(&mut self, found: Vec<(ClientOrderId, Option<BrokerOrder>)>) {
+        let now = self.arguments.clock.now();
+        for (id, known) in found {
+            let Some(order) = self.desk.book().order(&id) else { continue };
+            let (status, instrument, reached) = (order.status, order.intent.instrument, known.is_some());
+            let concluded = |kind| ExecutionReport { at: now, client_order_id: id, instrument, kind };
+            let reason = "the broker never received it".to_owned();
+            match status {
+                OrderStatus::PendingNew | OrderStatus::Unknown if !reached => {
+                    self.take(concluded(ReportKind::Rejected { reason }), 0, &Turn::none());
+                }
+                OrderStatus::PendingReplace => {
+                    self.take(concluded(ReportKind::ReplaceRejected { reason }), 0, &Turn::none());
+                }
+                // A cancel may be asked for again without harm.
+                OrderStatus::PendingCancel if known.is_some_and(|known| known.open) => {
+                    if let Ok(approved) = self.desk.cancel(id, now) {
+                        let entry = Entry::CancelIntent { cancel: *approved.get() };
+                        self.write_command(now, entry, Command::Cancel(approved), &Turn::none());
+                    }
+                }
+                OrderStatus::Unknown if known.is_some_and(|known| known.open) => {
+                    self.take(concluded(ReportKind::New), 0, &Turn::none());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn look(&mut self, instrument: InstrumentId, turn: Turn) {
+        let now = self.arguments.clock.now();
+        self.begin_day(now);
+        let top = self.arguments.board.look(instrument);
+        self.desk.mark(instrument, top.last);
+        let (day, equity) = (self.desk.day(now), self.desk.book().equity());
+        if let Err(error) = self.arguments.limit.send(limit::Message::Observe { day, at: now, equity, turn }) {
+            // The supervisor has raised the switch by the time the limit is down.
+            tracing::warn!(%error, "nobody watches the daily loss");
+        }
+    }
+
+    fn phase(&mut self, change: PhaseChange, turn: Turn) {
+        if (change.phase, change.session) == (self.desk.current_phase(), self.desk.session()) {
+            return;
+        }
+        self.begin_day(change.at);
+        self.desk.phase(&change);
+        self.write(change.at, vec![Entry::Phase { change }], turn);
+    }
+
+    fn begin_day(&mut self, now: Timestamp) {
+        let day = self.desk.day(now);
+        self.record.begin_day(day, self.desk.book());
+    }
+
+    fn tell(&self, strategy: StrategyId, instrument: InstrumentId, kind: NoticeKind, turn: Turn) {
+        let Some((address, _)) = self.arguments.strategies.get(strategy.index()) else { return };
+        let holding = self.desk.book().holding(strategy, instrument);
+        let notice = Notice { instrument, holding, kind };
+        // A strategy that is down asks when it is back.
+        let _ = address.send(strategy::Message::Notice { notice, turn });
+    }
+
+    fn tell_holdings(&self, strategy: StrategyId) {
+        let Some((_, settings)) = self.arguments.strategies.get(strategy.index()) else { return };
+        let open_orders = self.desk.book().open_orders();
+        let of = |instrument: InstrumentId| -> BTreeMap<ClientOrderId, OpenOrder> {
+            let own = |order: &&&Order| order.intent.strategy == strategy && order.intent.instrument == instrument;
+            let open = |order: &&Order| {
+                let client_order_id = order.intent.client_order_id;
+                (client_order_id, OpenOrder { client_order_id, instrument, side: order.intent.side })
+            };
+            open_orders.iter().filter(own).map(open).collect()
+        };
+        for instrument in &settings.instruments {
+            let open = of(*instrument).into_values().collect();
+            self.tell(strategy, *instrument, NoticeKind::Restart { open }, Turn::none());
+        }
+    }
+}
+
+fn encoded(account: &str, sequence: u64, at: Timestamp, entry: &Entry) -> JournalEntry {
+    // Entries hold plain values; the only failures of this encoder are maps with odd keys.
+    let payload = serde_json::to_string(entry).expect("a journal entry is plain data");
+    JournalEntry { sequence, account: account.to_owned(), at, kind: entry.kind().to_owned(), payload }
+}
+
+/// A desk rebuilt from the journal, and where the streams stand.
+pub struct Recovered {
+    /// The desk.
+    pub desk: Desk,
+    /// The last entry.
+    pub sequence: u64,
+    /// The last report of the broker's stream.
+    pub broker_sequence: u64,
+    /// Fills the journal holds.
+    pub fills: u64,
+    fills_in_order: Vec<(Timestamp, Applied)>,
+    settings: DeskSettings,
+    halt: HaltSwitch,
+}
+
+impl Recovered {
+    /// Nothing read yet.
+    pub fn new(settings: DeskSettings, halt: HaltSwitch) -> Self {
+        let desk = Desk::new(settings.clone(), halt.clone());
+        Self { desk, sequence: 0, broker_sequence: 0, fills: 0, fills_in_order: Vec::new(), settings, halt }
+    }
+
+    /// Reads the account's journal from its beginning.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or does not lead to a desk.
+    pub fn read(&mut self, journal: &SharedJournal, account: &str) -> Result<(), ActorProcessingErr> {
+        let mut entries = Vec::new();
+        {
+            let store = journal.lock().unwrap_or_else(PoisonError::into_inner);
+            store.read(account, 1, &mut |entry| {
+                entries.push(entry);
+                Ok(())
+            })?;
+        }
+        let mut decoded = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let value: Entry = serde_json::from_str(&entry.payload)
+                .map_err(|error| format!("journal entry {} cannot be read: {error}", entry.sequence))?;
+            decoded.push((entry.sequence, value));
+        }
+        // The book began with the money of its first day, whatever the configuration says today.
+        if let Some((_, Entry::Started { cash, .. })) = decoded.first() {
+            self.settings.book.cash = *cash;
+            self.desk = Desk::new(self.settings.clone(), self.halt.clone());
+        }
+        let mut rebuild = rebuild(&mut self.desk);
+        for (sequence, entry) in decoded {
+            let at = match &entry {
+                Entry::Report { report, .. } => Some(report.at),
+                _ => None,
+            };
+            if let (Some(applied), Some(at)) = (rebuild.apply(sequence, entry)?, at) {
+                self.fills_in_order.push((at, applied));
+            }
+            self.sequence = sequence;
+        }
+        self.broker_sequence = rebuild.broker_sequence();
+        self.fills = rebuild.fills();
+        self.desk.book().verify().map_err(|difference| format!("the rebuilt book does not add up: {difference}"))?;
+        Ok(())
+    }
+
+    fn record(&self) -> Record {
+        let mut record = Record::new(Arc::clone(self.desk.universe()));
+        for (at, applied) in &self.fills_in_order {
+            record.applied(*at, applied);
+        }
+        record
+    }
+}

@@ -1,0 +1,130 @@
+//! Journal: the only writer of the store's journal.
+//!
+//! Owns the store's journal. Hears batches of entries from the Account, answers each with
+//! `Committed` once it is durable, or `JournalFailed`. Batches that wait in the mailbox are written
+//! together: many intents, one sync.
+//!
+//! When it dies: entries in its mailbox are gone and nothing was answered for them, so no order of
+//! theirs has left. The supervisor restarts it, and the Account sends again what was not answered;
+//! entries that had reached the store are recognised by their sequence.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use store::{HaltRecord, HaltStore, Journal as Store, JournalEntry};
+
+use crate::account;
+use crate::address::Address;
+use crate::turn::Turn;
+
+/// A store's journal that outlives the actor's restarts.
+pub type SharedJournal = Arc<Mutex<dyn Store>>;
+/// A store's halt record that outlives the actor's restarts.
+pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
+
+/// What the Journal hears.
+#[derive(Debug)]
+pub enum Message {
+    /// Write these, then answer.
+    Append {
+        /// In order of their sequence.
+        entries: Vec<JournalEntry>,
+        /// The turn that waits for the answer.
+        turn: Turn,
+    },
+    /// Write everything that has come in.
+    Flush,
+    /// The halt switch was moved: make it durable.
+    Halt(HaltRecord),
+    /// Panic, to show that it is survived.
+    #[cfg(feature = "faults")]
+    Fault,
+}
+
+/// What a Journal is made of.
+#[derive(Clone)]
+pub struct Arguments {
+    /// Its own address.
+    pub address: Address<Message>,
+    /// Where answers go.
+    pub account: Address<account::Message>,
+    /// The store's journal.
+    pub journal: SharedJournal,
+    /// The store's halt record.
+    pub halt: SharedHalt,
+    /// Whether writing blocks on a disk or a server: then batches are worth waiting for.
+    pub durable: bool,
+}
+
+/// The Journal at work.
+pub struct State {
+    arguments: Arguments,
+    waiting: Vec<JournalEntry>,
+    turns: Vec<Turn>,
+    flush_is_coming: bool,
+}
+
+/// The kind of actor.
+pub struct Journal;
+
+impl Actor for Journal {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        arguments.address.bind(myself);
+        // After a restart the Account may wait for answers that will never come.
+        let _ = arguments.account.send(account::Message::JournalRestarted);
+        Ok(State { arguments, waiting: Vec::new(), turns: Vec::new(), flush_is_coming: false })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.arguments.address.took();
+        match message {
+            Message::Append { entries, turn } => {
+                state.waiting.extend(entries);
+                state.turns.push(turn);
+                if !state.arguments.durable {
+                    state.flush();
+                } else if !state.flush_is_coming {
+                    // Comes after every batch that waits in the mailbox by now.
+                    state.flush_is_coming = true;
+                    state.arguments.address.send(Message::Flush)?;
+                }
+            }
+            Message::Flush => state.flush(),
+            Message::Halt(record) => {
+                let mut store = state.arguments.halt.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Err(error) = store.save_halt(&record) {
+                    tracing::error!(%error, level = %record.level, "the halt is in force but could not be stored");
+                }
+            }
+            #[cfg(feature = "faults")]
+            Message::Fault => panic!("fault injected into the journal"),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn flush(&mut self) {
+        self.flush_is_coming = false;
+        let Some(last) = self.waiting.last().map(|entry| entry.sequence) else { return };
+        let entries = std::mem::take(&mut self.waiting);
+        let turns = std::mem::take(&mut self.turns);
+        let mut store = self.arguments.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = match store.append(&entries) {
+            Ok(()) => account::Message::Committed { through: last, turns },
+            Err(error) => account::Message::JournalFailed { reason: error.to_string(), turns },
+        };
+        drop(store);
+        // Without an account nobody waits for the answer.
+        let _ = self.arguments.account.send(answer);
+    }
+}

@@ -1,0 +1,115 @@
+//! Session: the exchange's day.
+//!
+//! Owns the session clock. Live it looks at the time itself; in compressed time the Feed tells it.
+//! Sends each phase change to the Broker, which hands it on to the Account after the reports that
+//! the change caused (day orders expire before the day is settled).
+//!
+//! When it dies: restarted from the calendar, it announces the phase that holds now. A change that
+//! fell into the gap is announced late; until then the old phase rules, which denies at least as
+//! much as an unknown one once the day is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use market::{Calendar, PhaseChange, SessionClock, Timestamp};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use crate::address::Address;
+use crate::broker;
+use crate::clock::Clock;
+use crate::turn::Turn;
+
+/// How often the live session looks at the clock: phases are minutes apart.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What the Session hears.
+#[derive(Debug)]
+pub enum Message {
+    /// Look at the clock (live).
+    Look,
+    /// Time has come this far (compressed).
+    Advance {
+        /// To when.
+        to: Timestamp,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// Panic, to show that it is survived.
+    #[cfg(feature = "faults")]
+    Fault,
+}
+
+/// What a Session is made of.
+#[derive(Clone)]
+pub struct Arguments {
+    /// Its own address.
+    pub address: Address<Message>,
+    /// Where changes go.
+    pub broker: Address<broker::Message>,
+    /// Sessions and phases.
+    pub calendar: Arc<Calendar>,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// The Session at work.
+pub struct State {
+    arguments: Arguments,
+    session: SessionClock,
+    changes: Vec<PhaseChange>,
+}
+
+/// The kind of actor.
+pub struct Session;
+
+impl Actor for Session {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let now = arguments.clock.now();
+        let session = SessionClock::new(Arc::clone(&arguments.calendar), now);
+        let current = PhaseChange { at: now, phase: session.phase(), session: session.session() };
+        if matches!(arguments.clock, Clock::System) {
+            let announce = broker::Message::Phase { change: current, turn: Turn::none() };
+            let _ = arguments.broker.send(announce);
+            myself.send_interval(LOOK_EVERY, || Message::Look);
+        }
+        arguments.address.bind(myself);
+        Ok(State { arguments, session, changes: Vec::new() })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Look => state.advance(state.arguments.clock.now(), &Turn::none()),
+            Message::Advance { to, turn } => {
+                state.arguments.address.took();
+                state.advance(to, &turn);
+            }
+            #[cfg(feature = "faults")]
+            Message::Fault => panic!("fault injected into the session"),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn advance(&mut self, now: Timestamp, turn: &Turn) {
+        self.session.advance(now, &mut self.changes);
+        for change in self.changes.drain(..) {
+            if !turn.is_paced() {
+                tracing::info!(phase = change.phase.name(), session = %change.session, "session phase");
+            }
+            let message = broker::Message::Phase { change, turn: turn.clone() };
+            if let Err(error) = self.arguments.broker.send(message) {
+                tracing::error!(%error, phase = change.phase.name(), "phase change not delivered");
+            }
+        }
+    }
+}

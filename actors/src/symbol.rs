@@ -1,0 +1,126 @@
+//! Symbol: one instrument's price now, and its fan-out.
+//!
+//! Owns the instrument's top of book. Hears the market's events from the Feed (quotes conflated:
+//! the latest wins). Writes the hot quote, tells the Account to look, then hands the event to each
+//! strategy that listens, in the configured order.
+//!
+//! When it dies: restarted without a price; entries in its instrument are denied as stale until the
+//! next event brings one. The hot quote keeps its age, so nobody takes it for fresh.
+
+use std::sync::Arc;
+
+use market::{InstrumentId, MarketEvent, TopOfBook};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use crate::address::Address;
+use crate::board::{Board, QuoteSlots};
+use crate::system::Stats;
+use crate::turn::Turn;
+use crate::{account, strategy};
+
+/// What a Symbol hears.
+#[derive(Debug)]
+pub enum Message {
+    /// An event that is never dropped: a bar, a trade, an auction.
+    Market {
+        /// The event.
+        event: MarketEvent,
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// A quote waits in the slot.
+    Quote {
+        /// The turn that waits.
+        turn: Turn,
+    },
+    /// Panic, to show that it is survived.
+    #[cfg(feature = "faults")]
+    Fault,
+}
+
+/// What a Symbol is made of.
+#[derive(Clone)]
+pub struct Arguments {
+    /// Its own address.
+    pub address: Address<Message>,
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Who is told that the price changed.
+    pub account: Address<account::Message>,
+    /// Who decides on it, in order.
+    pub strategies: Vec<Address<strategy::Message>>,
+    /// The hot quotes.
+    pub board: Arc<Board>,
+    /// Quotes on their way here.
+    pub quotes: Arc<QuoteSlots>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+}
+
+/// A Symbol at work.
+pub struct State {
+    arguments: Arguments,
+    top: TopOfBook,
+}
+
+/// The kind of actor.
+pub struct Symbol;
+
+impl Actor for Symbol {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        // A quote that was on its way to the predecessor must not block the slot.
+        arguments.quotes.take(arguments.instrument);
+        arguments.address.bind(myself);
+        Ok(State { arguments, top: TopOfBook::default() })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.arguments.address.took();
+        match message {
+            Message::Market { event, turn } => state.take(event, turn).await?,
+            Message::Quote { turn } => {
+                if let Some(quote) = state.arguments.quotes.take(state.arguments.instrument) {
+                    state.take(MarketEvent::Quote(quote), turn).await?;
+                }
+            }
+            #[cfg(feature = "faults")]
+            Message::Fault => panic!("fault injected into a symbol"),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    async fn take(&mut self, event: MarketEvent, turn: Turn) -> Result<(), ActorProcessingErr> {
+        let instrument = self.arguments.instrument;
+        if !event.is_sound() {
+            self.arguments.stats.unsound();
+            tracing::warn!(?event, "unsound market event dropped");
+            return Ok(());
+        }
+        if self.top.apply(&event) && self.arguments.board.write(instrument, self.top) {
+            let look = |turn| {
+                // While the account restarts it looks at every price by itself.
+                let _ = self.arguments.account.send(account::Message::Look { instrument, turn });
+            };
+            if turn.is_paced() { Turn::run(look).await? } else { look(Turn::none()) }
+        }
+        for strategy in &self.arguments.strategies {
+            let decide = |turn| {
+                // A strategy that restarts warms up from history; it has missed this event.
+                let _ = strategy.send(strategy::Message::Market { event, turn });
+            };
+            if turn.is_paced() { Turn::run(decide).await? } else { decide(Turn::none()) }
+        }
+        Ok(())
+    }
+}

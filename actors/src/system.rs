@@ -1,0 +1,485 @@
+//! The whole tree: builds it from settings, and is how the program talks to it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use desk::{DeskSettings, HostSettings};
+use market::{Bar, Calendar, InstrumentId, Timestamp};
+use ractor::{Actor, ActorRef};
+use risk::{HaltLevel, HaltSwitch};
+use strategies::ParameterError;
+use tokio::sync::{oneshot, watch};
+
+use crate::account::{Recovered, Snapshot};
+use crate::address::Address;
+use crate::board::{Board, QuoteSlots};
+use crate::broker::{ReportLog, SharedConnection};
+use crate::clock::Clock;
+use crate::feed::{Pace, SharedSource};
+use crate::journal::{SharedHalt, SharedJournal};
+use crate::supervisor::{Child, RestartPolicy, Restarts};
+use crate::{account, broker, feed, journal, limit, session, strategy, supervisor, symbol};
+
+/// Answers that take longer mean that something hangs.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Makes a fresh strategy, at the start and after each failure.
+pub type BuildStrategy = Arc<dyn Fn() -> Result<Box<dyn strategies::Strategy>, ParameterError> + Send + Sync>;
+
+/// Past bars are not to be had.
+pub type WarmUpError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where past bars come from.
+pub trait WarmUp: Send + Sync {
+    /// The last `count` bars of each instrument that had ended by `until`, in the order in which a
+    /// strategy would have seen them.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    fn bars(&self, instruments: &[InstrumentId], count: usize, until: Timestamp) -> Result<Vec<Bar>, WarmUpError>;
+}
+
+/// A strategy instance to run.
+#[derive(Clone)]
+pub struct HostedBuild {
+    /// Makes a fresh one.
+    pub build: BuildStrategy,
+    /// Its settings.
+    pub settings: HostSettings,
+}
+
+/// What a system is made of.
+pub struct SystemSettings {
+    /// Account, universe, cash, fees, limits, start.
+    pub desk: DeskSettings,
+    /// Strategies in the order they decide.
+    pub strategies: Vec<HostedBuild>,
+    /// The order-entry connection.
+    pub connection: SharedConnection,
+    /// Where its report numbers continue.
+    pub reports_after: u64,
+    /// Whether the connection is a simulated exchange that must see the market.
+    pub simulated: bool,
+    /// The store's journal.
+    pub journal: SharedJournal,
+    /// The store's halt record.
+    pub halt_store: SharedHalt,
+    /// Whether the journal blocks on a disk or a server.
+    pub durable: bool,
+    /// The switch, as it was found at the start.
+    pub halt: HaltSwitch,
+    /// Where market events come from.
+    pub source: SharedSource,
+    /// How fast they come.
+    pub pace: Pace,
+    /// Past bars.
+    pub warm_up: Arc<dyn WarmUp>,
+    /// Time.
+    pub clock: Clock,
+    /// Restart intensity.
+    pub policy: RestartPolicy,
+}
+
+/// Counters that actors share.
+#[derive(Debug, Default)]
+pub struct Stats {
+    events: AtomicU64,
+    unsound: AtomicU64,
+}
+
+impl Stats {
+    pub(crate) fn event(&self) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unsound(&self) {
+        self.unsound.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Market events brought by the feed.
+    pub fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// Market events dropped as unsound.
+    pub fn unsound_events(&self) -> u64 {
+        self.unsound.load(Ordering::Relaxed)
+    }
+}
+
+/// Which actor to make panic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The Journal.
+    Journal,
+    /// The Session.
+    Session,
+    /// The Account.
+    Account,
+    /// The Broker.
+    Broker,
+    /// The daily-loss Limit.
+    Limit,
+    /// The Feed.
+    Feed,
+    /// The Symbol of this number.
+    Symbol(usize),
+    /// The Strategy of this number.
+    Strategy(usize),
+}
+
+impl Fault {
+    /// One of each kind.
+    pub const KINDS: [Self; 8] = [
+        Self::Journal,
+        Self::Session,
+        Self::Account,
+        Self::Broker,
+        Self::Limit,
+        Self::Feed,
+        Self::Symbol(0),
+        Self::Strategy(0),
+    ];
+}
+
+/// Something is wrong with the tree as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// An actor could not start.
+    #[error("the engine could not start: {0}")]
+    Start(String),
+    /// The account does not answer.
+    #[error("the account does not answer: {0}")]
+    NoAnswer(String),
+}
+
+/// A running tree.
+pub struct System {
+    supervisor: ActorRef<supervisor::Message>,
+    addresses: Addresses,
+    halt: HaltSwitch,
+    restarts: Restarts,
+    stats: Arc<Stats>,
+    ended: watch::Receiver<bool>,
+    given_up: watch::Receiver<Vec<String>>,
+}
+
+#[derive(Clone)]
+struct Addresses {
+    journal: Address<journal::Message>,
+    session: Address<session::Message>,
+    account: Address<account::Message>,
+    broker: Address<broker::Message>,
+    limit: Address<limit::Message>,
+    feed: Address<feed::Message>,
+    symbols: Vec<Address<symbol::Message>>,
+    strategies: Vec<Address<strategy::Message>>,
+}
+
+impl System {
+    /// Starts every actor, in the order in which they need each other.
+    ///
+    /// # Errors
+    /// An actor could not start; none is left running.
+    pub async fn start(settings: SystemSettings) -> Result<Self, SystemError> {
+        let universe = Arc::clone(&settings.desk.universe);
+        let addresses = Addresses {
+            journal: Address::new("journal"),
+            session: Address::new("session"),
+            account: Address::new("account"),
+            broker: Address::new("broker"),
+            limit: Address::new("limit daily_loss"),
+            feed: Address::new("feed"),
+            symbols: universe.iter().map(|(_, known)| Address::new(format!("symbol {}", known.symbol))).collect(),
+            strategies: settings
+                .strategies
+                .iter()
+                .map(|hosted| Address::new(format!("strategy {}", hosted.settings.name)))
+                .collect(),
+        };
+        let (ended_in, ended) = watch::channel(false);
+        let (given_up_in, given_up) = watch::channel(Vec::new());
+        let stats = Arc::new(Stats::default());
+        let restarts = Restarts::default();
+        let arguments = supervisor::Arguments {
+            policy: settings.policy,
+            halt: settings.halt.clone(),
+            restarts: restarts.clone(),
+            given_up: given_up_in,
+            children: children(&settings, &addresses, &stats, &ended_in),
+        };
+        let halt = settings.halt.clone();
+        let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
+            .await
+            .map_err(|error| SystemError::Start(error.to_string()))?;
+        Ok(Self { supervisor, addresses, halt, restarts, stats, ended, given_up })
+    }
+
+    /// How things stand.
+    ///
+    /// # Errors
+    /// The account is down or does not answer in time.
+    pub async fn snapshot(&self) -> Result<Snapshot, SystemError> {
+        let (reply, answer) = oneshot::channel();
+        let no_answer = |reason: String| SystemError::NoAnswer(reason);
+        self.addresses.account.send(account::Message::Snapshot(reply)).map_err(|gone| no_answer(gone.to_string()))?;
+        match tokio::time::timeout(ANSWER_LIMIT, answer).await {
+            Ok(Ok(snapshot)) => Ok(snapshot),
+            Ok(Err(_)) => Err(no_answer("it restarted meanwhile".to_owned())),
+            Err(_) => Err(no_answer(format!("nothing within {} s", ANSWER_LIMIT.as_secs()))),
+        }
+    }
+
+    /// Tells when the feed has ended.
+    pub fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.clone()
+    }
+
+    /// Actors that were given up, as they are.
+    pub fn given_up(&self) -> watch::Receiver<Vec<String>> {
+        self.given_up.clone()
+    }
+
+    /// The halt switch.
+    pub fn halt(&self) -> &HaltSwitch {
+        &self.halt
+    }
+
+    /// Restarts so far.
+    pub fn restarts(&self) -> &Restarts {
+        &self.restarts
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Messages that wait, by mailbox.
+    pub fn mailboxes(&self) -> Vec<(String, u64)> {
+        let a = &self.addresses;
+        let mut depths = vec![
+            (a.journal.name().to_owned(), a.journal.depth()),
+            (a.session.name().to_owned(), a.session.depth()),
+            (a.account.name().to_owned(), a.account.depth()),
+            (a.broker.name().to_owned(), a.broker.depth()),
+            (a.limit.name().to_owned(), a.limit.depth()),
+        ];
+        depths.extend(a.symbols.iter().map(|address| (address.name().to_owned(), address.depth())));
+        depths.extend(a.strategies.iter().map(|address| (address.name().to_owned(), address.depth())));
+        depths
+    }
+
+    /// Makes an actor panic.
+    #[cfg(feature = "faults")]
+    pub fn inject(&self, fault: Fault) {
+        let a = &self.addresses;
+        let _ = match fault {
+            Fault::Journal => a.journal.send(journal::Message::Fault),
+            Fault::Session => a.session.send(session::Message::Fault),
+            Fault::Account => a.account.send(account::Message::Fault),
+            Fault::Broker => a.broker.send(broker::Message::Fault),
+            Fault::Limit => a.limit.send(limit::Message::Fault),
+            Fault::Feed => a.feed.send(feed::Message::Fault),
+            Fault::Symbol(place) => a.symbols[place].send(symbol::Message::Fault),
+            Fault::Strategy(place) => a.strategies[place].send(strategy::Message::Fault),
+        };
+    }
+
+    /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
+    /// left to make durable, everything else.
+    pub async fn stop(self) -> Result<Snapshot, SystemError> {
+        let mut last = self.snapshot().await;
+        let deadline = tokio::time::Instant::now() + ANSWER_LIMIT;
+        while last.as_ref().is_ok_and(|snapshot| snapshot.uncommitted > 0) && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            last = self.snapshot().await;
+        }
+        // The supervisor takes its children along.
+        if let Err(error) = self.supervisor.stop_and_wait(None, Some(ANSWER_LIMIT)).await {
+            tracing::error!(%error, "the actors did not stop in time");
+        }
+        last
+    }
+}
+
+/// What a journal leaves to be known before the tree starts: a simulated exchange that lives inside
+/// the program gets its open orders back, and numbers go on where they were.
+///
+/// # Errors
+/// The journal cannot be read, or does not lead to a desk.
+pub fn recover(settings: &DeskSettings, journal: &SharedJournal, halt: &HaltSwitch) -> Result<Recovered, SystemError> {
+    let mut recovered = Recovered::new(settings.clone(), halt.clone());
+    recovered.read(journal, &settings.account).map_err(|error| SystemError::Start(error.to_string()))?;
+    Ok(recovered)
+}
+
+/// Shares something between an actor and its successors.
+pub fn shared<T>(value: T) -> Arc<Mutex<T>> {
+    Arc::new(Mutex::new(value))
+}
+
+/// One entry of the supervisor's list.
+fn child<A, F>(name: &str, when_down: HaltLevel, when_given_up: HaltLevel, actor: F, arguments: A::Arguments) -> Child
+where
+    A: Actor,
+    A::Arguments: Clone + Sync,
+    F: Fn() -> A + Send + Sync + 'static,
+{
+    let actor = Arc::new(actor);
+    let start: supervisor::Start = Arc::new(move |supervisor| {
+        let (actor, arguments) = (actor(), arguments.clone());
+        Box::pin(async move {
+            let (started, _) = Actor::spawn_linked(None, actor, arguments, supervisor).await?;
+            Ok(started.get_cell())
+        })
+    });
+    Child { name: name.to_owned(), start, when_down, when_given_up }
+}
+
+/// The tree, in starting order.
+fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended: &watch::Sender<bool>) -> Vec<Child> {
+    use HaltLevel::{Active, Halted, Reducing, StopNew};
+    let universe = &settings.desk.universe;
+    let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
+    let board = Arc::new(Board::new(universe.len()));
+    let (broker_quotes, symbol_quotes) =
+        (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
+    let clock = &settings.clock;
+    let mut list = vec![
+        child(
+            to.journal.name(),
+            Active,
+            Halted,
+            || journal::Journal,
+            journal::Arguments {
+                address: to.journal.clone(),
+                account: to.account.clone(),
+                journal: Arc::clone(&settings.journal),
+                halt: Arc::clone(&settings.halt_store),
+                durable: settings.durable,
+            },
+        ),
+        child(
+            to.broker.name(),
+            Active,
+            Halted,
+            || broker::Broker,
+            broker::Arguments {
+                address: to.broker.clone(),
+                account: to.account.clone(),
+                connection: Arc::clone(&settings.connection),
+                log: shared(ReportLog::after(settings.reports_after)),
+                halt: settings.halt.clone(),
+                quotes: Arc::clone(&broker_quotes),
+                clock: clock.clone(),
+            },
+        ),
+        child(
+            to.account.name(),
+            Active,
+            Halted,
+            || account::Account,
+            account::Arguments {
+                address: to.account.clone(),
+                journal: to.journal.clone(),
+                stored: Arc::clone(&settings.journal),
+                broker: to.broker.clone(),
+                limit: to.limit.clone(),
+                strategies: to
+                    .strategies
+                    .iter()
+                    .cloned()
+                    .zip(settings.strategies.iter().map(|hosted| hosted.settings.clone()))
+                    .collect(),
+                desk: settings.desk.clone(),
+                halt: settings.halt.clone(),
+                board: Arc::clone(&board),
+                clock: clock.clone(),
+            },
+        ),
+        // While it is down nobody watches the loss, and it forgets when the day began.
+        child(
+            to.limit.name(),
+            Reducing,
+            Halted,
+            || limit::Limit,
+            limit::Arguments {
+                address: to.limit.clone(),
+                account: to.account.clone(),
+                journal: to.journal.clone(),
+                max_daily_loss: settings.desk.limits.max_daily_loss,
+                halt: settings.halt.clone(),
+            },
+        ),
+        child(
+            to.session.name(),
+            Active,
+            Halted,
+            || session::Session,
+            session::Arguments {
+                address: to.session.clone(),
+                broker: to.broker.clone(),
+                calendar,
+                clock: clock.clone(),
+            },
+        ),
+    ];
+    for (hosted, address) in settings.strategies.iter().zip(&to.strategies) {
+        list.push(child(
+            address.name(),
+            Active,
+            Active,
+            || strategy::Strategy,
+            strategy::Arguments {
+                address: address.clone(),
+                account: to.account.clone(),
+                build: Arc::clone(&hosted.build),
+                settings: hosted.settings.clone(),
+                universe: Arc::clone(universe),
+                warm_up: Arc::clone(&settings.warm_up),
+                clock: clock.clone(),
+            },
+        ));
+    }
+    for (instrument, address) in universe.ids().zip(&to.symbols) {
+        let listens = |hosted: &&HostedBuild| hosted.settings.instruments.contains(&instrument);
+        let strategies = settings.strategies.iter().zip(&to.strategies).filter(|(hosted, _)| listens(hosted));
+        list.push(child(
+            address.name(),
+            Active,
+            Active,
+            || symbol::Symbol,
+            symbol::Arguments {
+                address: address.clone(),
+                instrument,
+                account: to.account.clone(),
+                strategies: strategies.map(|(_, address)| address.clone()).collect(),
+                board: Arc::clone(&board),
+                quotes: Arc::clone(&symbol_quotes),
+                stats: Arc::clone(stats),
+            },
+        ));
+    }
+    list.push(child(
+        to.feed.name(),
+        Active,
+        StopNew,
+        || feed::Feed,
+        feed::Arguments {
+            address: to.feed.clone(),
+            source: Arc::clone(&settings.source),
+            pace: settings.pace,
+            session: to.session.clone(),
+            broker: settings.simulated.then(|| to.broker.clone()),
+            symbols: to.symbols.clone(),
+            broker_quotes,
+            symbol_quotes,
+            clock: clock.clone(),
+            stats: Arc::clone(stats),
+            ended: ended.clone(),
+        },
+    ));
+    list
+}

@@ -1,0 +1,225 @@
+//! The loop. Per event, in this order (the actors keep the same one, see `actors::feed`):
+//!
+//! 1. the session moves on: day orders expire, cash settles
+//! 2. the simulated exchange fills resting orders from the event
+//! 3. the book is marked, and the daily-loss monitor looks at it
+//! 4. each strategy that listens to the instrument decides, in the configured order; each request
+//!    is reviewed, entered and sent before the next strategy sees the event
+//!
+//! An event stamped on a phase boundary belongs to the phase that ends there: bars carry the time
+//! of their end.
+
+use std::sync::Arc;
+
+use brokers::simulated::SimulationSettings;
+use brokers::{Broker, SimulatedExchange};
+use desk::{Ask, Desk, DeskSettings, HostSettings, Notice, NoticeKind, Record, StrategyHost};
+use market::{ExecutionReport, MarketEvent, PhaseChange, ReportKind, SessionClock, Timestamp, TopOfBook};
+use risk::monitor::Breach;
+use risk::{DailyLoss, HaltLevel, HaltSwitch};
+use strategies::Strategy;
+
+/// A strategy with its settings.
+pub struct HostedStrategy {
+    /// The strategy.
+    pub strategy: Box<dyn Strategy>,
+    /// Its settings.
+    pub settings: HostSettings,
+}
+
+/// What a backtest needs.
+pub struct BacktestSettings {
+    /// Account, universe, cash, fees, limits, start.
+    pub desk: DeskSettings,
+    /// How the exchange behaves.
+    pub simulation: SimulationSettings,
+    /// Strategies in the order they decide.
+    pub strategies: Vec<HostedStrategy>,
+}
+
+/// A backtest in progress.
+pub struct Backtest {
+    desk: Desk,
+    exchange: SimulatedExchange,
+    clock: SessionClock,
+    monitor: DailyLoss,
+    halt: HaltSwitch,
+    hosts: Vec<StrategyHost>,
+    /// Which hosts listen to an instrument, by instrument number.
+    listeners: Vec<Vec<usize>>,
+    tops: Vec<TopOfBook>,
+    record: Record,
+    breaches: Vec<(Timestamp, Breach)>,
+    // Kept between events so that the loop allocates nothing.
+    changes: Vec<PhaseChange>,
+    reports: Vec<ExecutionReport>,
+    asks: Vec<Ask>,
+}
+
+impl Backtest {
+    /// Ready for the first event.
+    pub fn new(settings: BacktestSettings) -> Self {
+        let universe = Arc::clone(&settings.desk.universe);
+        let start = settings.desk.start;
+        let clock = SessionClock::new(Arc::clone(&settings.desk.book.calendar), start);
+        let halt = HaltSwitch::at(HaltLevel::Active);
+        let mut listeners = vec![Vec::new(); universe.len()];
+        let hosts: Vec<StrategyHost> = settings
+            .strategies
+            .into_iter()
+            .enumerate()
+            .map(|(place, hosted)| {
+                for instrument in &hosted.settings.instruments {
+                    listeners[instrument.index()].push(place);
+                }
+                StrategyHost::new(hosted.strategy, hosted.settings, Arc::clone(&universe))
+            })
+            .collect();
+        Self {
+            exchange: SimulatedExchange::new(settings.simulation, Arc::clone(&universe), clock.phase()),
+            monitor: DailyLoss::new(settings.desk.limits.max_daily_loss),
+            tops: vec![TopOfBook::default(); universe.len()],
+            record: Record::new(universe),
+            desk: Desk::new(settings.desk, halt.clone()),
+            clock,
+            halt,
+            hosts,
+            listeners,
+            breaches: Vec::new(),
+            changes: Vec::new(),
+            reports: Vec::new(),
+            asks: Vec::new(),
+        }
+    }
+
+    /// The strategies, to be warmed up before the first event.
+    pub fn hosts_mut(&mut self) -> &mut [StrategyHost] {
+        &mut self.hosts
+    }
+
+    /// Takes in the next event. Events come in the order of their times.
+    #[inline]
+    pub fn step(&mut self, event: &MarketEvent) {
+        self.advance(event.at().plus_nanos(-1));
+        self.record.counts.events += 1;
+        let instrument = event.instrument();
+        if !event.is_sound() || instrument.index() >= self.tops.len() {
+            self.record.counts.unsound_events += 1;
+            return;
+        }
+        let day = self.desk.day(event.at());
+        self.record.begin_day(day, self.desk.book());
+
+        self.exchange.on_market(event, &mut self.reports);
+        if !self.reports.is_empty() {
+            self.take_reports();
+        }
+        let top = &mut self.tops[instrument.index()];
+        if top.apply(event) {
+            self.desk.mark(instrument, top.last);
+            if let Some(breach) = self.monitor.observe(day, self.desk.book().equity()) {
+                self.halt.raise(breach.level);
+                self.breaches.push((event.at(), breach));
+            }
+        }
+        for place in 0..self.listeners[instrument.index()].len() {
+            let host = self.listeners[instrument.index()][place];
+            self.hosts[host].on_market(event, &mut self.asks);
+            if !self.asks.is_empty() {
+                self.take_asks(host, event.at());
+            }
+        }
+    }
+
+    /// Moves the session on to `now`.
+    #[inline]
+    pub fn advance(&mut self, now: Timestamp) {
+        self.clock.advance(now, &mut self.changes);
+        if !self.changes.is_empty() {
+            self.take_changes();
+        }
+    }
+
+    fn take_changes(&mut self) {
+        let mut changes = std::mem::take(&mut self.changes);
+        for change in changes.drain(..) {
+            let day = self.desk.day(change.at);
+            self.record.begin_day(day, self.desk.book());
+            self.exchange.on_phase(&change, &mut self.reports);
+            self.take_reports();
+            self.desk.phase(&change);
+        }
+        self.changes = changes;
+    }
+
+    fn take_asks(&mut self, host: usize, now: Timestamp) {
+        let mut asks = std::mem::take(&mut self.asks);
+        for ask in asks.drain(..) {
+            match ask {
+                Ask::Submit(request) => {
+                    self.record.counts.requests += 1;
+                    let (side, quantity, instrument) = (request.side, request.quantity, request.instrument);
+                    let reviewed = self.desk.request(&request, self.tops[instrument.index()], now);
+                    let kind = match &reviewed {
+                        Ok(approved) => {
+                            let client_order_id = approved.get().client_order_id;
+                            NoticeKind::Accepted { client_order_id, side, quantity }
+                        }
+                        Err(_) => NoticeKind::Denied { side, quantity },
+                    };
+                    let holding = self.desk.book().holding(request.strategy, instrument);
+                    self.hosts[host].on_notice(&Notice { instrument, holding, kind });
+                    match reviewed {
+                        Ok(approved) => {
+                            self.record.counts.orders += 1;
+                            // The simulated exchange never fails to take a command.
+                            let _ = self.exchange.submit(&approved, now, &mut self.reports);
+                        }
+                        Err(_) => self.record.counts.denials += 1,
+                    }
+                }
+                Ask::Cancel(id) => {
+                    if let Ok(approved) = self.desk.cancel(id, now) {
+                        self.record.counts.cancels += 1;
+                        let _ = self.exchange.cancel(&approved, now, &mut self.reports);
+                    }
+                }
+            }
+            self.take_reports();
+        }
+        self.asks = asks;
+    }
+
+    fn take_reports(&mut self) {
+        let mut reports = std::mem::take(&mut self.reports);
+        for report in reports.drain(..) {
+            if matches!(report.kind, ReportKind::Rejected { .. }) {
+                self.record.counts.rejections += 1;
+            }
+            match self.desk.report(&report) {
+                Ok(applied) => {
+                    self.record.applied(report.at, &applied);
+                    let (client_order_id, status) = (applied.client_order_id, applied.status);
+                    self.hosts[applied.strategy.index()].on_notice(&Notice {
+                        instrument: applied.instrument,
+                        holding: applied.holding,
+                        kind: NoticeKind::Order { client_order_id, status },
+                    });
+                }
+                Err(_) => self.record.counts.anomalies += 1,
+            }
+        }
+        self.reports = reports;
+    }
+
+    /// Ends the run: the day is closed and the record complete.
+    pub fn finish(mut self) -> (Record, Desk, Vec<(Timestamp, Breach)>) {
+        self.record.close_day(self.desk.book());
+        (self.record, self.desk, self.breaches)
+    }
+
+    /// The desk as it stands.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+}

@@ -1,0 +1,490 @@
+//! A simulated exchange: fills orders from the market's stream without looking ahead.
+//!
+//! The same object serves paper trading and the backtest. It stands where the broker stands, so it
+//! checks what an exchange checks and knows nothing of our limits.
+//!
+//! # Rules
+//!
+//! **No look-ahead.** An order arrives `latency` after it was sent, and meets the first event after
+//! its arrival, never the one it was decided on. A bar is told when it ends: an order that arrived
+//! before the bar began meets its open, one that arrived within it meets only its close.
+//!
+//! | event | market order | limit order |
+//! |---|---|---|
+//! | quote | opposite side, moved by the slippage, up to the size shown | marketable on arrival: opposite side; resting: its own price once the opposite side reaches it |
+//! | trade | trade price, moved by the slippage | its own price when the trade goes *through* it; at its price only by the queue rule |
+//! | bar | open (or close, see above), moved by the slippage | open if that is better, else its own price when the range goes *through* it |
+//! | auction | the auction's price | the auction's price if strictly better than its own |
+//!
+//! **Queue rule** (`LimitRule::Queue`): an order that comes to rest at the best price stands behind
+//! the size shown there; trades at its price first use up that size, then fill it.
+//!
+//! **Stops** wake when a trade, quote or range reaches the stop and are limit orders from then on.
+//!
+//! **Participation.** Fills take at most a share of an event's volume, in whole lots, shared by all
+//! our orders in arrival order. A daily file knows the day's volume only, so its opening print, its
+//! range and its closing print together offer one share of it.
+//!
+//! **Leftovers.** Auction orders end with their auction, immediate-or-cancel orders with the first
+//! event they meet, day orders with the session, good-till-date orders with their date.
+
+mod matching;
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use market::order::{CancelOrder, ReplaceOrder};
+use market::{
+    AuctionKind, BarUse, ClientOrderId, Date, ExecutionId, ExecutionReport, InstrumentId, MarketEvent, NewOrder,
+    OrderType, Phase, PhaseChange, Price, Quantity, Quote, Rate, ReportKind, Side, TimeInForce, Timestamp, Universe,
+};
+use risk::Approved;
+use serde::{Deserialize, Serialize};
+
+use crate::{Broker, BrokerOrder, SendError};
+use matching::{Offer, offer_of};
+
+/// When a resting limit order fills at its own price.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitRule {
+    /// Only when the market trades through it: the careful assumption.
+    #[default]
+    PriceThrough,
+    /// Also at its price, after the size that stood there before it has traded.
+    Queue,
+}
+
+/// How the simulation behaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimulationSettings {
+    /// Time from sending to arriving, in milliseconds, for orders, replaces and cancels alike.
+    pub latency_milliseconds: u32,
+    /// Ticks by which a market order's price is worse than the market's.
+    pub slippage_ticks: u32,
+    /// Largest share of a bar's, trade's or auction's volume that our fills take.
+    pub participation: Rate,
+    /// When a resting limit order fills at its own price.
+    pub limit_rule: LimitRule,
+}
+
+impl Default for SimulationSettings {
+    /// No latency, one tick of slippage, a tenth of the volume, price-through.
+    fn default() -> Self {
+        Self {
+            latency_milliseconds: 0,
+            slippage_ticks: 1,
+            participation: Rate::from_ppm(100_000),
+            limit_rule: LimitRule::PriceThrough,
+        }
+    }
+}
+
+/// An order in the exchange's book.
+#[derive(Clone, Copy, Debug)]
+struct Resting {
+    order: NewOrder,
+    quantity: Quantity,
+    order_type: OrderType,
+    cumulative: Quantity,
+    arrived: Timestamp,
+    /// A stop that has woken up, or any other type.
+    awake: bool,
+    /// It has met an event without being marketable, so it waits at its own price.
+    passive: bool,
+    /// Size ahead of it at its price, under the queue rule; `None` before it came to rest.
+    ahead: Option<Quantity>,
+}
+
+impl Resting {
+    fn leaves(&self) -> Quantity {
+        self.quantity - self.cumulative
+    }
+}
+
+/// Something on its way to the exchange.
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    New(NewOrder),
+    Cancel(CancelOrder),
+    Replace(ReplaceOrder),
+}
+
+/// What the exchange remembers of one instrument.
+#[derive(Clone, Debug, Default)]
+struct Book {
+    orders: Vec<Resting>,
+    /// When the last event before the current one was: where the current bar began.
+    last_event: Option<Timestamp>,
+    quote: Option<Quote>,
+    /// Volume taken from what one share of the day's volume offers.
+    taken_today: Quantity,
+}
+
+/// How an order ended, or that it has not.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    instrument: InstrumentId,
+    cumulative: Quantity,
+    open: bool,
+}
+
+/// The simulated exchange.
+#[derive(Clone, Debug)]
+pub struct SimulatedExchange {
+    settings: SimulationSettings,
+    universe: Arc<Universe>,
+    books: Vec<Book>,
+    /// In order of arrival: the latency is the same for all.
+    on_the_way: VecDeque<(Timestamp, Arrival)>,
+    known: HashMap<ClientOrderId, Known>,
+    /// Orders that ended in this session, forgotten when the one after the next begins.
+    ended: [Vec<ClientOrderId>; 2],
+    phase: Phase,
+    session: Option<Date>,
+    now: Timestamp,
+    executions: u64,
+}
+
+impl SimulatedExchange {
+    /// An exchange without orders, in the given phase.
+    pub fn new(settings: SimulationSettings, universe: Arc<Universe>, phase: Phase) -> Self {
+        let books = vec![Book::default(); universe.len()];
+        Self {
+            settings,
+            universe,
+            books,
+            on_the_way: VecDeque::new(),
+            known: HashMap::new(),
+            ended: [Vec::new(), Vec::new()],
+            phase,
+            session: None,
+            now: Timestamp::MIN,
+            executions: 0,
+        }
+    }
+
+    /// Puts an order back that rested here before a restart of the whole program, where the
+    /// exchange lives inside it. It goes to the end of the queue at its price.
+    pub fn restore(&mut self, order: NewOrder, order_type: OrderType, quantity: Quantity, cumulative: Quantity) {
+        self.known.insert(order.client_order_id, Known { instrument: order.instrument, cumulative, open: true });
+        if let Some(book) = self.books.get_mut(order.instrument.index()) {
+            book.orders.push(Resting {
+                order,
+                quantity,
+                order_type,
+                cumulative,
+                arrived: order.decided_at,
+                awake: !matches!(order_type, OrderType::StopLimit { .. }),
+                passive: true,
+                ahead: None,
+            });
+        }
+    }
+
+    /// Execution identifiers continue after this number: they are unique for ever.
+    pub fn continue_executions_after(&mut self, number: u64) {
+        self.executions = self.executions.max(number);
+    }
+
+    fn due(&self, now: Timestamp) -> Timestamp {
+        now.plus_nanos(i64::from(self.settings.latency_milliseconds) * 1_000_000)
+    }
+
+    fn send(&mut self, arrival: Arrival, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        self.on_the_way.push_back((self.due(now), arrival));
+        self.arrive(now, reports);
+    }
+
+    /// Everything due by `now` arrives.
+    fn arrive(&mut self, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        self.now = self.now.max(now);
+        while let Some((due, arrival)) = self.on_the_way.front().copied()
+            && due <= now
+        {
+            self.on_the_way.pop_front();
+            match arrival {
+                Arrival::New(order) => self.arrive_new(order, due, reports),
+                Arrival::Cancel(cancel) => self.arrive_cancel(&cancel, due, reports),
+                Arrival::Replace(replace) => self.arrive_replace(&replace, due, reports),
+            }
+        }
+    }
+
+    fn arrive_new(&mut self, order: NewOrder, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        let id = order.client_order_id;
+        let report = |kind| ExecutionReport { at, client_order_id: id, instrument: order.instrument, kind };
+        let rejection = if self.known.contains_key(&id) {
+            Some("duplicate client order id".to_owned())
+        } else {
+            self.universe
+                .get(order.instrument)
+                .map_or(Some("unknown instrument".to_owned()), |known| {
+                    order.validate(known).err().map(|e| e.to_string())
+                })
+                .or_else(|| {
+                    self.refused_in_phase(&order).then(|| format!("not accepted in phase {}", self.phase.name()))
+                })
+        };
+        if let Some(reason) = rejection {
+            reports.push(report(ReportKind::Rejected { reason }));
+            return;
+        }
+        self.known.insert(id, Known { instrument: order.instrument, cumulative: Quantity::ZERO, open: true });
+        self.books[order.instrument.index()].orders.push(Resting {
+            order,
+            quantity: order.quantity,
+            order_type: order.order_type,
+            cumulative: Quantity::ZERO,
+            arrived: at,
+            awake: !matches!(order.order_type, OrderType::StopLimit { .. }),
+            passive: false,
+            ahead: None,
+        });
+        reports.push(report(ReportKind::New));
+    }
+
+    fn refused_in_phase(&self, order: &NewOrder) -> bool {
+        let auction = matches!(order.order_type, OrderType::AtAuction { .. });
+        !(self.phase.accepts_new_orders() || auction && self.phase.accepts_auction_orders())
+    }
+
+    fn arrive_cancel(&mut self, cancel: &CancelOrder, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        let id = cancel.client_order_id;
+        let found = self.known.get(&id).filter(|known| known.open).copied();
+        let kind = match found {
+            None => ReportKind::CancelRejected { reason: "too late or unknown order".to_owned() },
+            Some(_) if !self.phase.accepts_cancels() => {
+                ReportKind::CancelRejected { reason: format!("not accepted in phase {}", self.phase.name()) }
+            }
+            Some(known) => {
+                self.books[known.instrument.index()].orders.retain(|resting| resting.order.client_order_id != id);
+                self.end(id);
+                ReportKind::Canceled { reason: String::new() }
+            }
+        };
+        let instrument = found.map_or(cancel.instrument, |known| known.instrument);
+        reports.push(ExecutionReport { at, client_order_id: id, instrument, kind });
+    }
+
+    fn arrive_replace(&mut self, replace: &ReplaceOrder, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        let id = replace.client_order_id;
+        let found = self.known.get(&id).filter(|known| known.open).copied();
+        let instrument = found.map_or(replace.instrument, |known| known.instrument);
+        let kind = match found {
+            Some(known) if replace.quantity > known.cumulative && self.phase.accepts_new_orders() => {
+                let book = &mut self.books[known.instrument.index()];
+                for resting in book.orders.iter_mut().filter(|resting| resting.order.client_order_id == id) {
+                    resting.quantity = replace.quantity;
+                    if let Some(limit_price) = replace.limit_price {
+                        resting.order_type = resting.order_type.with_limit(limit_price);
+                    }
+                    // A changed order loses its place.
+                    (resting.passive, resting.ahead, resting.arrived) = (false, None, at);
+                }
+                ReportKind::Replaced { quantity: replace.quantity, limit_price: replace.limit_price }
+            }
+            _ => ReportKind::ReplaceRejected { reason: "too late, unknown order, or quantity has traded".to_owned() },
+        };
+        reports.push(ExecutionReport { at, client_order_id: id, instrument, kind });
+    }
+
+    fn end(&mut self, id: ClientOrderId) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.open = false;
+        }
+        self.ended[1].push(id);
+    }
+
+    /// Lets the resting orders of an instrument meet an event.
+    fn meet(&mut self, event: &MarketEvent, reports: &mut Vec<ExecutionReport>) {
+        let instrument = event.instrument();
+        let Some(known) = self.universe.get(instrument) else { return };
+        let (lot, tick) = (known.lot, known.tick);
+        let slippage = Price::from_steps(tick.steps() * i64::from(self.settings.slippage_ticks));
+        let book = &mut self.books[instrument.index()];
+        let began = book.last_event;
+        let mut volume = matching::volume_of(event, self.settings.participation, book.taken_today);
+        let mut ended = Vec::new();
+        for resting in &mut book.orders {
+            let offer = offer_of(resting, event, began, self.settings.limit_rule, slippage, book.quote.as_ref());
+            let quantity = match offer {
+                Some(Offer { available, .. }) => {
+                    let most = resting.leaves().min(available.unwrap_or(volume)).min(volume);
+                    // A leftover smaller than a lot can only stem from a replace: it trades as it is.
+                    if most == resting.leaves() { most } else { most.floor_to(lot) }
+                }
+                None => Quantity::ZERO,
+            };
+            let all_or_nothing = resting.order.time_in_force == TimeInForce::FillOrKill;
+            if let Some(offer) = offer
+                && quantity.is_positive()
+                && (!all_or_nothing || quantity == resting.leaves())
+            {
+                volume -= quantity;
+                resting.cumulative += quantity;
+                self.executions += 1;
+                reports.push(ExecutionReport {
+                    at: event.at(),
+                    client_order_id: resting.order.client_order_id,
+                    instrument,
+                    kind: ReportKind::Fill {
+                        execution_id: ExecutionId::new(&format!("SIM{:010}", self.executions)),
+                        price: offer.price,
+                        quantity,
+                    },
+                });
+                if let Some(known) = self.known.get_mut(&resting.order.client_order_id) {
+                    known.cumulative = resting.cumulative;
+                }
+                if matching::is_daily(event) {
+                    book.taken_today += quantity;
+                }
+            }
+            if resting.leaves().is_zero() {
+                ended.push((resting.order.client_order_id, None));
+            } else if let Some(kind) = matching::leftover(resting, event) {
+                ended.push((resting.order.client_order_id, Some(kind)));
+            }
+        }
+        for (id, kind) in ended {
+            self.books[instrument.index()].orders.retain(|resting| resting.order.client_order_id != id);
+            self.end(id);
+            if let Some(kind) = kind {
+                reports.push(ExecutionReport { at: event.at(), client_order_id: id, instrument, kind });
+            }
+        }
+    }
+
+    /// Orders whose time in force ends with `session`.
+    fn expire(&mut self, session: Date, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        let mut ended = Vec::new();
+        for book in &mut self.books {
+            book.orders.retain(|resting| {
+                let stays = match resting.order.time_in_force {
+                    TimeInForce::GoodTillCancel => true,
+                    TimeInForce::GoodTillDate(date) => date > session,
+                    _ => false,
+                };
+                if !stays {
+                    ended.push((resting.order.client_order_id, resting.order.instrument));
+                }
+                stays
+            });
+        }
+        for (client_order_id, instrument) in ended {
+            self.end(client_order_id);
+            reports.push(ExecutionReport { at, client_order_id, instrument, kind: ReportKind::Expired });
+        }
+    }
+}
+
+impl Broker for SimulatedExchange {
+    fn name(&self) -> &str {
+        "simulated"
+    }
+
+    fn submit(
+        &mut self,
+        order: &Approved<NewOrder>,
+        now: Timestamp,
+        reports: &mut Vec<ExecutionReport>,
+    ) -> Result<(), SendError> {
+        self.send(Arrival::New(*order.get()), now, reports);
+        Ok(())
+    }
+
+    fn cancel(
+        &mut self,
+        cancel: &Approved<CancelOrder>,
+        now: Timestamp,
+        reports: &mut Vec<ExecutionReport>,
+    ) -> Result<(), SendError> {
+        self.send(Arrival::Cancel(*cancel.get()), now, reports);
+        Ok(())
+    }
+
+    fn replace(
+        &mut self,
+        replace: &Approved<ReplaceOrder>,
+        now: Timestamp,
+        reports: &mut Vec<ExecutionReport>,
+    ) -> Result<(), SendError> {
+        self.send(Arrival::Replace(*replace.get()), now, reports);
+        Ok(())
+    }
+
+    fn find(&self, id: &ClientOrderId) -> Result<Option<BrokerOrder>, SendError> {
+        let travelling = self
+            .on_the_way
+            .iter()
+            .any(|(_, arrival)| matches!(arrival, Arrival::New(order) if order.client_order_id == *id));
+        let known = self.known.get(id).map(|known| (known.open, known.cumulative));
+        let known = known.or(travelling.then_some((true, Quantity::ZERO)));
+        Ok(known.map(|(open, cumulative)| BrokerOrder { client_order_id: *id, open, cumulative }))
+    }
+
+    #[inline]
+    fn on_market(&mut self, event: &MarketEvent, reports: &mut Vec<ExecutionReport>) {
+        if !self.on_the_way.is_empty() {
+            self.arrive(event.at(), reports);
+        }
+        let Some(book) = self.books.get(event.instrument().index()) else { return };
+        if !book.orders.is_empty() && matching::trades_in(event, self.phase) {
+            self.meet(event, reports);
+        }
+        let book = &mut self.books[event.instrument().index()];
+        match event {
+            MarketEvent::Quote(quote) => book.quote = Some(*quote),
+            // Past prices: nothing happened now.
+            MarketEvent::Bar { used: BarUse::Decide, .. } => return,
+            _ => {}
+        }
+        book.last_event = Some(event.at());
+    }
+
+    fn on_phase(&mut self, change: &PhaseChange, reports: &mut Vec<ExecutionReport>) {
+        self.arrive(change.at, reports);
+        if self.session != Some(change.session) {
+            self.session = Some(change.session);
+            for book in &mut self.books {
+                book.taken_today = Quantity::ZERO;
+            }
+            let [old, recent] = std::mem::take(&mut self.ended);
+            for id in old {
+                self.known.remove(&id);
+            }
+            self.ended[0] = recent;
+        }
+        self.phase = change.phase;
+        if change.phase == Phase::Closed {
+            self.expire(change.session, change.at, reports);
+        }
+    }
+
+    fn on_time(&mut self, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        self.arrive(now, reports);
+    }
+}
+
+/// Which auctions an order takes part in.
+fn joins(order: &NewOrder, kind: AuctionKind) -> bool {
+    match (order.order_type, order.time_in_force) {
+        (OrderType::AtAuction { .. }, TimeInForce::AtTheClose) => kind == AuctionKind::Closing,
+        // Stops sleep through auctions; they wake on the print and trade from the next event on.
+        (OrderType::StopLimit { .. }, _) => false,
+        _ => true,
+    }
+}
+
+/// Whether `price` is at least as good as `limit` for this side; strictly better where asked.
+fn within(side: Side, price: Price, limit: Price, strictly: bool) -> bool {
+    match (side, strictly) {
+        (Side::Buy, false) => price <= limit,
+        (Side::Buy, true) => price < limit,
+        (Side::Sell, false) => price >= limit,
+        (Side::Sell, true) => price > limit,
+    }
+}

@@ -1,0 +1,297 @@
+//! The desk: the one writer of an account. Requests and reports come in one after another;
+//! approved commands, denials and notices go out. It has no clock: `now` comes with each input.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use market::order::{CancelOrder, OrderRequest, ReplaceOrder};
+use market::{
+    Calendar, ClientOrderId, Date, ExecutionReport, InstrumentId, NewOrder, Phase, PhaseChange, Price, Timestamp,
+    TopOfBook, Universe,
+};
+use oms::{Anomaly, Applied, Book, BookSettings};
+use risk::checks::code;
+use risk::{Approved, Denial, Figure, HaltSwitch, Limits, View};
+
+/// What a desk is made of.
+#[derive(Clone, Debug)]
+pub struct DeskSettings {
+    /// Four capital letters or digits that name the account in order identifiers.
+    pub account: String,
+    /// What can be traded.
+    pub universe: Arc<Universe>,
+    /// Cash, fees, settlement.
+    pub book: BookSettings,
+    /// The limits in force.
+    pub limits: Limits,
+    /// When the run begins: sets session and phase.
+    pub start: Timestamp,
+}
+
+/// The desk of one account.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    account: String,
+    universe: Arc<Universe>,
+    calendar: Arc<Calendar>,
+    book: Book,
+    limits: Limits,
+    halt: HaltSwitch,
+    phase: Phase,
+    session: Date,
+    price_horizon: Timestamp,
+    sequence: (Date, u32),
+    /// The day that `sequence` counts, as instants, so that most orders skip the calendar.
+    day: std::ops::Range<Timestamp>,
+    denials: BTreeMap<&'static str, u64>,
+}
+
+impl Desk {
+    /// A desk with an empty book.
+    pub fn new(settings: DeskSettings, halt: HaltSwitch) -> Self {
+        let calendar = Arc::clone(&settings.book.calendar);
+        let session = settings.start.local_date();
+        let mut desk = Self {
+            account: settings.account,
+            universe: settings.universe,
+            book: Book::new(settings.book),
+            limits: settings.limits,
+            halt,
+            phase: calendar.phase_at(settings.start),
+            session,
+            price_horizon: Timestamp::MIN,
+            sequence: (session, 0),
+            day: Timestamp::MAX..Timestamp::MIN,
+            denials: BTreeMap::new(),
+            calendar,
+        };
+        desk.price_horizon = desk.horizon_of(session);
+        desk
+    }
+
+    /// The instant from which a price still counts before the open: the start of the session
+    /// before this one.
+    fn horizon_of(&self, session: Date) -> Timestamp {
+        let previous = self.calendar.previous_session(session).and_then(|date| self.calendar.session(date));
+        previous.map_or(Timestamp::MIN, |session| session.start())
+    }
+
+    /// Reviews a request; what passes is named, entered in the book and ready to be committed.
+    ///
+    /// # Errors
+    /// The denial, which has been counted.
+    pub fn request(
+        &mut self,
+        request: &OrderRequest,
+        top: TopOfBook,
+        now: Timestamp,
+    ) -> Result<Approved<NewOrder>, Denial> {
+        let reviewed = self.reviewed(request, top, now);
+        match &reviewed {
+            Ok(approved) => self.book.enter(*approved.get(), approved.worst_price()),
+            Err(denial) => *self.denials.entry(denial.check).or_default() += 1,
+        }
+        reviewed
+    }
+
+    fn reviewed(
+        &mut self,
+        request: &OrderRequest,
+        top: TopOfBook,
+        now: Timestamp,
+    ) -> Result<Approved<NewOrder>, Denial> {
+        let client_order_id = self.next_id(now)?;
+        let order = NewOrder {
+            client_order_id,
+            strategy: request.strategy,
+            instrument: request.instrument,
+            side: request.side,
+            quantity: request.quantity,
+            order_type: request.order_type,
+            time_in_force: request.time_in_force,
+            decided_at: now,
+        };
+        let approved = risk::review(order, self.halt.level(), &self.view(request.instrument, top, now)?)?;
+        self.sequence.1 = client_order_id.sequence();
+        Ok(approved)
+    }
+
+    /// The day that `now` falls on, exchange time. Order identifiers count within it.
+    #[inline]
+    pub fn day(&mut self, now: Timestamp) -> Date {
+        if !self.day.contains(&now) {
+            self.begin_day(now);
+        }
+        self.sequence.0
+    }
+
+    fn begin_day(&mut self, now: Timestamp) {
+        let date = now.local_date();
+        let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
+        let ends = date.succ_opt().and_then(midnight).unwrap_or(Timestamp::MAX);
+        self.day = midnight(date).unwrap_or(now)..ends;
+        if date != self.sequence.0 {
+            self.sequence = (date, 0);
+        }
+    }
+
+    /// The name that the next order will have; it is used up only when the order is approved.
+    fn next_id(&mut self, now: Timestamp) -> Result<ClientOrderId, Denial> {
+        let date = self.day(now);
+        let used = self.sequence.1;
+        ClientOrderId::new(&self.account, date, used + 1).map_err(|_| Denial {
+            check: code::IDENTIFIERS,
+            because: "every order identifier of the day is used",
+            asked: Figure::Count(u64::from(used) + 1),
+            limit: Figure::Count(u64::from(ClientOrderId::MAX_SEQUENCE)),
+        })
+    }
+
+    fn view(&self, instrument: InstrumentId, top: TopOfBook, now: Timestamp) -> Result<View<'_>, Denial> {
+        let known = self.universe.get(instrument).ok_or(Denial {
+            check: code::UNKNOWN_INSTRUMENT,
+            because: "the instrument is not part of this run",
+            asked: Figure::Count(instrument.index() as u64),
+            limit: Figure::Count(self.universe.len() as u64),
+        })?;
+        Ok(View {
+            book: &self.book,
+            instrument: known,
+            top,
+            phase: self.phase,
+            price_horizon: self.price_horizon,
+            now,
+            limits: &self.limits,
+        })
+    }
+
+    /// Approves a cancel of an open order. Halts never stop a cancel.
+    ///
+    /// # Errors
+    /// There is no such open order.
+    pub fn cancel(&mut self, id: ClientOrderId, now: Timestamp) -> Result<Approved<CancelOrder>, Denial> {
+        let instrument = self.open_instrument(id)?;
+        let cancel = CancelOrder { client_order_id: id, instrument, decided_at: now };
+        self.book.request_cancel(&cancel).map_err(|_| not_open())?;
+        Ok(risk::approve_cancel(cancel))
+    }
+
+    /// Reviews a change of an open order.
+    ///
+    /// # Errors
+    /// The denial, which has been counted.
+    pub fn replace(
+        &mut self,
+        replace: ReplaceOrder,
+        top: TopOfBook,
+        now: Timestamp,
+    ) -> Result<Approved<ReplaceOrder>, Denial> {
+        let reviewed = self.replace_reviewed(replace, top, now);
+        if let Err(denial) = &reviewed {
+            *self.denials.entry(denial.check).or_default() += 1;
+        }
+        reviewed
+    }
+
+    fn replace_reviewed(
+        &mut self,
+        replace: ReplaceOrder,
+        top: TopOfBook,
+        now: Timestamp,
+    ) -> Result<Approved<ReplaceOrder>, Denial> {
+        let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal());
+        let open = open.ok_or_else(not_open)?;
+        let view = self.view(open.intent.instrument, top, now)?;
+        let approved = risk::review_replace(open, replace, self.halt.level(), &view)?;
+        self.book.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
+        Ok(approved)
+    }
+
+    fn open_instrument(&self, id: ClientOrderId) -> Result<InstrumentId, Denial> {
+        let order = self.book.order(&id).filter(|order| !order.status.is_terminal());
+        order.map(|order| order.intent.instrument).ok_or_else(not_open)
+    }
+
+    /// Applies an execution report.
+    ///
+    /// # Errors
+    /// A report that does not fit changes nothing and says why.
+    pub fn report(&mut self, report: &ExecutionReport) -> Result<Applied, Anomaly> {
+        self.book.apply(report)
+    }
+
+    /// Notes that what was sent for an order may or may not have arrived.
+    ///
+    /// # Errors
+    /// The order is not ours or has ended.
+    pub fn outcome_unknown(&mut self, id: ClientOrderId) -> Result<(), Anomaly> {
+        self.book.outcome_unknown(id)
+    }
+
+    /// A price that positions are marked at.
+    #[inline]
+    pub fn mark(&mut self, instrument: InstrumentId, price: Price) {
+        self.book.mark(instrument, price);
+    }
+
+    /// The session moved to another phase.
+    pub fn phase(&mut self, change: &PhaseChange) {
+        if change.session != self.session {
+            self.session = change.session;
+            self.price_horizon = self.horizon_of(change.session);
+            self.book.start_session(change.session);
+        }
+        self.phase = change.phase;
+        if change.phase == Phase::Closed {
+            self.book.end_session();
+        }
+    }
+
+    /// Enters an intent that the journal holds already: recovery, not a decision.
+    pub(crate) fn restore_intent(&mut self, order: NewOrder, worst_price: Price) {
+        let id = order.client_order_id;
+        if let Ok(day) = Date::parse_from_str(&id.day().to_string(), "%Y%m%d") {
+            let counts = if self.sequence.0 == day { self.sequence.1 } else { 0 };
+            self.sequence = (day, counts.max(id.sequence()));
+        }
+        self.book.enter(order, worst_price);
+    }
+
+    pub(crate) fn book_mut(&mut self) -> &mut Book {
+        &mut self.book
+    }
+
+    /// The book.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// The session that the desk is in.
+    pub fn session(&self) -> Date {
+        self.session
+    }
+
+    /// The phase that the desk is in.
+    pub fn current_phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Denials so far, by check.
+    pub fn denials(&self) -> &BTreeMap<&'static str, u64> {
+        &self.denials
+    }
+
+    /// What can be traded.
+    pub fn universe(&self) -> &Arc<Universe> {
+        &self.universe
+    }
+
+    /// The switch that the desk looks at.
+    pub fn halt(&self) -> &HaltSwitch {
+        &self.halt
+    }
+}
+
+fn not_open() -> Denial {
+    Denial { check: code::NOT_OPEN, because: "there is no such open order", asked: Figure::None, limit: Figure::None }
+}

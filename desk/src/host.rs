@@ -1,0 +1,307 @@
+//! A strategy instance with what it holds.
+//!
+//! The strategy says which part of its full size it wants; the host knows how large that is, what
+//! is held, working and on its way, and asks for the difference in the configured way.
+
+use std::sync::Arc;
+
+use market::order::OrderRequest;
+use market::{
+    Bar, BarUse, ClientOrderId, Instrument, InstrumentId, MarketEvent, Money, OrderType, Price, Quantity, Side,
+    StrategyId, TimeInForce, Timestamp, Universe,
+};
+use oms::{Holding, OrderStatus};
+use serde::{Deserialize, Serialize};
+use strategies::{Strategy, Wish, Wishes};
+
+/// Which events an instance decides on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listen {
+    /// Completed bars.
+    #[default]
+    Bars,
+    /// Every change of the best bid and ask.
+    Quotes,
+}
+
+/// How large an instance's full position in one instrument is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sizing {
+    /// This many units.
+    Quantity(Quantity),
+    /// As many whole lots as this many BRL buy at the price of the decision.
+    Notional(Money),
+}
+
+/// Which orders bring a position about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Execution {
+    /// Market orders for the day.
+    #[default]
+    Market,
+    /// Orders for the next call auction, for decisions made before the open or close.
+    Auction,
+    /// Limit orders for the day at the price of the decision.
+    Limit,
+}
+
+/// What an instance was configured with.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// Its place in the list.
+    pub id: StrategyId,
+    /// Its name for people, unique in the configuration.
+    pub name: String,
+    /// What it may trade.
+    pub instruments: Vec<InstrumentId>,
+    /// Which events it decides on.
+    pub listen: Listen,
+    /// How large a full position is.
+    pub sizing: Sizing,
+    /// Which orders it uses.
+    pub execution: Execution,
+}
+
+/// What a host asks of the account.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Ask {
+    /// A new order.
+    Submit(OrderRequest),
+    /// Take back an order of its own.
+    Cancel(ClientOrderId),
+}
+
+/// An open order as its strategy sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenOrder {
+    /// Which.
+    pub client_order_id: ClientOrderId,
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+}
+
+/// News from the account for one strategy. `holding` is absolute, so a lost notice is mended by
+/// the next one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notice {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// What the strategy holds now.
+    pub holding: Holding,
+    /// What happened.
+    pub kind: NoticeKind,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NoticeKind {
+    /// A request became this order.
+    Accepted {
+        /// Its name.
+        client_order_id: ClientOrderId,
+        /// Buy or sell.
+        side: Side,
+        /// Units asked for.
+        quantity: Quantity,
+    },
+    /// A request was denied.
+    Denied {
+        /// Buy or sell.
+        side: Side,
+        /// Units asked for.
+        quantity: Quantity,
+    },
+    /// The broker reported something; this is where the order stands.
+    Order {
+        /// Which.
+        client_order_id: ClientOrderId,
+        /// Where it stands now.
+        status: OrderStatus,
+    },
+    /// The account started anew: nothing is on its way any more, and these orders are open.
+    Restart {
+        /// Open orders of this strategy in this instrument.
+        open: Vec<OpenOrder>,
+    },
+}
+
+/// A strategy's view of one instrument.
+#[derive(Clone, Copy, Debug, Default)]
+struct View {
+    holding: Holding,
+    /// Asked for and not answered yet, signed.
+    in_flight: Quantity,
+}
+
+impl View {
+    /// A request was answered. An answer to a request from before the account's restart finds
+    /// nothing on its way, and must not leave a debt.
+    fn answered(&mut self, signed: Quantity) {
+        let rest = self.in_flight - signed;
+        let same_side = rest.units().signum() * self.in_flight.units().signum() >= 0;
+        self.in_flight = if same_side && rest.abs() <= self.in_flight.abs() { rest } else { Quantity::ZERO };
+    }
+}
+
+/// A strategy instance with what it holds.
+pub struct StrategyHost {
+    strategy: Box<dyn Strategy>,
+    settings: HostSettings,
+    universe: Arc<Universe>,
+    /// By instrument number; only those of this instance are ever touched.
+    views: Vec<View>,
+    open: Vec<OpenOrder>,
+    wishes: Vec<Wish>,
+}
+
+impl StrategyHost {
+    /// Hosts `strategy`.
+    pub fn new(strategy: Box<dyn Strategy>, settings: HostSettings, universe: Arc<Universe>) -> Self {
+        let views = vec![View::default(); universe.len()];
+        Self { strategy, settings, universe, views, open: Vec::new(), wishes: Vec::new() }
+    }
+
+    /// What it was configured with.
+    pub fn settings(&self) -> &HostSettings {
+        &self.settings
+    }
+
+    /// Bars per instrument to feed with [`Self::warm`] before its decisions count.
+    pub fn warm_up(&self) -> usize {
+        self.strategy.warm_up()
+    }
+
+    /// Feeds a past bar: the strategy learns, nothing is asked for.
+    pub fn warm(&mut self, bar: &Bar) {
+        self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
+        self.wishes.clear();
+    }
+
+    /// Whether this event is one that the instance decides on.
+    #[inline]
+    pub fn wants(&self, event: &MarketEvent) -> bool {
+        match event {
+            MarketEvent::Bar { used: BarUse::MatchAndDecide | BarUse::Decide, .. } => {
+                self.settings.listen == Listen::Bars
+            }
+            MarketEvent::Quote(_) => self.settings.listen == Listen::Quotes,
+            _ => false,
+        }
+    }
+
+    /// Takes in a sound event of one of its instruments; what it wants done is added to `asks`.
+    #[inline]
+    pub fn on_market(&mut self, event: &MarketEvent, asks: &mut Vec<Ask>) {
+        match (event, self.settings.listen) {
+            (MarketEvent::Bar { bar, used: BarUse::MatchAndDecide | BarUse::Decide, .. }, Listen::Bars) => {
+                self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
+            }
+            (MarketEvent::Quote(quote), Listen::Quotes) => {
+                self.strategy.on_quote(quote, &mut Wishes::into(&mut self.wishes));
+            }
+            _ => return,
+        }
+        if !self.wishes.is_empty() {
+            let mut wishes = std::mem::take(&mut self.wishes);
+            for wish in wishes.drain(..) {
+                self.ask_for(wish, event.at(), asks);
+            }
+            self.wishes = wishes;
+        }
+    }
+
+    /// Turns a wish into the orders that bring it about.
+    fn ask_for(&mut self, wish: Wish, decided_at: Timestamp, asks: &mut Vec<Ask>) {
+        let Some(instrument) = self.universe.get(wish.instrument) else { return };
+        let target = self.full_size(instrument, &wish);
+        let view = &mut self.views[wish.instrument.index()];
+        let held = view.holding.position;
+        let toward = if target >= held { Side::Buy } else { Side::Sell };
+        // What still works in the other direction would undo the wish: take it back first.
+        for order in &self.open {
+            if order.instrument == wish.instrument && order.side != toward {
+                asks.push(Ask::Cancel(order.client_order_id));
+            }
+        }
+        let on_its_way = (view.holding.working + view.in_flight) * toward.sign();
+        let missing = (target - held) * toward.sign() - on_its_way.max(Quantity::ZERO);
+        if !missing.is_positive() {
+            return;
+        }
+        view.in_flight += toward.signed(missing);
+        asks.push(Ask::Submit(OrderRequest {
+            strategy: self.settings.id,
+            instrument: wish.instrument,
+            side: toward,
+            quantity: missing,
+            order_type: self.order_type(instrument, toward, wish.price),
+            time_in_force: TimeInForce::Day,
+            decided_at,
+            signal: wish.signal,
+        }));
+    }
+
+    /// Whole lots of a full position times the exposure wanted.
+    fn full_size(&self, instrument: &Instrument, wish: &Wish) -> Quantity {
+        let full = match self.settings.sizing {
+            Sizing::Quantity(quantity) => quantity,
+            Sizing::Notional(_) if wish.price <= Price::ZERO => Quantity::ZERO,
+            Sizing::Notional(money) => {
+                let units = money.steps() / i128::from(wish.price.steps());
+                Quantity::new(i64::try_from(units).unwrap_or(i64::MAX))
+            }
+        };
+        if wish.exposure >= 1.0 {
+            return full.floor_to(instrument.lot);
+        }
+        // A fraction of whole units: exact far beyond any order size, and floored to lots anyway.
+        Quantity::new((full.units() as f64 * wish.exposure).floor() as i64).floor_to(instrument.lot)
+    }
+
+    fn order_type(&self, instrument: &Instrument, side: Side, price: Price) -> OrderType {
+        match self.settings.execution {
+            Execution::Market => OrderType::Market,
+            Execution::Auction => OrderType::AtAuction { limit_price: None },
+            Execution::Limit => OrderType::Limit {
+                limit_price: match side {
+                    Side::Buy => price.floor_to(instrument.tick),
+                    Side::Sell => price.ceil_to(instrument.tick),
+                },
+            },
+        }
+    }
+
+    /// Takes in news from the account.
+    pub fn on_notice(&mut self, notice: &Notice) {
+        let Some(view) = self.views.get_mut(notice.instrument.index()) else { return };
+        view.holding = notice.holding;
+        match &notice.kind {
+            NoticeKind::Accepted { client_order_id, side, quantity } => {
+                view.answered(side.signed(*quantity));
+                let (client_order_id, side) = (*client_order_id, *side);
+                self.open.push(OpenOrder { client_order_id, instrument: notice.instrument, side });
+            }
+            NoticeKind::Denied { side, quantity } => view.answered(side.signed(*quantity)),
+            NoticeKind::Order { client_order_id, status } => {
+                if status.is_terminal() {
+                    self.open.retain(|order| order.client_order_id != *client_order_id);
+                }
+            }
+            NoticeKind::Restart { open } => {
+                view.in_flight = Quantity::ZERO;
+                self.open.retain(|order| order.instrument != notice.instrument);
+                self.open.extend(open.iter().copied());
+            }
+        }
+    }
+
+    /// What it believes it holds of an instrument.
+    pub fn holding(&self, instrument: InstrumentId) -> Holding {
+        self.views.get(instrument.index()).map(|view| view.holding).unwrap_or_default()
+    }
+}

@@ -1,0 +1,734 @@
+//! The book of one account: orders, positions, cash and exposure, changed only by our intents and
+//! by the broker's execution reports.
+//!
+//! Whoever owns the book applies changes one after another (the Account actor live, the loop in a
+//! backtest), so no two decisions ever see the same remaining limit.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use market::fees::Modality;
+use market::order::{CancelOrder, ReplaceOrder};
+use market::settlement::settlement_date;
+use market::{
+    Calendar, ClientOrderId, Date, ExecutionId, ExecutionReport, FeeSchedule, InstrumentId, Money, NewOrder, Price,
+    Quantity, Rate, ReportKind, Side, StrategyId, Timestamp,
+};
+
+use crate::cash::CashLedger;
+use crate::life_cycle::{OrderEvent, OrderStatus, transition};
+use crate::order::{Order, Replacement};
+use crate::position::Position;
+
+/// Ended orders are kept for this many sessions, so that a late fill still finds its order; a
+/// settlement cycle (D+2) is over by then, with room.
+const KEPT_SESSIONS: usize = 5;
+
+/// What an account's book needs to know of the world.
+#[derive(Clone, Debug)]
+pub struct BookSettings {
+    /// Money at the start.
+    pub cash: Money,
+    /// Sessions and settlement dates.
+    pub calendar: Arc<Calendar>,
+    /// Exchange fees by date.
+    pub fees: Arc<FeeSchedule>,
+    /// Brokerage and its tax.
+    pub brokerage: market::fees::Brokerage,
+    /// How many instruments the run has.
+    pub instruments: usize,
+}
+
+/// What a strategy holds of an instrument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Holding {
+    /// Units held, signed.
+    pub position: Quantity,
+    /// Units that working orders would add, signed.
+    pub working: Quantity,
+}
+
+/// Why a report was not applied. It is recorded, counted and alerted, and changes nothing.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Anomaly {
+    /// Not an order of this book: placed by hand or by another system.
+    #[error("report for {0}, which is not an order of this account")]
+    UnknownOrder(ClientOrderId),
+    /// An execution that has been applied already.
+    #[error("execution {execution_id} of {client_order_id} was applied before")]
+    DuplicateExecution {
+        /// The order.
+        client_order_id: ClientOrderId,
+        /// The broker's name of the execution.
+        execution_id: ExecutionId,
+    },
+    /// An event that has no place in the order's life.
+    #[error("'{event}' has no place for {client_order_id}, which is {status}")]
+    OutOfLifeCycle {
+        /// The order.
+        client_order_id: ClientOrderId,
+        /// Where it stands.
+        status: &'static str,
+        /// What was reported.
+        event: &'static str,
+    },
+    /// A fill of nothing, of more than was left, or at no price.
+    #[error("fill of {quantity} at {price} does not fit {client_order_id}, which has {leaves} left")]
+    ImpossibleFill {
+        /// The order.
+        client_order_id: ClientOrderId,
+        /// Reported quantity.
+        quantity: Quantity,
+        /// Reported price.
+        price: Price,
+        /// What the order has left.
+        leaves: Quantity,
+    },
+    /// The report names another instrument than the order.
+    #[error("report for {0} names another instrument than the order")]
+    WrongInstrument(ClientOrderId),
+    /// A replace to less than has traded already, or to no quantity.
+    #[error("replace of {client_order_id} to {quantity} is below the {cumulative} that have traded")]
+    ImpossibleReplace {
+        /// The order.
+        client_order_id: ClientOrderId,
+        /// Reported total quantity.
+        quantity: Quantity,
+        /// What has traded.
+        cumulative: Quantity,
+    },
+    /// No fee is known for the date of the fill: the fee schedule has run out.
+    #[error("no fee is known for {0}: extend the fee schedule")]
+    UnknownFee(Date),
+}
+
+/// What a fill did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FillEffect {
+    /// The broker's name of it.
+    pub execution_id: ExecutionId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Units.
+    pub quantity: Quantity,
+    /// Price per unit.
+    pub price: Price,
+    /// Exchange fees and brokerage charged for it.
+    pub fee: Money,
+    /// It came after the order had ended: legal, and worth an alert.
+    pub late: bool,
+}
+
+/// What a report changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Applied {
+    /// The order.
+    pub client_order_id: ClientOrderId,
+    /// Whose order.
+    pub strategy: StrategyId,
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Where the order stands now.
+    pub status: OrderStatus,
+    /// The fill, if it was one.
+    pub fill: Option<FillEffect>,
+    /// What the strategy holds now.
+    pub holding: Holding,
+}
+
+/// An order with what it currently adds to the aggregates.
+#[derive(Clone, Debug)]
+struct Entered {
+    order: Order,
+    counted: Quantity,
+    working: Quantity,
+    reserved: Money,
+    brokerage_charged: bool,
+}
+
+/// One instrument's side of the book.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    position: Position,
+    mark: Price,
+    /// Worst-case units of open buys and sells.
+    open_buys: Quantity,
+    open_sells: Quantity,
+    /// Orders whose outcome is unknown.
+    unknown: u32,
+    /// Σ signed fills, kept apart from the position so that the two can be compared.
+    fills: Quantity,
+    today: DayTraded,
+}
+
+/// What one instrument traded today, for the day-trade rate.
+#[derive(Clone, Copy, Debug, Default)]
+struct DayTraded {
+    bought: Quantity,
+    bought_for: Money,
+    sold: Quantity,
+    sold_for: Money,
+}
+
+/// Fee rate and settlement date of one trade date.
+#[derive(Clone, Copy, Debug)]
+struct DayTerms {
+    date: Date,
+    /// First instant after the date, to skip the calendar for the next fill.
+    until: Timestamp,
+    from: Timestamp,
+    rate: Rate,
+    settles: Date,
+}
+
+/// The book of one account.
+#[derive(Clone, Debug)]
+pub struct Book {
+    settings: BookSettings,
+    orders: HashMap<ClientOrderId, Entered>,
+    executions: HashSet<ExecutionId>,
+    lines: Vec<Line>,
+    holdings: HashMap<(StrategyId, InstrumentId), Holding>,
+    cash: CashLedger,
+    reserved: Money,
+    market_value: Money,
+    fees: Money,
+    terms: Option<DayTerms>,
+    traded_today: Vec<InstrumentId>,
+    /// Orders that ended, by session, oldest first, with their executions.
+    ended: VecDeque<Vec<ClientOrderId>>,
+    executions_of: HashMap<ClientOrderId, Vec<ExecutionId>>,
+}
+
+impl Book {
+    /// An empty book with money in it.
+    pub fn new(settings: BookSettings) -> Self {
+        Self {
+            orders: HashMap::new(),
+            executions: HashSet::new(),
+            lines: vec![Line::default(); settings.instruments],
+            holdings: HashMap::new(),
+            cash: CashLedger::with(settings.cash),
+            reserved: Money::ZERO,
+            market_value: Money::ZERO,
+            fees: Money::ZERO,
+            terms: None,
+            traded_today: Vec::new(),
+            ended: VecDeque::from([Vec::new()]),
+            executions_of: HashMap::new(),
+            settings,
+        }
+    }
+
+    /// Enters an order that is about to be committed and sent. `worst_price` is what a unit may
+    /// cost at most (its limit, or the collar's edge for orders without one).
+    ///
+    /// # Panics
+    /// If the identifier was used before: identifiers are unique for ever, so two equal ones mean
+    /// that the sequence went wrong, and going on could hide an order.
+    pub fn enter(&mut self, intent: NewOrder, worst_price: Price) {
+        // Today's fee rate, for the reservation; beyond the schedule a fill is refused anyway.
+        let _ = self.terms_at(intent.decided_at);
+        let entered = Entered {
+            order: Order::new(intent, worst_price),
+            counted: Quantity::ZERO,
+            working: Quantity::ZERO,
+            reserved: Money::ZERO,
+            brokerage_charged: false,
+        };
+        match self.orders.entry(intent.client_order_id) {
+            Entry::Occupied(_) => panic!("order identifier {} used twice", intent.client_order_id),
+            Entry::Vacant(place) => place.insert(entered),
+        };
+        self.recount(intent.client_order_id);
+    }
+
+    /// Notes that a cancel is about to be sent.
+    ///
+    /// # Errors
+    /// The order is not ours or has ended.
+    pub fn request_cancel(&mut self, cancel: &CancelOrder) -> Result<(), Anomaly> {
+        self.step(cancel.client_order_id, cancel.instrument, OrderEvent::CancelRequested)
+    }
+
+    /// Notes that a replace is about to be sent.
+    ///
+    /// # Errors
+    /// The order is not ours, or not in a state to be changed.
+    pub fn request_replace(&mut self, replace: &ReplaceOrder, worst_price: Price) -> Result<(), Anomaly> {
+        self.step(replace.client_order_id, replace.instrument, OrderEvent::ReplaceRequested)?;
+        if let Some(entered) = self.orders.get_mut(&replace.client_order_id) {
+            entered.order.replacement = Some(Replacement { quantity: replace.quantity, worst_price });
+        }
+        self.recount(replace.client_order_id);
+        Ok(())
+    }
+
+    /// Notes that what was sent for this order may or may not have arrived.
+    ///
+    /// # Errors
+    /// The order is not ours or has ended.
+    pub fn outcome_unknown(&mut self, client_order_id: ClientOrderId) -> Result<(), Anomaly> {
+        let instrument = self.order(&client_order_id).map(|order| order.intent.instrument);
+        let instrument = instrument.ok_or(Anomaly::UnknownOrder(client_order_id))?;
+        self.step(client_order_id, instrument, OrderEvent::OutcomeUnknown)
+    }
+
+    /// Applies one execution report, wholly or not at all.
+    ///
+    /// # Errors
+    /// A report that does not fit changes nothing and says why.
+    ///
+    /// # Panics
+    /// If a position no longer equals the sum of its fills: a bug, after which nothing may trade
+    /// until the book has been rebuilt.
+    pub fn apply(&mut self, report: &ExecutionReport) -> Result<Applied, Anomaly> {
+        let id = report.client_order_id;
+        let order = &self.orders.get(&id).ok_or(Anomaly::UnknownOrder(id))?.order;
+        if order.intent.instrument != report.instrument {
+            return Err(Anomaly::WrongInstrument(id));
+        }
+        let (status, strategy) = (order.status, order.intent.strategy);
+        let fill = match &report.kind {
+            ReportKind::Fill { execution_id, price, quantity } => {
+                Some(self.apply_fill(report, execution_id, *price, *quantity)?)
+            }
+            ReportKind::Replaced { quantity, limit_price } => {
+                self.apply_replaced(report, *quantity, *limit_price)?;
+                None
+            }
+            kind => {
+                self.step(id, report.instrument, event_of(kind))?;
+                None
+            }
+        };
+        self.recount(id);
+        let after = self.orders.get(&id).map_or(status, |entered| entered.order.status);
+        if after.is_terminal() && !status.is_terminal() {
+            self.ended.back_mut().expect("a session's list is always open").push(id);
+        }
+        let holding = self.holding(strategy, report.instrument);
+        Ok(Applied { client_order_id: id, strategy, instrument: report.instrument, status: after, fill, holding })
+    }
+
+    fn apply_fill(
+        &mut self,
+        report: &ExecutionReport,
+        execution_id: &ExecutionId,
+        price: Price,
+        quantity: Quantity,
+    ) -> Result<FillEffect, Anomaly> {
+        let id = report.client_order_id;
+        if self.executions.contains(execution_id) {
+            return Err(Anomaly::DuplicateExecution { client_order_id: id, execution_id: execution_id.clone() });
+        }
+        let terms = self.terms_at(report.at)?;
+        let entered = self.orders.get_mut(&id).ok_or(Anomaly::UnknownOrder(id))?;
+        let order = &mut entered.order;
+        // What an ended order had left may still arrive late, so its own leaves do not bound it.
+        let left = order.quantity.max(order.replacement.map_or(Quantity::ZERO, |to| to.quantity)) - order.cumulative;
+        if !quantity.is_positive() || quantity > left || price <= Price::ZERO {
+            return Err(Anomaly::ImpossibleFill { client_order_id: id, quantity, price, leaves: left });
+        }
+        let late = order.status.is_terminal();
+        let is_last = order.cumulative + quantity >= order.quantity;
+        let event = if is_last { OrderEvent::FinalFill } else { OrderEvent::PartialFill };
+        let after = transition(order.status, event).ok_or(Anomaly::OutOfLifeCycle {
+            client_order_id: id,
+            status: order.status.name(),
+            event: "fill",
+        })?;
+
+        // Nothing can fail from here on: the fill is applied whole.
+        let was_unknown = order.status == OrderStatus::Unknown;
+        order.status = after;
+        order.cumulative += quantity;
+        let notional = price.times(quantity);
+        order.traded += notional;
+        let brokerage = if entered.brokerage_charged { Money::ZERO } else { self.settings.brokerage.fee() };
+        entered.brokerage_charged = true;
+        let (side, strategy) = (order.intent.side, order.intent.strategy);
+        let fee = notional.scaled(terms.rate) + brokerage;
+        self.executions.insert(execution_id.clone());
+        self.executions_of.entry(id).or_default().push(execution_id.clone());
+
+        let signed = side.signed(quantity);
+        let line = &mut self.lines[report.instrument.index()];
+        line.position.trade(signed, price);
+        line.position.fees += fee;
+        line.fills += signed;
+        line.unknown -= u32::from(was_unknown);
+        assert_eq!(line.position.quantity, line.fills, "position differs from the sum of fills after {execution_id}");
+        // A first fill may come before any mark: the trade itself is the best price known.
+        if line.mark == Price::ZERO {
+            line.mark = price;
+        }
+        self.market_value += line.mark.times(signed);
+        let today = &mut line.today;
+        if today.bought.is_zero() && today.sold.is_zero() {
+            self.traded_today.push(report.instrument);
+        }
+        match side {
+            Side::Buy => {
+                today.bought += quantity;
+                today.bought_for += notional;
+            }
+            Side::Sell => {
+                today.sold += quantity;
+                today.sold_for += notional;
+            }
+        }
+        self.holdings.entry((strategy, report.instrument)).or_default().position += signed;
+        self.cash.book(terms.settles, -price.times(signed) - fee);
+        self.fees += fee;
+        Ok(FillEffect { execution_id: execution_id.clone(), side, quantity, price, fee, late })
+    }
+
+    fn apply_replaced(
+        &mut self,
+        report: &ExecutionReport,
+        quantity: Quantity,
+        limit_price: Option<Price>,
+    ) -> Result<(), Anomaly> {
+        let id = report.client_order_id;
+        let order = &self.orders.get(&id).ok_or(Anomaly::UnknownOrder(id))?.order;
+        if quantity < order.cumulative || !quantity.is_positive() {
+            return Err(Anomaly::ImpossibleReplace { client_order_id: id, quantity, cumulative: order.cumulative });
+        }
+        self.step(id, report.instrument, OrderEvent::Replaced)?;
+        if let Some(entered) = self.orders.get_mut(&id) {
+            let order = &mut entered.order;
+            order.quantity = quantity;
+            if let Some(limit_price) = limit_price {
+                order.order_type = order.order_type.with_limit(limit_price);
+                order.worst_price = limit_price;
+            }
+            order.replacement = None;
+            // Replaced down to what had traded already: nothing is left of it.
+            if order.cumulative == order.quantity {
+                order.status = OrderStatus::Filled;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves an order along the table; no other effect.
+    fn step(&mut self, id: ClientOrderId, instrument: InstrumentId, event: OrderEvent) -> Result<(), Anomaly> {
+        let order = &mut self.orders.get_mut(&id).ok_or(Anomaly::UnknownOrder(id))?.order;
+        if order.intent.instrument != instrument {
+            return Err(Anomaly::WrongInstrument(id));
+        }
+        let after = transition(order.status, event).ok_or(Anomaly::OutOfLifeCycle {
+            client_order_id: id,
+            status: order.status.name(),
+            event: event_name(event),
+        })?;
+        if event == OrderEvent::ReplaceRejected {
+            order.replacement = None;
+        }
+        if (after == OrderStatus::Unknown) != (order.status == OrderStatus::Unknown) {
+            let unknown = &mut self.lines[instrument.index()].unknown;
+            *unknown = if after == OrderStatus::Unknown { *unknown + 1 } else { *unknown - 1 };
+        }
+        order.status = after;
+        self.recount(id);
+        Ok(())
+    }
+
+    /// Brings the aggregates in line with what the order counts for now.
+    fn recount(&mut self, id: ClientOrderId) {
+        let rate = self.terms.map_or(Rate::ZERO, |terms| terms.rate);
+        let Some(entered) = self.orders.get_mut(&id) else { return };
+        let order = &entered.order;
+        let (counted, working) = (order.worst_leaves(), order.intent.side.signed(order.leaves()));
+        let reserved = match order.intent.side {
+            Side::Buy => {
+                let notional = order.worst_notional();
+                notional + notional.scaled(rate)
+            }
+            Side::Sell => Money::ZERO,
+        };
+        let line = &mut self.lines[order.intent.instrument.index()];
+        let open = match order.intent.side {
+            Side::Buy => &mut line.open_buys,
+            Side::Sell => &mut line.open_sells,
+        };
+        *open += counted - entered.counted;
+        self.reserved += reserved - entered.reserved;
+        let key = (order.intent.strategy, order.intent.instrument);
+        self.holdings.entry(key).or_default().working += working - entered.working;
+        (entered.counted, entered.working, entered.reserved) = (counted, working, reserved);
+    }
+
+    /// Fee rate and settlement of the trade date that `at` falls on.
+    fn terms_at(&mut self, at: Timestamp) -> Result<DayTerms, Anomaly> {
+        if let Some(terms) = self.terms
+            && (terms.from..terms.until).contains(&at)
+        {
+            return Ok(terms);
+        }
+        let date = at.local_date();
+        let unknown = || Anomaly::UnknownFee(date);
+        let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
+        let rate = self.settings.fees.rate(date, Modality::Normal).ok_or_else(unknown)?;
+        let terms = DayTerms {
+            date,
+            from: midnight(date).ok_or_else(unknown)?,
+            until: date.succ_opt().and_then(midnight).ok_or_else(unknown)?,
+            rate,
+            settles: settlement_date(&self.settings.calendar, date).ok_or_else(unknown)?,
+        };
+        self.terms = Some(terms);
+        Ok(terms)
+    }
+
+    /// A new session has begun: what was due has settled, and orders that ended long ago go.
+    pub fn start_session(&mut self, session: Date) {
+        self.cash.settle(session);
+        self.ended.push_back(Vec::new());
+        while self.ended.len() > KEPT_SESSIONS {
+            for id in self.ended.pop_front().into_iter().flatten() {
+                self.orders.remove(&id);
+                for execution_id in self.executions_of.remove(&id).into_iter().flatten() {
+                    self.executions.remove(&execution_id);
+                }
+            }
+        }
+    }
+
+    /// The session has ended: what was bought and sold the same day is re-rated as day trade, at
+    /// average prices of the day. Gives the refund (negative: a charge).
+    pub fn end_session(&mut self) -> Money {
+        let mut total = Money::ZERO;
+        let Some(terms) = self.terms else { return total };
+        let day_trade = self.settings.fees.rate(terms.date, Modality::DayTrade);
+        for instrument in std::mem::take(&mut self.traded_today) {
+            let line = &mut self.lines[instrument.index()];
+            let today = std::mem::take(&mut line.today);
+            let matched = today.bought.min(today.sold);
+            let (Some(rate), true) = (day_trade, matched.is_positive()) else { continue };
+            let of = |amount: Money, quantity: Quantity| amount.per_unit(quantity).unwrap_or_default().times(matched);
+            let notional = of(today.bought_for, today.bought) + of(today.sold_for, today.sold);
+            let refund = notional.scaled(terms.rate) - notional.scaled(rate);
+            line.position.fees -= refund;
+            total += refund;
+        }
+        if total != Money::ZERO {
+            self.cash.book(terms.settles, total);
+            self.fees -= total;
+        }
+        total
+    }
+
+    /// The instrument is worth this much now.
+    #[inline]
+    pub fn mark(&mut self, instrument: InstrumentId, price: Price) {
+        let line = &mut self.lines[instrument.index()];
+        let held = line.position.quantity;
+        if !held.is_zero() {
+            self.market_value += (price - line.mark).times(held);
+        }
+        line.mark = price;
+    }
+
+    /// An order of this book.
+    pub fn order(&self, id: &ClientOrderId) -> Option<&Order> {
+        self.orders.get(id).map(|entered| &entered.order)
+    }
+
+    /// Orders that have not ended, in the order of their identifiers.
+    pub fn open_orders(&self) -> Vec<&Order> {
+        let mut open: Vec<&Order> =
+            self.orders.values().map(|entered| &entered.order).filter(|order| !order.status.is_terminal()).collect();
+        open.sort_by_key(|order| order.intent.client_order_id);
+        open
+    }
+
+    /// Position in an instrument.
+    #[inline]
+    pub fn position(&self, instrument: InstrumentId) -> &Position {
+        &self.lines[instrument.index()].position
+    }
+
+    /// What the instrument was last worth.
+    pub fn mark_of(&self, instrument: InstrumentId) -> Price {
+        self.lines[instrument.index()].mark
+    }
+
+    /// Units that open buys may add at worst.
+    #[inline]
+    pub fn open_buys(&self, instrument: InstrumentId) -> Quantity {
+        self.lines[instrument.index()].open_buys
+    }
+
+    /// Units that open sells may take away at worst.
+    #[inline]
+    pub fn open_sells(&self, instrument: InstrumentId) -> Quantity {
+        self.lines[instrument.index()].open_sells
+    }
+
+    /// Whether an order of unknown outcome freezes new entries in this instrument.
+    #[inline]
+    pub fn is_frozen(&self, instrument: InstrumentId) -> bool {
+        self.lines[instrument.index()].unknown > 0
+    }
+
+    /// What a strategy holds of an instrument.
+    pub fn holding(&self, strategy: StrategyId, instrument: InstrumentId) -> Holding {
+        self.holdings.get(&(strategy, instrument)).copied().unwrap_or_default()
+    }
+
+    /// Everything a strategy holds, by instrument.
+    pub fn holdings_of(&self, strategy: StrategyId) -> Vec<(InstrumentId, Holding)> {
+        let mut held: Vec<_> = self
+            .holdings
+            .iter()
+            .filter(|((owner, _), holding)| *owner == strategy && **holding != Holding::default())
+            .map(|((_, instrument), holding)| (*instrument, *holding))
+            .collect();
+        held.sort_by_key(|(instrument, _)| *instrument);
+        held
+    }
+
+    /// The cash ledger.
+    pub fn cash(&self) -> &CashLedger {
+        &self.cash
+    }
+
+    /// Cash that open buys may cost at worst, fees included.
+    #[inline]
+    pub fn reserved(&self) -> Money {
+        self.reserved
+    }
+
+    /// Cash that a new buy may use: everything booked, less what open buys may cost. Unsettled
+    /// sales count, because a purchase today settles no earlier than they do.
+    #[inline]
+    pub fn buying_power(&self) -> Money {
+        self.cash.total() - self.reserved
+    }
+
+    /// Cash plus positions at their marks.
+    #[inline]
+    pub fn equity(&self) -> Money {
+        self.cash.total() + self.market_value
+    }
+
+    /// Value of all positions at their marks, longs less shorts.
+    pub fn net_exposure(&self) -> Money {
+        self.market_value
+    }
+
+    /// Value of all positions at their marks, longs and shorts added, with open orders at worst.
+    pub fn gross_exposure(&self) -> Money {
+        self.lines
+            .iter()
+            .map(|line| {
+                let held = line.position.quantity;
+                let worst = (held + line.open_buys).abs().max((held - line.open_sells).abs());
+                line.mark.times(worst)
+            })
+            .sum()
+    }
+
+    /// All fees so far, day-trade refunds taken off.
+    pub fn fees(&self) -> Money {
+        self.fees
+    }
+
+    /// Result of everything closed so far, before fees.
+    pub fn realized(&self) -> Money {
+        self.lines.iter().map(|line| line.position.realized).sum()
+    }
+
+    /// Rate charged on a fill now, as far as known.
+    pub fn fee_rate(&self) -> Rate {
+        self.terms.map_or(Rate::ZERO, |terms| terms.rate)
+    }
+
+    /// Compares every aggregate with a recount from scratch: for tests, the simulation, and after
+    /// recovery.
+    ///
+    /// # Errors
+    /// The first aggregate that differs, with both figures.
+    pub fn verify(&self) -> Result<(), String> {
+        let mut lines = vec![(Quantity::ZERO, Quantity::ZERO); self.lines.len()];
+        let (mut reserved, mut working) = (Money::ZERO, HashMap::new());
+        for entered in self.orders.values() {
+            let order = &entered.order;
+            let (buys, sells) = &mut lines[order.intent.instrument.index()];
+            match order.intent.side {
+                Side::Buy => *buys += order.worst_leaves(),
+                Side::Sell => *sells += order.worst_leaves(),
+            }
+            reserved += entered.reserved;
+            *working.entry((order.intent.strategy, order.intent.instrument)).or_insert(Quantity::ZERO) +=
+                order.intent.side.signed(order.leaves());
+        }
+        let differs = |what: &str, kept: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+            Err(format!("{what} is kept as {kept:?}, a recount gives {found:?}"))
+        };
+        for (index, (line, (buys, sells))) in self.lines.iter().zip(&lines).enumerate() {
+            if (line.open_buys, line.open_sells) != (*buys, *sells) {
+                return differs(
+                    &format!("open quantity of instrument {index}"),
+                    &(line.open_buys, line.open_sells),
+                    &(buys, sells),
+                );
+            }
+            if line.position.quantity != line.fills {
+                return differs(&format!("position of instrument {index}"), &line.position.quantity, &line.fills);
+            }
+        }
+        if self.reserved != reserved {
+            return differs("reserved cash", &self.reserved, &reserved);
+        }
+        let value: Money = self.lines.iter().map(|line| line.mark.times(line.position.quantity)).sum();
+        if self.market_value != value {
+            return differs("market value", &self.market_value, &value);
+        }
+        for (key, holding) in &self.holdings {
+            let found = working.get(key).copied().unwrap_or_default();
+            if holding.working != found {
+                return differs(&format!("working quantity of {key:?}"), &holding.working, &found);
+            }
+        }
+        // Cash, cost, result and fees close the circle: nothing is created or lost.
+        let cost: Money = self.lines.iter().map(|line| line.position.cost).sum();
+        let expected = self.settings.cash - cost + self.realized() - self.fees;
+        if self.cash.total() != expected {
+            return differs("cash", &self.cash.total(), &expected);
+        }
+        Ok(())
+    }
+}
+
+fn event_of(kind: &ReportKind) -> OrderEvent {
+    match kind {
+        ReportKind::New => OrderEvent::Acknowledged,
+        ReportKind::Fill { .. } => OrderEvent::PartialFill,
+        ReportKind::Canceled { .. } => OrderEvent::Canceled,
+        ReportKind::Replaced { .. } => OrderEvent::Replaced,
+        ReportKind::Rejected { .. } => OrderEvent::Rejected,
+        ReportKind::Expired => OrderEvent::Expired,
+        ReportKind::CancelRejected { .. } => OrderEvent::CancelRejected,
+        ReportKind::ReplaceRejected { .. } => OrderEvent::ReplaceRejected,
+    }
+}
+
+const fn event_name(event: OrderEvent) -> &'static str {
+    match event {
+        OrderEvent::Acknowledged => "new",
+        OrderEvent::PartialFill | OrderEvent::FinalFill => "fill",
+        OrderEvent::CancelRequested => "cancel request",
+        OrderEvent::Canceled => "canceled",
+        OrderEvent::CancelRejected => "cancel_rejected",
+        OrderEvent::ReplaceRequested => "replace request",
+        OrderEvent::Replaced => "replaced",
+        OrderEvent::ReplaceRejected => "replace_rejected",
+        OrderEvent::Rejected => "rejected",
+        OrderEvent::Expired => "expired",
+        OrderEvent::OutcomeUnknown => "outcome unknown",
+    }
+}

@@ -1,0 +1,158 @@
+//! The pre-trade checks: one file and one list entry each.
+//!
+//! A check sees a proposed order at its worst and the account as it stands, and denies or says
+//! nothing. We *deny*; a broker or exchange *rejects*.
+
+mod buying_power;
+mod lot_and_tick;
+mod order_notional;
+mod order_quantity;
+mod position_per_symbol;
+mod price_collar;
+mod session_phase;
+mod stale_quote;
+
+use std::fmt;
+
+use market::{Instrument, Money, NewOrder, Phase, Price, Quantity, Rate, Side, Timestamp, TopOfBook};
+use oms::Book;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+
+/// One check: its stable name, and the rule.
+pub struct Check {
+    /// Reject code, counted and shown under this name.
+    pub name: &'static str,
+    /// Denies or says nothing.
+    pub review: fn(&Proposal, &View<'_>) -> Result<(), Denial>,
+}
+
+/// Every check, in the order they run: cheap and fundamental ones first.
+pub const CHECKS: &[Check] = &[
+    Check { name: session_phase::NAME, review: session_phase::review },
+    Check { name: lot_and_tick::NAME, review: lot_and_tick::review },
+    Check { name: stale_quote::NAME, review: stale_quote::review },
+    Check { name: order_quantity::NAME, review: order_quantity::review },
+    Check { name: price_collar::NAME, review: price_collar::review },
+    Check { name: order_notional::NAME, review: order_notional::review },
+    Check { name: position_per_symbol::NAME, review: position_per_symbol::review },
+    Check { name: buying_power::NAME, review: buying_power::review },
+];
+
+/// Denials that do not come from the list: the switch, a frozen instrument, an exhausted day.
+pub mod code {
+    /// The halt switch does not allow it.
+    pub const HALTED: &str = "halted";
+    /// An order of unknown outcome freezes the instrument.
+    pub const UNKNOWN_ORDER: &str = "unknown_order";
+    /// All identifiers of the day are used.
+    pub const IDENTIFIERS: &str = "order_identifiers";
+    /// The order to cancel or replace is not open.
+    pub const NOT_OPEN: &str = "order_not_open";
+    /// The instrument is not part of this run.
+    pub const UNKNOWN_INSTRUMENT: &str = "unknown_instrument";
+}
+
+/// A proposed order with what every check needs of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposal {
+    /// The order.
+    pub order: NewOrder,
+    /// Units by which it may grow what is open now: all of a new order, the increase of a replace.
+    pub added: Quantity,
+    /// The worst price a unit may trade at.
+    pub worst_price: Price,
+    /// It only takes away from a position, whatever else is open.
+    pub reduces: bool,
+    /// Reserved already by the order it replaces.
+    pub released: Money,
+}
+
+/// The account and market as they stand at the moment of the review.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The account's book.
+    pub book: &'a Book,
+    /// The order's instrument.
+    pub instrument: &'a Instrument,
+    /// Its price now.
+    pub top: TopOfBook,
+    /// Session phase now.
+    pub phase: Phase,
+    /// When the current session began to take orders: a price from before it is from another day.
+    pub price_horizon: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+    /// The limits in force.
+    pub limits: &'a Limits,
+}
+
+impl View<'_> {
+    /// The price that a market order on this side would meet.
+    pub fn reference(&self, side: Side) -> Option<Price> {
+        let best = match side {
+            Side::Buy => self.top.ask,
+            Side::Sell => self.top.bid,
+        };
+        [best, self.top.last].into_iter().find(|price| *price > Price::ZERO)
+    }
+}
+
+/// A figure in a denial: exact, with its unit, made into text only when somebody reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// Units.
+    Quantity(Quantity),
+    /// BRL.
+    Money(Money),
+    /// BRL per unit.
+    Price(Price),
+    /// A fraction.
+    Rate(Rate),
+    /// Nanoseconds.
+    Nanoseconds(i64),
+    /// A session phase.
+    Phase(Phase),
+    /// A count.
+    Count(u64),
+    /// There is none.
+    None,
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quantity(value) => value.fmt(f),
+            Self::Money(value) => value.fmt(f),
+            Self::Price(value) => value.fmt(f),
+            Self::Rate(value) => value.fmt(f),
+            Self::Nanoseconds(value) => write!(f, "{}ms", value / 1_000_000),
+            Self::Phase(value) => f.write_str(value.name()),
+            Self::Count(value) => value.fmt(f),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+/// Why an order was denied: a stable code, a sentence, and the two figures that were compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Denial {
+    /// Which check.
+    pub check: &'static str,
+    /// What it found, in a few words.
+    pub because: &'static str,
+    /// What was asked for.
+    pub asked: Figure,
+    /// What is allowed.
+    pub limit: Figure,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (asked={} limit={})", self.check, self.because, self.asked, self.limit)
+    }
+}
+
+impl std::error::Error for Denial {}

@@ -1,0 +1,134 @@
+//! The review: runs every check on an order at its worst, and seals what passes.
+//!
+//! ```compile_fail
+//! // Nothing but `risk` can build an `Approved`: its fields are private, so this does not compile.
+//! fn forge(order: market::NewOrder) -> risk::Approved<market::NewOrder> {
+//!     risk::Approved { value: order, worst_price: market::Price::ZERO, reduces: true }
+//! }
+//! ```
+
+use market::order::{CancelOrder, ReplaceOrder};
+use market::{Money, NewOrder, Price, Quantity, Side};
+use oms::Order;
+
+use crate::checks::{CHECKS, Denial, Figure, Proposal, View, code};
+use crate::halt::HaltLevel;
+
+/// Something that passed the review. Brokers take nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Approved<T> {
+    value: T,
+    worst_price: Price,
+    reduces: bool,
+}
+
+impl<T> Approved<T> {
+    /// What was approved.
+    pub const fn get(&self) -> &T {
+        &self.value
+    }
+
+    /// The worst price that a unit may trade at: what the book reserves with.
+    pub const fn worst_price(&self) -> Price {
+        self.worst_price
+    }
+
+    /// Whether it only takes away from a position: the last gate lets these through when reducing.
+    pub const fn reduces(&self) -> bool {
+        self.reduces
+    }
+}
+
+/// The worst price of an order: its limit, or for an order without one the reference moved by the
+/// collar, because the market may run that far before the order meets it.
+fn worst_price(order: &NewOrder, view: &View<'_>) -> Price {
+    order.order_type.limit_price().unwrap_or_else(|| {
+        let reference = view.reference(order.side).unwrap_or_default();
+        match order.side {
+            Side::Buy => reference.saturating_add(reference.scaled(view.limits.price_collar)),
+            Side::Sell => reference,
+        }
+    })
+}
+
+fn denied(check: &'static str, because: &'static str) -> Denial {
+    Denial { check, because, asked: Figure::None, limit: Figure::None }
+}
+
+/// Reviews a new order.
+///
+/// # Errors
+/// The first check that denies it.
+pub fn review(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
+    let held = view.book.position(order.instrument).quantity;
+    let left_to_sell = held - view.book.open_sells(order.instrument);
+    let left_to_cover = -held - view.book.open_buys(order.instrument);
+    let reduces = match order.side {
+        Side::Sell => order.quantity <= left_to_sell,
+        Side::Buy => order.quantity <= left_to_cover,
+    };
+    let allowed = match level {
+        HaltLevel::Active => true,
+        HaltLevel::Reducing => reduces,
+        HaltLevel::StopNew | HaltLevel::Halted => false,
+    };
+    if !allowed {
+        return Err(denied(code::HALTED, level.name()));
+    }
+    if view.book.is_frozen(order.instrument) && !reduces {
+        return Err(denied(code::UNKNOWN_ORDER, "an order of unknown outcome freezes the instrument"));
+    }
+    let proposal = Proposal {
+        order,
+        added: order.quantity,
+        worst_price: worst_price(&order, view),
+        reduces,
+        released: Money::ZERO,
+    };
+    run(&proposal, view)
+}
+
+/// Reviews a change of an open order: the order as it would stand, with only the increase counted
+/// as new.
+///
+/// # Errors
+/// The first check that denies it.
+pub fn review_replace(
+    open: &Order,
+    replace: ReplaceOrder,
+    level: HaltLevel,
+    view: &View<'_>,
+) -> Result<Approved<ReplaceOrder>, Denial> {
+    if level != HaltLevel::Active {
+        return Err(denied(code::HALTED, level.name()));
+    }
+    let leaves = replace.quantity - open.cumulative;
+    let order = NewOrder {
+        quantity: leaves,
+        order_type: replace.limit_price.map_or(open.order_type, |price| open.order_type.with_limit(price)),
+        decided_at: replace.decided_at,
+        ..open.intent
+    };
+    let released = open.worst_notional();
+    let proposal = Proposal {
+        order,
+        added: (leaves - open.worst_leaves()).max(Quantity::ZERO),
+        worst_price: worst_price(&order, view),
+        reduces: false,
+        released: released + released.scaled(view.book.fee_rate()),
+    };
+    let approved = run(&proposal, view)?;
+    Ok(Approved { value: replace, worst_price: approved.worst_price, reduces: false })
+}
+
+fn run(proposal: &Proposal, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
+    for check in CHECKS {
+        (check.review)(proposal, view)?;
+    }
+    Ok(Approved { value: proposal.order, worst_price: proposal.worst_price, reduces: proposal.reduces })
+}
+
+/// A cancel never adds risk: always approved, halted or not.
+pub const fn approve_cancel(cancel: CancelOrder) -> Approved<CancelOrder> {
+    Approved { value: cancel, worst_price: Price::ZERO, reduces: true }
+}
