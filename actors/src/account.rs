@@ -9,6 +9,7 @@
 //! tells each Strategy what it holds and has open. Requests in its mailbox are lost as decisions
 //! never made; reports are not lost, because the Broker's log keeps them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use market::{ClientOrderId, ExecutionReport, InstrumentId, PhaseChange, ReportKi
 use oms::{Applied, Order, OrderStatus};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use risk::{HaltLevel, HaltSwitch};
-use store::JournalEntry;
+use store::{AccountTag, JournalEntry};
 use tokio::sync::oneshot;
 
 use crate::address::Address;
@@ -184,6 +185,7 @@ struct Waiting {
 /// An Account at work.
 pub struct State {
     arguments: Arguments,
+    account: AccountTag,
     desk: Desk,
     record: Record,
     sequence: u64,
@@ -266,9 +268,10 @@ impl State {
     /// Starting is recovering: the desk is what the journal says.
     fn recover(arguments: Arguments) -> Result<Self, ActorProcessingErr> {
         let mut recovered = Recovered::new(arguments.desk.clone(), arguments.halt.clone());
-        recovered.read(&arguments.stored, &arguments.desk.account)?;
+        recovered.read(&arguments.stored)?;
         let record = recovered.record();
         Ok(Self {
+            account: arguments.desk.account.parse()?,
             record,
             sequence: recovered.sequence,
             broker_sequence: recovered.broker_sequence,
@@ -305,7 +308,7 @@ impl State {
     fn sync(&mut self) {
         let waiting: Vec<ClientOrderId> =
             self.waiting.iter().map(|waiting| waiting.command.client_order_id()).collect();
-        let orders = self.desk.book().open_orders().iter().map(|order| order.intent.client_order_id);
+        let orders = self.desk.book().open_orders().into_iter().map(|order| order.intent.client_order_id);
         let orders = orders.filter(|id| !waiting.contains(id)).collect();
         let message = broker::Message::Sync { after: self.broker_sequence, orders };
         if let Err(error) = self.arguments.broker.send(message) {
@@ -376,7 +379,7 @@ impl State {
             .into_iter()
             .map(|entry| {
                 self.sequence += 1;
-                encoded(&self.arguments.desk.account, self.sequence, at, &entry)
+                encoded(self.account, self.sequence, at, &entry)
             })
             .collect();
         self.uncommitted.extend(entries.iter().cloned());
@@ -592,10 +595,10 @@ impl State {
     }
 }
 
-fn encoded(account: &str, sequence: u64, at: Timestamp, entry: &Entry) -> JournalEntry {
+fn encoded(account: AccountTag, sequence: u64, at: Timestamp, entry: &Entry) -> JournalEntry {
     // Entries hold plain values; the only failures of this encoder are maps with odd keys.
     let payload = serde_json::to_string(entry).expect("a journal entry is plain data");
-    JournalEntry { sequence, account: account.to_owned(), at, kind: entry.kind().to_owned(), payload }
+    JournalEntry { account, sequence, at, kind: Cow::Borrowed(entry.kind()), payload }
 }
 
 /// A desk rebuilt from the journal, and where the streams stand.
@@ -624,7 +627,8 @@ impl Recovered {
     ///
     /// # Errors
     /// The journal cannot be read, or does not lead to a desk.
-    pub fn read(&mut self, journal: &SharedJournal, account: &str) -> Result<(), ActorProcessingErr> {
+    pub fn read(&mut self, journal: &SharedJournal) -> Result<(), ActorProcessingErr> {
+        let account: AccountTag = self.settings.account.parse()?;
         let mut entries = Vec::new();
         {
             let store = journal.lock().unwrap_or_else(PoisonError::into_inner);

@@ -129,6 +129,7 @@ impl Actor for Supervisor {
         match start(myself.get_cell()).await {
             Ok(cell) => {
                 state.running.insert(cell.get_id(), place);
+                state.arguments.restarts.count(&state.arguments.children[place].name);
             }
             Err(error) => state.failed(place, &error.to_string(), &myself),
         }
@@ -178,7 +179,6 @@ impl State {
             self.arguments.given_up.send_modify(|names| names.push(name));
             return;
         }
-        self.arguments.restarts.count(&child.name);
         tracing::error!(actor = child.name, reason, failures = failures.len(), "failed, restarting");
         let doublings = u32::try_from(failures.len().saturating_sub(2)).unwrap_or(u32::MAX).min(10);
         let pause = if failures.len() < 2 { Duration::ZERO } else { policy.pause * 2_u32.pow(doublings) };

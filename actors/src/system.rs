@@ -311,7 +311,7 @@ impl System {
 /// The journal cannot be read, or does not lead to a desk.
 pub fn recover(settings: &DeskSettings, journal: &SharedJournal, halt: &HaltSwitch) -> Result<Recovered, SystemError> {
     let mut recovered = Recovered::new(settings.clone(), halt.clone());
-    recovered.read(journal, &settings.account).map_err(|error| SystemError::Start(error.to_string()))?;
+    recovered.read(journal).map_err(|error| SystemError::Start(error.to_string()))?;
     Ok(recovered)
 }
 

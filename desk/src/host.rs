@@ -136,6 +136,8 @@ struct View {
     holding: Holding,
     /// Asked for and not answered yet, signed.
     in_flight: Quantity,
+    /// End of the latest bar that the strategy has seen: a bar of the warm-up may be delivered again.
+    seen: Option<Timestamp>,
 }
 
 impl View {
@@ -178,8 +180,22 @@ impl StrategyHost {
 
     /// Feeds a past bar: the strategy learns, nothing is asked for.
     pub fn warm(&mut self, bar: &Bar) {
+        if !self.is_news(bar) {
+            return;
+        }
         self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
         self.wishes.clear();
+    }
+
+    /// Whether the bar is later than every one seen of its instrument; it counts as seen from now on.
+    #[inline]
+    fn is_news(&mut self, bar: &Bar) -> bool {
+        let Some(view) = self.views.get_mut(bar.instrument.index()) else { return false };
+        let news = view.seen.is_none_or(|seen| bar.end > seen);
+        if news {
+            view.seen = Some(bar.end);
+        }
+        news
     }
 
     /// Whether this event is one that the instance decides on.
@@ -199,6 +215,9 @@ impl StrategyHost {
     pub fn on_market(&mut self, event: &MarketEvent, asks: &mut Vec<Ask>) {
         match (event, self.settings.listen) {
             (MarketEvent::Bar { bar, used: BarUse::MatchAndDecide | BarUse::Decide, .. }, Listen::Bars) => {
+                if !self.is_news(bar) {
+                    return;
+                }
                 self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
             }
             (MarketEvent::Quote(quote), Listen::Quotes) => {

@@ -81,7 +81,11 @@ impl<'a> Wishes<'a> {
     }
 }
 
+/// Makes a strategy from checked parameters for these instruments.
+pub type Build = fn(&Parameters, &[InstrumentId]) -> Result<Box<dyn Strategy>, ParameterError>;
+
 /// One entry of the list.
+#[derive(Debug)]
 pub struct StrategyEntry {
     /// The name in configuration and on the command line.
     pub name: &'static str,
@@ -90,7 +94,7 @@ pub struct StrategyEntry {
     /// Its parameters with their defaults and bounds.
     pub parameters: &'static [ParameterSpec],
     /// Makes an instance for these instruments from checked parameters.
-    pub build: fn(&Parameters, &[InstrumentId]) -> Result<Box<dyn Strategy>, ParameterError>,
+    pub build: Build,
 }
 
 /// Every strategy there is.

@@ -1,0 +1,78 @@
+//! The same sessions through the actors in compressed time and through the backtest's loop give the
+//! same fills, the same days and the same fingerprint.
+
+use desk::Execution;
+use tests::{World, run_to_end};
+
+fn worlds() -> Vec<(&'static str, World)> {
+    let plain = World::random(1, 4, 120, 20);
+    let mut momentum = World::random(2, 6, 120, 20);
+    momentum.kinds.push(("cross_sectional_momentum", Execution::Auction));
+    let mut slow = World::random(3, 3, 90, 20);
+    slow.simulation.latency_milliseconds = 1_500;
+    let mut thin = World::random(4, 3, 90, 20);
+    thin.simulation.participation = market::Rate::from_ppm(2_000);
+    let mut poor = World::random(5, 5, 200, 20);
+    poor.cash = market::Money::from_cents(7_500_000);
+    let mut losing = World::random(6, 5, 150, 20);
+    losing.limits.max_daily_loss = market::Money::from_cents(150_000);
+    vec![
+        ("plain", plain),
+        ("momentum", momentum),
+        ("latency", slow),
+        ("partial fills", thin),
+        ("denied for cash", poor),
+        ("halted by the daily loss", losing),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn actors_and_backtest_agree_to_the_last_fill() {
+    for (name, world) in worlds() {
+        let mut backtest = world.backtest();
+        for event in &world.events {
+            backtest.step(event);
+        }
+        let (expected, desk, breaches) = backtest.finish();
+        assert!(expected.fills.len() > 20, "{name}: a world in which little happens proves little");
+        desk.book().verify().unwrap();
+
+        let (snapshot, system) = run_to_end(world.system()).await;
+        snapshot.desk.book().verify().unwrap();
+        for (ours, theirs) in snapshot.record.fills.iter().zip(&expected.fills) {
+            assert_eq!(ours, theirs, "{name}");
+        }
+        assert_eq!(snapshot.record.fills.len(), expected.fills.len(), "{name}");
+        assert_eq!(snapshot.record.fingerprint(), expected.fingerprint(), "{name}");
+        assert_eq!(snapshot.record.days, expected.days, "{name}");
+        assert_eq!(snapshot.desk.denials(), desk.denials(), "{name}");
+        assert_eq!(snapshot.desk.book().equity(), desk.book().equity(), "{name}");
+        assert_eq!(snapshot.desk.halt().level() != risk::HaltLevel::Active, !breaches.is_empty(), "{name}");
+        assert_eq!(system.restarts().total(), 0, "{name}");
+        system.stop().await.unwrap();
+
+        match name {
+            "denied for cash" => assert!(desk.denials().contains_key("buying_power")),
+            "halted by the daily loss" => assert!(!breaches.is_empty() && desk.denials().contains_key("halted")),
+            "partial fills" => {
+                let mut whole = world.clone();
+                whole.simulation = Default::default();
+                let mut unhindered = whole.backtest();
+                whole.events.iter().for_each(|event| unhindered.step(event));
+                assert_ne!(unhindered.finish().0.fingerprint(), expected.fingerprint());
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_backtest_repeats_itself() {
+    let world = World::random(7, 4, 100, 20);
+    let run = || {
+        let mut backtest = world.backtest();
+        world.events.iter().for_each(|event| backtest.step(event));
+        backtest.finish().0.fingerprint()
+    };
+    assert_eq!(run(), run());
+}
