@@ -1,1 +1,26 @@
-fn main() {}
+//! The program `pregao`: arguments → configuration → logging → command.
+//!
+//! - [`cli`]: what can be typed
+//! - [`config`]: `pregao.toml`, environment, flags
+//! - [`commands`]: one file per command
+//! - [`wiring`]: from configuration and store to desk, strategies and actors
+//! - [`output`]: tables, JSON, progress bars, exit codes
+
+#![allow(unreachable_pub, reason = "a program exports nothing; `pub` here means: for its other files")]
+
+mod cli;
+mod commands;
+mod config;
+mod output;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    output::start_logging(&arguments);
+    let result = commands::dispatch(&arguments);
+    output::finish(&arguments, result)
+}

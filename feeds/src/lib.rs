@@ -1,1 +1,14 @@
 //! Market data in: history files and live quotes, one file per source.
+//!
+//! Everything here reads or writes; what it read leaves as values of `market`. The map:
+//!
+//! - [`cotahist`]: the exchange's daily history, `COTAHIST_*.TXT` or `.ZIP`, in and out
+//! - [`csv`]: bars and quotes of one instrument from CSV files, and a growing file of live quotes
+//! - [`index_csv`]: closes of an index, our own small file format
+//!
+//! A file that is wrong is refused with its place, its value and what to do; nothing is guessed.
+
+pub mod cotahist;
+pub mod csv;
+pub mod index_csv;
+pub mod replay;

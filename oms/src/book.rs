@@ -5,7 +5,7 @@
 //! backtest), so no two decisions ever see the same remaining limit.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use market::fees::Modality;
@@ -17,6 +17,7 @@ use market::{
 };
 
 use crate::cash::CashLedger;
+use crate::day_trade::{DayTerms, DayTraded};
 use crate::life_cycle::{OrderEvent, OrderStatus, transition};
 use crate::order::{Order, Replacement};
 use crate::position::Position;
@@ -98,6 +99,14 @@ pub enum Anomaly {
         /// What has traded.
         cumulative: Quantity,
     },
+    /// A replace to a price at which nothing can trade.
+    #[error("replace of {client_order_id} to price {limit_price}, which is not positive")]
+    ImpossiblePrice {
+        /// The order.
+        client_order_id: ClientOrderId,
+        /// Reported limit price.
+        limit_price: Price,
+    },
     /// No fee is known for the date of the fill: the fee schedule has run out.
     #[error("no fee is known for {0}: extend the fee schedule")]
     UnknownFee(Date),
@@ -159,27 +168,6 @@ struct Line {
     unknown: u32,
     /// Σ signed fills, kept apart from the position so that the two can be compared.
     fills: Quantity,
-    today: DayTraded,
-}
-
-/// What one instrument traded today, for the day-trade rate.
-#[derive(Clone, Copy, Debug, Default)]
-struct DayTraded {
-    bought: Quantity,
-    bought_for: Money,
-    sold: Quantity,
-    sold_for: Money,
-}
-
-/// Fee rate and settlement date of one trade date.
-#[derive(Clone, Copy, Debug)]
-struct DayTerms {
-    date: Date,
-    /// First instant after the date, to skip the calendar for the next fill.
-    until: Timestamp,
-    from: Timestamp,
-    rate: Rate,
-    settles: Date,
 }
 
 /// The book of one account.
@@ -194,8 +182,10 @@ pub struct Book {
     reserved: Money,
     market_value: Money,
     fees: Money,
+    /// Of the date seen last, so that most orders and fills skip calendar and schedule.
     terms: Option<DayTerms>,
-    traded_today: Vec<InstrumentId>,
+    /// By trade date, until that date's trades have settled.
+    day_traded: BTreeMap<(Date, InstrumentId), DayTraded>,
     /// Orders that ended, by session, oldest first, with their executions.
     ended: VecDeque<Vec<ClientOrderId>>,
     executions_of: HashMap<ClientOrderId, Vec<ExecutionId>>,
@@ -214,7 +204,7 @@ impl Book {
             market_value: Money::ZERO,
             fees: Money::ZERO,
             terms: None,
-            traded_today: Vec::new(),
+            day_traded: BTreeMap::new(),
             ended: VecDeque::from([Vec::new()]),
             executions_of: HashMap::new(),
             settings,
@@ -228,8 +218,7 @@ impl Book {
     /// If the identifier was used before: identifiers are unique for ever, so two equal ones mean
     /// that the sequence went wrong, and going on could hide an order.
     pub fn enter(&mut self, intent: NewOrder, worst_price: Price) {
-        // Today's fee rate, for the reservation; beyond the schedule a fill is refused anyway.
-        let _ = self.terms_at(intent.decided_at);
+        self.keep_terms(intent.decided_at);
         let entered = Entered {
             order: Order::new(intent, worst_price),
             counted: Quantity::ZERO,
@@ -257,7 +246,16 @@ impl Book {
     /// # Errors
     /// The order is not ours, or not in a state to be changed.
     pub fn request_replace(&mut self, replace: &ReplaceOrder, worst_price: Price) -> Result<(), Anomaly> {
+        // What became of the last replace must be known first: two on their way cannot be told apart.
+        if let Some(open) = self.order(&replace.client_order_id).filter(|order| order.replacement.is_some()) {
+            return Err(Anomaly::OutOfLifeCycle {
+                client_order_id: replace.client_order_id,
+                status: open.status.name(),
+                event: event_name(OrderEvent::ReplaceRequested),
+            });
+        }
         self.step(replace.client_order_id, replace.instrument, OrderEvent::ReplaceRequested)?;
+        self.keep_terms(replace.decided_at);
         if let Some(entered) = self.orders.get_mut(&replace.client_order_id) {
             entered.order.replacement = Some(Replacement { quantity: replace.quantity, worst_price });
         }
@@ -323,22 +321,25 @@ impl Book {
         if self.executions.contains(execution_id) {
             return Err(Anomaly::DuplicateExecution { client_order_id: id, execution_id: execution_id.clone() });
         }
-        let terms = self.terms_at(report.at)?;
+        let terms = self.terms_at(report.at);
         let entered = self.orders.get_mut(&id).ok_or(Anomaly::UnknownOrder(id))?;
         let order = &mut entered.order;
         // What an ended order had left may still arrive late, so its own leaves do not bound it.
-        let left = order.quantity.max(order.replacement.map_or(Quantity::ZERO, |to| to.quantity)) - order.cumulative;
+        let left = order.most() - order.cumulative;
         if !quantity.is_positive() || quantity > left || price <= Price::ZERO {
             return Err(Anomaly::ImpossibleFill { client_order_id: id, quantity, price, leaves: left });
         }
         let late = order.status.is_terminal();
-        let is_last = order.cumulative + quantity >= order.quantity;
+        // With a replace on its way this may be its first fill rather than the old order's last:
+        // the answer to the replace tells.
+        let is_last = order.cumulative + quantity >= order.most();
         let event = if is_last { OrderEvent::FinalFill } else { OrderEvent::PartialFill };
         let after = transition(order.status, event).ok_or(Anomaly::OutOfLifeCycle {
             client_order_id: id,
             status: order.status.name(),
             event: "fill",
         })?;
+        let terms = terms?;
 
         // Nothing can fail from here on: the fill is applied whole.
         let was_unknown = order.status == OrderStatus::Unknown;
@@ -353,6 +354,13 @@ impl Book {
         self.executions.insert(execution_id.clone());
         self.executions_of.entry(id).or_default().push(execution_id.clone());
 
+        if self.terms.is_none_or(|known| known.from < terms.from) {
+            self.terms = Some(terms);
+        }
+        // A first fill may come before any mark: the trade itself is the best price known.
+        if self.mark_of(report.instrument) == Price::ZERO {
+            self.mark(report.instrument, price);
+        }
         let signed = side.signed(quantity);
         let line = &mut self.lines[report.instrument.index()];
         line.position.trade(signed, price);
@@ -360,25 +368,9 @@ impl Book {
         line.fills += signed;
         line.unknown -= u32::from(was_unknown);
         assert_eq!(line.position.quantity, line.fills, "position differs from the sum of fills after {execution_id}");
-        // A first fill may come before any mark: the trade itself is the best price known.
-        if line.mark == Price::ZERO {
-            line.mark = price;
-        }
         self.market_value += line.mark.times(signed);
-        let today = &mut line.today;
-        if today.bought.is_zero() && today.sold.is_zero() {
-            self.traded_today.push(report.instrument);
-        }
-        match side {
-            Side::Buy => {
-                today.bought += quantity;
-                today.bought_for += notional;
-            }
-            Side::Sell => {
-                today.sold += quantity;
-                today.sold_for += notional;
-            }
-        }
+        let day = self.day_traded.entry((terms.date, report.instrument)).or_insert_with(|| DayTraded::on(terms));
+        day.add(side, quantity, notional);
         self.holdings.entry((strategy, report.instrument)).or_default().position += signed;
         self.cash.book(terms.settles, -price.times(signed) - fee);
         self.fees += fee;
@@ -396,21 +388,32 @@ impl Book {
         if quantity < order.cumulative || !quantity.is_positive() {
             return Err(Anomaly::ImpossibleReplace { client_order_id: id, quantity, cumulative: order.cumulative });
         }
+        if let Some(limit_price) = limit_price.filter(|price| *price <= Price::ZERO) {
+            return Err(Anomaly::ImpossiblePrice { client_order_id: id, limit_price });
+        }
         self.step(id, report.instrument, OrderEvent::Replaced)?;
         if let Some(entered) = self.orders.get_mut(&id) {
             let order = &mut entered.order;
             order.quantity = quantity;
             if let Some(limit_price) = limit_price {
                 order.order_type = order.order_type.with_limit(limit_price);
-                order.worst_price = limit_price;
             }
-            order.replacement = None;
-            // Replaced down to what had traded already: nothing is left of it.
-            if order.cumulative == order.quantity {
+            // An order without a limit keeps what the review of its replace reckoned with.
+            let reviewed = order.replacement.take().map(|to| to.worst_price);
+            order.worst_price = order.order_type.limit_price().or(reviewed).unwrap_or(order.worst_price);
+        }
+        self.end_if_all_traded(id);
+        Ok(())
+    }
+
+    /// After the answer to a replace: what had traded meanwhile may have been all of it.
+    fn end_if_all_traded(&mut self, id: ClientOrderId) {
+        if let Some(entered) = self.orders.get_mut(&id) {
+            let order = &mut entered.order;
+            if !order.status.is_terminal() && order.cumulative >= order.quantity {
                 order.status = OrderStatus::Filled;
             }
         }
-        Ok(())
     }
 
     /// Moves an order along the table; no other effect.
@@ -432,6 +435,9 @@ impl Book {
             *unknown = if after == OrderStatus::Unknown { *unknown + 1 } else { *unknown - 1 };
         }
         order.status = after;
+        if event == OrderEvent::ReplaceRejected {
+            self.end_if_all_traded(id);
+        }
         self.recount(id);
         Ok(())
     }
@@ -442,12 +448,10 @@ impl Book {
         let Some(entered) = self.orders.get_mut(&id) else { return };
         let order = &entered.order;
         let (counted, working) = (order.worst_leaves(), order.intent.side.signed(order.leaves()));
+        let brokerage = if entered.brokerage_charged { Money::ZERO } else { self.settings.brokerage.fee() };
         let reserved = match order.intent.side {
-            Side::Buy => {
-                let notional = order.worst_notional();
-                notional + notional.scaled(rate)
-            }
-            Side::Sell => Money::ZERO,
+            Side::Buy if counted.is_positive() => with_fees(order.worst_notional(), rate, brokerage),
+            _ => Money::ZERO,
         };
         let line = &mut self.lines[order.intent.instrument.index()];
         let open = match order.intent.side {
@@ -461,8 +465,13 @@ impl Book {
         (entered.counted, entered.working, entered.reserved) = (counted, working, reserved);
     }
 
+    /// Today's fee rate, for reservations; beyond the schedule the review denies what costs cash.
+    fn keep_terms(&mut self, at: Timestamp) {
+        self.terms = self.terms_at(at).ok().or(self.terms);
+    }
+
     /// Fee rate and settlement of the trade date that `at` falls on.
-    fn terms_at(&mut self, at: Timestamp) -> Result<DayTerms, Anomaly> {
+    fn terms_at(&self, at: Timestamp) -> Result<DayTerms, Anomaly> {
         if let Some(terms) = self.terms
             && (terms.from..terms.until).contains(&at)
         {
@@ -472,20 +481,21 @@ impl Book {
         let unknown = || Anomaly::UnknownFee(date);
         let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
         let rate = self.settings.fees.rate(date, Modality::Normal).ok_or_else(unknown)?;
-        let terms = DayTerms {
+        Ok(DayTerms {
             date,
             from: midnight(date).ok_or_else(unknown)?,
             until: date.succ_opt().and_then(midnight).ok_or_else(unknown)?,
             rate,
             settles: settlement_date(&self.settings.calendar, date).ok_or_else(unknown)?,
-        };
-        self.terms = Some(terms);
-        Ok(terms)
+        })
     }
 
     /// A new session has begun: what was due has settled, and orders that ended long ago go.
     pub fn start_session(&mut self, session: Date) {
+        // Nothing is left to re-rate, unless the end of a session was missed.
+        self.end_session();
         self.cash.settle(session);
+        self.day_traded.retain(|_, day| day.terms.settles > session);
         self.ended.push_back(Vec::new());
         while self.ended.len() > KEPT_SESSIONS {
             for id in self.ended.pop_front().into_iter().flatten() {
@@ -498,25 +508,21 @@ impl Book {
     }
 
     /// The session has ended: what was bought and sold the same day is re-rated as day trade, at
-    /// average prices of the day. Gives the refund (negative: a charge).
+    /// average prices of the day. Gives the refund (negative: a charge). A session that closes
+    /// again, after its evening part, is re-rated as a whole.
     pub fn end_session(&mut self) -> Money {
         let mut total = Money::ZERO;
-        let Some(terms) = self.terms else { return total };
-        let day_trade = self.settings.fees.rate(terms.date, Modality::DayTrade);
-        for instrument in std::mem::take(&mut self.traded_today) {
-            let line = &mut self.lines[instrument.index()];
-            let today = std::mem::take(&mut line.today);
-            let matched = today.bought.min(today.sold);
-            let (Some(rate), true) = (day_trade, matched.is_positive()) else { continue };
-            let of = |amount: Money, quantity: Quantity| amount.per_unit(quantity).unwrap_or_default().times(matched);
-            let notional = of(today.bought_for, today.bought) + of(today.sold_for, today.sold);
-            let refund = notional.scaled(terms.rate) - notional.scaled(rate);
-            line.position.fees -= refund;
+        for ((date, instrument), day) in &mut self.day_traded {
+            let Some(rate) = self.settings.fees.rate(*date, Modality::DayTrade) else { continue };
+            let refund = day.refund(rate) - day.refunded;
+            if refund == Money::ZERO {
+                continue;
+            }
+            day.refunded += refund;
+            self.lines[instrument.index()].position.fees -= refund;
+            self.cash.book(day.terms.settles, refund);
+            self.fees -= refund;
             total += refund;
-        }
-        if total != Money::ZERO {
-            self.cash.book(terms.settles, total);
-            self.fees -= total;
         }
         total
     }
@@ -642,9 +648,21 @@ impl Book {
         self.lines.iter().map(|line| line.position.realized).sum()
     }
 
-    /// Rate charged on a fill now, as far as known.
-    pub fn fee_rate(&self) -> Rate {
-        self.terms.map_or(Rate::ZERO, |terms| terms.rate)
+    /// Cash that a new buy of at most `notional` would set aside: with exchange fees of the day and
+    /// brokerage. `None` when its fills could not be booked: no fee or settlement date is known.
+    pub fn cost_of_buy(&self, notional: Money, at: Timestamp) -> Option<Money> {
+        let terms = self.terms_at(at).ok()?;
+        Some(with_fees(notional, terms.rate, self.settings.brokerage.fee()))
+    }
+
+    /// By how much a replace would raise what is set aside for its order, at most; zero or less for
+    /// one that frees cash. `None` when fills could not be booked, or there is no such order.
+    pub fn cost_of_replace(&self, id: &ClientOrderId, to: Replacement, at: Timestamp) -> Option<Money> {
+        let terms = self.terms_at(at).ok()?;
+        let entered = self.orders.get(id)?;
+        let brokerage = if entered.brokerage_charged { Money::ZERO } else { self.settings.brokerage.fee() };
+        let needed = with_fees(entered.order.worst_notional_with(Some(to)), terms.rate, brokerage);
+        Some(needed - entered.reserved)
     }
 
     /// Compares every aggregate with a recount from scratch: for tests, the simulation, and after
@@ -653,11 +671,12 @@ impl Book {
     /// # Errors
     /// The first aggregate that differs, with both figures.
     pub fn verify(&self) -> Result<(), String> {
-        let mut lines = vec![(Quantity::ZERO, Quantity::ZERO); self.lines.len()];
+        let mut lines = vec![(Quantity::ZERO, Quantity::ZERO, 0); self.lines.len()];
         let (mut reserved, mut working) = (Money::ZERO, HashMap::new());
         for entered in self.orders.values() {
             let order = &entered.order;
-            let (buys, sells) = &mut lines[order.intent.instrument.index()];
+            let (buys, sells, unknown) = &mut lines[order.intent.instrument.index()];
+            *unknown += u32::from(order.status == OrderStatus::Unknown);
             match order.intent.side {
                 Side::Buy => *buys += order.worst_leaves(),
                 Side::Sell => *sells += order.worst_leaves(),
@@ -669,16 +688,18 @@ impl Book {
         let differs = |what: &str, kept: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
             Err(format!("{what} is kept as {kept:?}, a recount gives {found:?}"))
         };
-        for (index, (line, (buys, sells))) in self.lines.iter().zip(&lines).enumerate() {
-            if (line.open_buys, line.open_sells) != (*buys, *sells) {
-                return differs(
-                    &format!("open quantity of instrument {index}"),
-                    &(line.open_buys, line.open_sells),
-                    &(buys, sells),
-                );
+        let mut held = vec![Quantity::ZERO; self.lines.len()];
+        for ((_, instrument), holding) in &self.holdings {
+            held[instrument.index()] += holding.position;
+        }
+        for (index, (line, found)) in self.lines.iter().zip(&lines).enumerate() {
+            let open = (line.open_buys, line.open_sells, line.unknown);
+            if open != *found {
+                return differs(&format!("open buys, sells and unknown of instrument {index}"), &open, found);
             }
-            if line.position.quantity != line.fills {
-                return differs(&format!("position of instrument {index}"), &line.position.quantity, &line.fills);
+            if line.position.quantity != line.fills || line.fills != held[index] {
+                let found = (line.fills, held[index]);
+                return differs(&format!("position of instrument {index}"), &line.position.quantity, &found);
             }
         }
         if self.reserved != reserved {
@@ -702,6 +723,10 @@ impl Book {
         }
         Ok(())
     }
+}
+
+fn with_fees(notional: Money, rate: Rate, brokerage: Money) -> Money {
+    notional + notional.scaled(rate) + brokerage
 }
 
 fn event_of(kind: &ReportKind) -> OrderEvent {

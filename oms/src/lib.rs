@@ -5,9 +5,11 @@
 //! - [`position`]: quantity, cost and realised result of one instrument
 //! - [`cash`]: the ledger of settled and unsettled money
 //! - [`book`]: all of them together, changed only by intents and execution reports
+//! - `day_trade`: what a day's round trips take off the fees
 
 pub mod book;
 pub mod cash;
+mod day_trade;
 pub mod life_cycle;
 pub mod order;
 pub mod position;

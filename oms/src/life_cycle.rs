@@ -141,6 +141,8 @@ pub const fn transition(status: OrderStatus, event: OrderEvent) -> Option<OrderS
         // An exchange restates orders on its own account.
         (S::Working, E::Replaced) => S::Working,
         (S::Working, E::OutcomeUnknown) => S::Unknown,
+        // The answer to a second cancel, or to a replace that a cancel overtook.
+        (S::Working, E::CancelRejected | E::ReplaceRejected) => S::Working,
 
         (S::PendingCancel, E::Acknowledged) => S::PendingCancel,
         (S::PendingCancel, E::PartialFill) => S::PendingCancel,
@@ -149,6 +151,8 @@ pub const fn transition(status: OrderStatus, event: OrderEvent) -> Option<OrderS
         (S::PendingCancel, E::CancelRejected) => S::Working,
         (S::PendingCancel, E::Rejected) => S::Rejected,
         (S::PendingCancel, E::Expired) => S::Expired,
+        // The answer to a replace that was on its way when we asked to cancel: what it changed counts.
+        (S::PendingCancel, E::Replaced | E::ReplaceRejected) => S::PendingCancel,
         // Asking again is allowed: a cancel is never too many.
         (S::PendingCancel, E::CancelRequested) => S::PendingCancel,
         (S::PendingCancel, E::OutcomeUnknown) => S::Unknown,
@@ -158,6 +162,8 @@ pub const fn transition(status: OrderStatus, event: OrderEvent) -> Option<OrderS
         (S::PendingReplace, E::FinalFill) => S::Filled,
         (S::PendingReplace, E::Replaced) => S::Working,
         (S::PendingReplace, E::ReplaceRejected) => S::Working,
+        // The answer to the second of two cancels.
+        (S::PendingReplace, E::CancelRejected) => S::PendingReplace,
         (S::PendingReplace, E::CancelRequested) => S::PendingCancel,
         (S::PendingReplace, E::Canceled) => S::Canceled,
         (S::PendingReplace, E::Expired) => S::Expired,
@@ -176,6 +182,9 @@ pub const fn transition(status: OrderStatus, event: OrderEvent) -> Option<OrderS
         // A fill that was on its way when the order ended is real money: applied, and alerted.
         (S::Canceled, E::PartialFill | E::FinalFill) => S::Canceled,
         (S::Expired, E::PartialFill | E::FinalFill) => S::Expired,
+
+        // The late acknowledgement of an order whose fills, or whose end, came first (F07).
+        (S::Filled | S::Canceled | S::Expired, E::Acknowledged) => status,
 
         // The answers to a cancel or replace that crossed with the end of the order.
         (S::Filled | S::Canceled | S::Expired | S::Rejected, E::CancelRejected | E::ReplaceRejected) => status,
@@ -207,14 +216,14 @@ mod tests {
         let grid = [
             // ack part final creq canc crej preq repl prej rej exp unk
             "WWFCX....REU", // pending new
-            "WWFCX.PW..EU", // working
-            "CCFCXW...REU", // pending cancel
-            "PPFCX..WW.EU", // pending replace
+            "WWFCXWPWW.EU", // working
+            "CCFCXW.CCREU", // pending cancel
+            "PPFCXP.WW.EU", // pending replace
             "WWFUXW.WWREU", // unknown
-            ".....F..F...", // filled
-            ".XX..X..X...", // canceled
+            "F....F..F...", // filled
+            "XXX..X..X...", // canceled
             ".....R..R...", // rejected
-            ".EE..E..E...", // expired
+            "EEE..E..E...", // expired
         ];
         for (status, row) in OrderStatus::ALL.into_iter().zip(grid) {
             let seen: String =

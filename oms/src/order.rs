@@ -52,25 +52,45 @@ impl Order {
     /// Units that may still trade, zero once the order has ended (FIX 151).
     #[inline]
     pub fn leaves(&self) -> Quantity {
-        if self.status.is_terminal() { Quantity::ZERO } else { self.quantity - self.cumulative }
+        self.left_of(self.quantity)
     }
 
     /// Units to count in limits: the larger of now and a replace on its way.
     #[inline]
     pub fn worst_leaves(&self) -> Quantity {
-        match self.replacement {
-            Some(replacement) if !self.status.is_terminal() => {
-                (replacement.quantity - self.cumulative).max(self.leaves())
-            }
-            _ => self.leaves(),
-        }
+        self.left_of(self.most())
+    }
+
+    /// Units that it may come to trade in all: a replace on its way may have been made already.
+    #[inline]
+    pub(crate) fn most(&self) -> Quantity {
+        self.replacement.map_or(self.quantity, |to| to.quantity.max(self.quantity))
+    }
+
+    /// Fills under a replace that is not reported yet may exceed the old total, so never below zero.
+    #[inline]
+    fn left_of(&self, total: Quantity) -> Quantity {
+        if self.status.is_terminal() { Quantity::ZERO } else { (total - self.cumulative).max(Quantity::ZERO) }
     }
 
     /// Cash that what is left may cost at worst, fees aside. Only buys spend.
     #[inline]
     pub fn worst_notional(&self) -> Money {
-        let price = self.replacement.map_or(self.worst_price, |to| to.worst_price.max(self.worst_price));
-        price.times(self.worst_leaves())
+        self.worst_notional_with(self.replacement)
+    }
+
+    /// The same with a replace to `replacement` on its way. Until it is answered, units may trade
+    /// under the old terms first and what the new total leaves under the new ones after that.
+    pub fn worst_notional_with(&self, replacement: Option<Replacement>) -> Money {
+        let now = self.leaves();
+        let as_it_is = self.worst_price.times(now);
+        let Some(to) = replacement else { return as_it_is };
+        let then = self.left_of(to.quantity);
+        if to.worst_price > self.worst_price {
+            as_it_is.max(to.worst_price.times(then))
+        } else {
+            as_it_is + to.worst_price.times((then - now).max(Quantity::ZERO))
+        }
     }
 
     /// Average price of what has traded (FIX 6).

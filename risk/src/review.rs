@@ -10,6 +10,7 @@
 use market::order::{CancelOrder, ReplaceOrder};
 use market::{Money, NewOrder, Price, Quantity, Side};
 use oms::Order;
+use oms::order::Replacement;
 
 use crate::checks::{CHECKS, Denial, Figure, Proposal, View, code};
 use crate::halt::HaltLevel;
@@ -51,6 +52,10 @@ fn worst_price(order: &NewOrder, view: &View<'_>) -> Price {
     })
 }
 
+fn frozen() -> Denial {
+    denied(code::UNKNOWN_ORDER, "an order of unknown outcome freezes the instrument")
+}
+
 fn denied(check: &'static str, because: &'static str) -> Denial {
     Denial { check, because, asked: Figure::None, limit: Figure::None }
 }
@@ -76,16 +81,14 @@ pub fn review(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Result<Appr
         return Err(denied(code::HALTED, level.name()));
     }
     if view.book.is_frozen(order.instrument) && !reduces {
-        return Err(denied(code::UNKNOWN_ORDER, "an order of unknown outcome freezes the instrument"));
+        return Err(frozen());
     }
-    let proposal = Proposal {
-        order,
-        added: order.quantity,
-        worst_price: worst_price(&order, view),
-        reduces,
-        released: Money::ZERO,
+    let worst_price = worst_price(&order, view);
+    let cost = match order.side {
+        Side::Buy => view.book.cost_of_buy(worst_price.times(order.quantity), order.decided_at),
+        Side::Sell => Some(Money::ZERO),
     };
-    run(&proposal, view)
+    run(&Proposal { order, added: order.quantity, worst_price, reduces, cost }, view)
 }
 
 /// Reviews a change of an open order: the order as it would stand, with only the increase counted
@@ -102,6 +105,10 @@ pub fn review_replace(
     if level != HaltLevel::Active {
         return Err(denied(code::HALTED, level.name()));
     }
+    // A replace cannot be told from a new entry, and what only reduces can be had by a cancel.
+    if view.book.is_frozen(open.intent.instrument) {
+        return Err(frozen());
+    }
     let leaves = replace.quantity - open.cumulative;
     let order = NewOrder {
         quantity: leaves,
@@ -109,14 +116,16 @@ pub fn review_replace(
         decided_at: replace.decided_at,
         ..open.intent
     };
-    let released = open.worst_notional();
-    let proposal = Proposal {
-        order,
-        added: (leaves - open.worst_leaves()).max(Quantity::ZERO),
-        worst_price: worst_price(&order, view),
-        reduces: false,
-        released: released + released.scaled(view.book.fee_rate()),
+    let worst_price = worst_price(&order, view);
+    let cost = match order.side {
+        Side::Buy => {
+            let to = Replacement { quantity: replace.quantity, worst_price };
+            view.book.cost_of_replace(&order.client_order_id, to, replace.decided_at)
+        }
+        Side::Sell => Some(Money::ZERO),
     };
+    let added = (leaves - open.worst_leaves()).max(Quantity::ZERO);
+    let proposal = Proposal { order, added, worst_price, reduces: false, cost };
     let approved = run(&proposal, view)?;
     Ok(Approved { value: replace, worst_price: approved.worst_price, reduces: false })
 }

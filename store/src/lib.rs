@@ -1,1 +1,31 @@
-//! What is remembered: journal, history and imports behind narrow traits; embedded by default.
+//! What is remembered, behind narrow traits: whoever writes to a trait does not know what is below.
+//!
+//! - [`journal`]: what each account decided and heard, in order, hash-chained: [`Journal`]
+//! - [`history`]: daily records, index closes and where they came from: [`History`], [`Import`]
+//! - [`halt`]: the halt state that outlives the process: [`HaltStore`]
+//! - [`meta`]: small named values: [`MetaStore`]
+//! - [`embedded`]: the default implementation, SQLite in one data directory, no server
+//! - [`digest`]: SHA-256 values, shared by the chain and the imports
+//! - `contract` (feature of that name): the tests that every implementation must pass, as functions
+//!
+//! Nothing here reads a clock: times come in as arguments.
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+pub mod digest;
+pub mod embedded;
+pub mod error;
+pub mod halt;
+pub mod history;
+pub mod journal;
+pub mod meta;
+
+pub use digest::Digest;
+pub use embedded::EmbeddedStore;
+pub use error::StoreError;
+pub use halt::{HaltRecord, HaltStore};
+pub use history::{
+    Coverage, DailyBarRow, Filter, History, Import, ImportCounts, ImportRecord, ImportSource, InstrumentFacts,
+};
+pub use journal::{AccountTag, Journal, JournalEntry, MemoryJournal, Verification};
+pub use meta::MetaStore;

@@ -11,8 +11,14 @@ pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial>
     if proposal.order.side == Side::Sell {
         return Ok(());
     }
-    let notional = proposal.worst_price.times(proposal.order.quantity);
-    let needed = notional + notional.scaled(view.book.fee_rate()) - proposal.released;
+    let Some(needed) = proposal.cost else {
+        return Err(Denial {
+            check: NAME,
+            because: "no fee or settlement date is known for today: extend the fee schedule or the calendar",
+            asked: Figure::None,
+            limit: Figure::None,
+        });
+    };
     let available = view.book.buying_power();
     if needed <= available.max(Money::ZERO) || needed <= Money::ZERO {
         return Ok(());

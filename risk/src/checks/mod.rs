@@ -65,8 +65,9 @@ pub struct Proposal {
     pub worst_price: Price,
     /// It only takes away from a position, whatever else is open.
     pub reduces: bool,
-    /// Reserved already by the order it replaces.
-    pub released: Money,
+    /// Cash that it would set aside beyond what is set aside now; nothing for a sale. None when its
+    /// fills could not be booked.
+    pub cost: Option<Money>,
 }
 
 /// The account and market as they stand at the moment of the review.

@@ -1,0 +1,163 @@
+//! What can be typed. Help, completions and this file cannot disagree: clap derives them from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use market::{Date, Money, Quantity, Symbol, Timestamp};
+
+/// Pregão: an autonomous trading engine for B3, the Brazilian exchange.
+#[derive(Parser, Debug)]
+#[command(name = "pregao", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 degraded (works, with warnings)")]
+pub struct Arguments {
+    /// Configuration file (default: pregao.toml).
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true, env = "PREGAO_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Data directory (default: pregao-data).
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Print exactly one JSON document on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Log more: -v information, -vv everything.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// The main job, end to end, on the shipped real data: import, trade, report.
+    Demo(DemoArguments),
+    /// The daemon: trades on paper until it is stopped.
+    Run,
+    /// Check the configuration; every problem at once.
+    Check,
+    /// Write a commented configuration to start from.
+    Init,
+    /// History: import files, see and verify what is there.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Run a strategy over history or over a CSV file.
+    Backtest(Box<BacktestArguments>),
+    /// Version and build.
+    Version,
+    /// Shell completions on standard output.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `demo`.
+#[derive(Args, Debug)]
+pub struct DemoArguments {
+    /// Where to write the report.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub report: PathBuf,
+}
+
+/// `data`.
+#[derive(Subcommand, Debug)]
+pub enum DataCommand {
+    /// Import B3's COTAHIST files (.TXT or .ZIP) and index closes (CSV: date,close).
+    Import {
+        /// The files, each imported whole or not at all.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Name of the index in a CSV file.
+        #[arg(long, default_value = "IBOV")]
+        index: String,
+    },
+    /// What is stored.
+    Status {
+        /// Only these symbols.
+        #[arg(long, value_delimiter = ',', value_name = "A,B")]
+        symbols: Vec<Symbol>,
+        /// Every market, not only cash and fractional.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Gaps, phantom sessions, unsound bars, and the history that all symbols share.
+    Verify {
+        /// Only these symbols.
+        #[arg(long, value_delimiter = ',', value_name = "A,B")]
+        symbols: Vec<Symbol>,
+    },
+}
+
+/// When the exchange is open in a backtest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum CalendarChoice {
+    /// B3's sessions and phases.
+    B3,
+    /// Always: the file defines when there is a market.
+    Always,
+}
+
+/// `backtest`.
+#[derive(Args, Debug)]
+#[command(after_help = "Without -c FILE, research limits apply that leave room for one position of any size the cash \
+allows; with it, the limits, costs and simulation of that file.")]
+pub struct BacktestArguments {
+    /// Which strategy.
+    #[arg(long, value_name = "NAME")]
+    pub strategy: String,
+    /// A parameter of it, such as fast=10; may be repeated.
+    #[arg(long = "param", value_name = "K=V", value_parser = parameter)]
+    pub parameters: Vec<(String, f64)>,
+    /// Symbols of the store.
+    #[arg(long, value_delimiter = ',', value_name = "A,B", conflicts_with_all = ["bars", "quotes"])]
+    pub symbols: Vec<Symbol>,
+    /// First day.
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<Date>,
+    /// Last day.
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<Date>,
+    /// Bars from a CSV file: ts,open,high,low,close,volume.
+    #[arg(long, value_name = "CSV", conflicts_with = "quotes")]
+    pub bars: Option<PathBuf>,
+    /// Quotes from a CSV file: ts,bid,ask,bid_size,ask_size.
+    #[arg(long, value_name = "CSV")]
+    pub quotes: Option<PathBuf>,
+    /// When the exchange is open (default: b3 for the store, always for a CSV file).
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub calendar: Option<CalendarChoice>,
+    /// Money at the start, BRL (default: the configuration's, else 1000000.00).
+    #[arg(long, value_name = "BRL")]
+    pub cash: Option<Money>,
+    /// Units of a full position in one symbol.
+    #[arg(long, value_name = "UNITS", conflicts_with = "notional")]
+    pub quantity: Option<Quantity>,
+    /// BRL of a full position in one symbol.
+    #[arg(long, value_name = "BRL")]
+    pub notional: Option<Money>,
+    /// Ticks by which market orders fill worse than the market.
+    #[arg(long, value_name = "TICKS")]
+    pub slippage_ticks: Option<u32>,
+    /// Milliseconds until an order arrives.
+    #[arg(long, value_name = "MS")]
+    pub latency_milliseconds: Option<u32>,
+    /// Where to write the report; none without it when --json is given.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+fn parameter(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' has no '='; write it as fast=10"))?;
+    let number = value.parse().map_err(|_| format!("'{value}' is not a number; write it as {name}=10"))?;
+    Ok((name.to_owned(), number))
+}
+
+/// A moment of a CSV file, for messages.
+pub fn local(at: Timestamp) -> String {
+    at.local().format("%Y-%m-%d %H:%M:%S").to_string()
+}

@@ -1,0 +1,35 @@
+//! One file per command. Each takes the arguments and gives an [`Answer`] or a [`Failure`].
+
+mod backtest;
+mod check;
+mod data;
+mod demo;
+mod run;
+mod summary;
+mod version;
+
+use clap::CommandFactory;
+
+use crate::cli::{Arguments, Command};
+use crate::config::Overrides;
+use crate::output::{Answer, Failure};
+
+/// Runs the command that was typed.
+pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
+    let overrides = Overrides { file: arguments.config.clone(), data_directory: arguments.data_dir.clone() };
+    match &arguments.command {
+        Command::Demo(demo) => demo::demo(demo, &overrides),
+        Command::Run => run::run(&overrides),
+        Command::Check => check::check(&overrides),
+        Command::Init => check::init(&overrides),
+        Command::Data(command) => data::data(command, &overrides),
+        Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
+        Command::Version => Ok(version::version()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "pregao", &mut script);
+            let script = String::from_utf8_lossy(&script).into_owned();
+            Ok(Answer::new(script.clone(), serde_json::json!({ "shell": shell.to_string(), "script": script })))
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `run`: the daemon. Trades on paper until it is told to stop (SIGTERM or Ctrl-C).
+//!
+//! Starting is recovering: the journal is replayed, a halt that was in force stays in force, and
+//! the paper exchange gets its open orders back.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::feed::{FeedError, Pace, SharedSource};
+use actors::system::{recover, shared};
+use actors::{Clock, FeedSource, Polled, RestartPolicy, System, SystemSettings};
+use brokers::SimulatedExchange;
+use feeds::csv::QuoteTail;
+use feeds::replay::BarHistory;
+use market::{Calendar, MarketEvent, Symbol, Timestamp, Universe};
+use risk::{HaltLevel, HaltSwitch};
+use store::{EmbeddedStore, Filter, HaltStore, History};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, FeedConfig, Overrides, load};
+use crate::output::{Answer, Failure, chain, money};
+use crate::wiring::{self, Recorded, StoredBars};
+
+/// What the feed of a run is made of.
+struct Source {
+    universe: Arc<Universe>,
+    history: BarHistory,
+    start: Timestamp,
+    clock: Clock,
+    pace: Pace,
+    source: SharedSource,
+}
+
+/// Runs the daemon.
+pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
+    let config = load(overrides)?;
+    let calendar = Calendar::b3();
+    let store = EmbeddedStore::open(&config.data_directory)?;
+    let source = source(&config, &store, &calendar)?;
+    let halt = HaltSwitch::at(level_found(&store));
+    let desk = wiring::desk(&config, &source.universe, &calendar, source.start);
+    let journal: actors::journal::SharedJournal = shared(store.journal()?);
+    let recovered = recover(&desk, &journal, &halt).map_err(Failure::failed)?;
+    let mut exchange =
+        SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start));
+    exchange.continue_executions_after(recovered.fills);
+    for order in recovered.desk.book().open_orders() {
+        exchange.restore(order.intent, order.order_type, order.quantity, order.cumulative);
+    }
+    tracing::info!(
+        account = config.account.tag,
+        entries = recovered.sequence,
+        open_orders = recovered.desk.book().open_orders().len(),
+        halt = halt.level().name(),
+        "recovered"
+    );
+    let settings = SystemSettings {
+        strategies: wiring::hosted(&config.strategies, &source.universe),
+        desk,
+        connection: shared(exchange),
+        reports_after: recovered.broker_sequence,
+        simulated: true,
+        journal,
+        halt_store: shared(store.halt()?),
+        durable: true,
+        halt,
+        source: source.source,
+        pace: source.pace,
+        warm_up: Arc::new(StoredBars(source.history)),
+        clock: source.clock,
+        policy: RestartPolicy::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(until_stopped(settings))
+}
+
+/// The halt that was in force when the last run ended. A record that cannot be read halts.
+fn level_found(store: &EmbeddedStore) -> HaltLevel {
+    let record = store.halt().and_then(|halt| halt.load_halt());
+    match record {
+        Ok(None) => HaltLevel::Active,
+        Ok(Some(record)) => {
+            let level = HaltLevel::from_name(&record.level).unwrap_or(HaltLevel::Halted);
+            if level != HaltLevel::Active {
+                tracing::warn!(level = level.name(), by = record.by, reason = record.reason, "a halt is in force");
+            }
+            level
+        }
+        Err(error) => {
+            tracing::error!(error = chain(&error), "the halt state cannot be read: halted");
+            HaltLevel::Halted
+        }
+    }
+}
+
+fn source(config: &Config, store: &EmbeddedStore, calendar: &Calendar) -> Result<Source, Failure> {
+    let history = store.history()?;
+    let symbols = wiring::symbols(&config.strategies);
+    match &config.feed {
+        FeedConfig::Replay { from, to, speed } => {
+            let market = wiring::market(&history, calendar, &symbols).map_err(Failure::failed)?;
+            let (start, events) = wiring::replay(&market, calendar, *from, *to).map_err(Failure::failed)?;
+            Ok(Source {
+                universe: market.universe,
+                history: market.history,
+                start,
+                clock: Clock::simulated(start),
+                pace: Pace::Lockstep { speed: *speed },
+                source: shared(Recorded::new(events)),
+            })
+        }
+        FeedConfig::QuotesFile { path, poll_milliseconds } => {
+            let universe = Arc::new(wiring::live_universe(&history, &symbols)?);
+            // Symbols without history start cold; the others warm up from what is stored.
+            let known = history.coverage(&Filter { symbols, ..Filter::default() })?;
+            let stored: Vec<Symbol> = known.iter().map(|listing| listing.symbol).collect();
+            let history = wiring::market(&history, calendar, &stored).map_err(Failure::failed)?.history;
+            let tail = Followed::new(path, Arc::clone(&universe));
+            Ok(Source {
+                universe,
+                history,
+                start: Clock::System.now(),
+                clock: Clock::System,
+                pace: Pace::Live(Duration::from_millis(*poll_milliseconds)),
+                source: shared(tail),
+            })
+        }
+    }
+}
+
+/// A growing file of quotes as a feed.
+struct Followed {
+    tail: QuoteTail,
+    universe: Arc<Universe>,
+    waiting: VecDeque<MarketEvent>,
+}
+
+impl Followed {
+    fn new(path: &Path, universe: Arc<Universe>) -> Self {
+        Self { tail: QuoteTail::new(path), universe, waiting: VecDeque::new() }
+    }
+}
+
+impl FeedSource for Followed {
+    fn poll(&mut self) -> Result<Polled, FeedError> {
+        if self.waiting.is_empty() {
+            let look = self.tail.look()?;
+            if look.started_over {
+                tracing::warn!("the quotes file was cut or replaced; reading it from its beginning");
+            }
+            for fault in look.faults {
+                tracing::error!(%fault, "line of the quotes file skipped");
+            }
+            for (symbol, mut quote) in look.quotes {
+                // Quotes of symbols that no strategy names are none of our business.
+                if let Some(instrument) = self.universe.find(&symbol) {
+                    quote.instrument = instrument;
+                    self.waiting.push_back(MarketEvent::Quote(quote));
+                }
+            }
+        }
+        Ok(self.waiting.pop_front().map_or(Polled::Idle, Polled::Event))
+    }
+}
+
+async fn until_stopped(settings: SystemSettings) -> Result<Answer, Failure> {
+    let replay = matches!(settings.pace, Pace::Lockstep { .. });
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let system = System::start(settings).await.map_err(Failure::failed)?;
+    let (mut ended, mut given_up) = (system.ended(), system.given_up());
+    let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
+    tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
+    let reason = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = tokio::signal::ctrl_c() => break "interrupt",
+            end = ended.wait_for(|ended| *ended), if replay => {
+                if end.is_ok() { break "end of the replay"; }
+            }
+            _ = given_up.changed() => {
+                let names = given_up.borrow_and_update().clone();
+                if let Some(name) = names.iter().find(|name| fatal.contains(&name.as_str())) {
+                    let message = format!("the {name} actor failed again and again; trading is halted");
+                    let _ = system.stop().await;
+                    return Err(Failure::Failed(message, serde_json::Value::Null));
+                }
+            }
+        }
+    };
+    tracing::info!(reason, "stopping");
+    let restarts = system.restarts().by_actor();
+    let snapshot = system.stop().await.map_err(Failure::failed)?;
+    let book = snapshot.desk.book();
+    let text = format!(
+        "Stopped: {reason}. Equity {} BRL, {} orders and {} fills in this run, {} open orders.",
+        money(book.equity()),
+        snapshot.record.counts.orders,
+        snapshot.record.counts.fills,
+        book.open_orders().len(),
+    );
+    let json = serde_json::json!({
+        "stopped": reason,
+        "equity": book.equity().to_f64(),
+        "orders": snapshot.record.counts.orders,
+        "fills": snapshot.record.fills.len(),
+        "denials": snapshot.desk.denials(),
+        "open_orders": book.open_orders().len(),
+        "halt": snapshot.desk.halt().level().name(),
+        "restarts": restarts,
+        "fingerprint": snapshot.record.fingerprint(),
+    });
+    Ok(Answer::new(text, json))
+}

@@ -1,0 +1,20 @@
+//! `version`: what is running, for bug reports and for the log.
+
+use crate::output::Answer;
+
+/// Version and build.
+pub fn version() -> Answer {
+    let version = env!("CARGO_PKG_VERSION");
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let json = serde_json::json!({
+        "version": version,
+        "build": build,
+        "target": target,
+        "strategies": strategies::STRATEGIES.iter().map(|entry| entry.name).collect::<Vec<_>>(),
+        "brokers": brokers::BROKERS.iter().map(|entry| entry.name).collect::<Vec<_>>(),
+        "checks": risk::CHECKS.iter().map(|check| check.name).collect::<Vec<_>>(),
+        "calendar_until": market::Calendar::b3().horizon().to_string(),
+    });
+    Answer::new(format!("pregao {version} ({build}, {target})"), json)
+}

@@ -1,0 +1,410 @@
+//! The configuration: what a person writes, checked as a whole, as typed values.
+//!
+//! `pregao.toml` < environment `PREGAO__SECTION__KEY` < flags. Everything is checked before
+//! anything runs, and every complaint comes at once, with its place. docs/configuration.md lists
+//! every key; a test keeps it true.
+
+pub mod document;
+pub mod reader;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use brokers::simulated::{LimitRule, SimulationSettings};
+use desk::{Execution, Listen, Sizing};
+use market::fees::Brokerage;
+use market::{ClientOrderId, Date, Money, Quantity, Rate, Symbol};
+use risk::{Limits, LimitsSettings};
+use strategies::Parameters;
+
+use document::{Document, Problem, Text};
+use reader::Reader;
+
+/// The file that is read where no other is named.
+pub const DEFAULT_FILE: &str = "pregao.toml";
+/// The data directory where no other is named.
+pub const DEFAULT_DATA_DIRECTORY: &str = "pregao-data";
+/// A commented example: what `pregao init` writes.
+pub const EXAMPLE: &str = include_str!("../../../samples/pregao.toml");
+
+/// The configuration of a run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data_directory: PathBuf,
+    /// The account.
+    pub account: AccountConfig,
+    /// The limits in force.
+    pub limits: Limits,
+    /// How the simulated exchange behaves.
+    pub simulation: SimulationSettings,
+    /// What the broker charges.
+    pub brokerage: Brokerage,
+    /// Where market events come from.
+    pub feed: FeedConfig,
+    /// Strategy instances, in the order they decide.
+    pub strategies: Vec<StrategyConfig>,
+}
+
+/// The `[account]` section.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountConfig {
+    /// Four capital letters or digits.
+    pub tag: String,
+    /// Money at the first start.
+    pub cash: Money,
+}
+
+/// The `[feed]` section.
+#[derive(Clone, PartialEq, Debug)]
+pub enum FeedConfig {
+    /// Sessions of the store, in compressed time.
+    Replay {
+        /// First session.
+        from: Option<Date>,
+        /// Last session.
+        to: Option<Date>,
+        /// Times faster than real; `None`: as fast as it goes.
+        speed: Option<f64>,
+    },
+    /// A CSV file of quotes that another program appends to.
+    QuotesFile {
+        /// The file.
+        path: PathBuf,
+        /// How often to look for new lines.
+        poll_milliseconds: u64,
+    },
+}
+
+/// One `[[strategy]]` section.
+#[derive(Clone, Debug)]
+pub struct StrategyConfig {
+    /// Its name, unique.
+    pub name: String,
+    /// Which strategy of the list.
+    pub kind: &'static strategies::StrategyEntry,
+    /// Checked parameters.
+    pub parameters: Parameters,
+    /// What it may trade.
+    pub symbols: Vec<Symbol>,
+    /// Which events it decides on.
+    pub listen: Listen,
+    /// How large a full position is.
+    pub sizing: Sizing,
+    /// Which orders it uses.
+    pub execution: Execution,
+}
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Another file.
+    pub file: Option<PathBuf>,
+    /// Another data directory.
+    pub data_directory: Option<PathBuf>,
+}
+
+/// The configuration cannot be used. Shows every problem, one a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unusable(pub Vec<Problem>);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(Problem::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl Unusable {
+    fn file(message: String) -> Self {
+        Self(vec![Problem { origin: None, key: String::new(), message }])
+    }
+}
+
+/// Only where data is kept: what commands need that do not trade. A missing file is fine.
+///
+/// # Errors
+/// The named file cannot be read.
+pub fn data_directory(overrides: &Overrides) -> Result<PathBuf, Unusable> {
+    if let Some(directory) = &overrides.data_directory {
+        return Ok(directory.clone());
+    }
+    let mut reader = Reader::new(document(overrides, false)?);
+    let directory: Option<PathBuf> = reader.optional("data_directory", "a path");
+    Ok(directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into()))
+}
+
+/// The whole configuration.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load(overrides: &Overrides) -> Result<Config, Unusable> {
+    from_document(document(overrides, true)?)
+}
+
+/// The configuration that a text alone describes, without file or environment: the demo's.
+///
+/// # Errors
+/// Every problem at once.
+pub fn from_text(name: &str, text: &str) -> Result<Config, Unusable> {
+    let mut document = Document::default();
+    document.add_toml(Path::new(name), text);
+    from_document(document)
+}
+
+fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
+    let path = overrides.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+    let mut document = Document::default();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => document.add_toml(&path, &text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && overrides.file.is_none() => {
+            if needed {
+                return Err(Unusable::file(format!(
+                    "there is no {DEFAULT_FILE} here; write a commented one with 'pregao init', or name one with -c FILE"
+                )));
+            }
+        }
+        Err(error) => return Err(Unusable::file(format!("{} cannot be read: {error}", path.display()))),
+    }
+    document.add_environment(std::env::vars());
+    if let Some(directory) = &overrides.data_directory {
+        document.add_flag("data_directory", directory.display().to_string(), "--data-dir");
+    }
+    Ok(document)
+}
+
+fn from_document(document: Document) -> Result<Config, Unusable> {
+    let mut reader = Reader::new(document);
+    let config = read(&mut reader);
+    let problems = reader.finish();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Unusable(problems)),
+    }
+}
+
+/// Reads everything, whatever is missing, so that every complaint is collected.
+fn read(reader: &mut Reader) -> Option<Config> {
+    let data_directory: PathBuf =
+        reader.optional("data_directory", "a path").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+    reader.word("mode", &["paper"]);
+    let account = read_account(reader);
+    let limits = read_limits(reader);
+    let (simulation, brokerage) = read_broker(reader);
+    let feed = read_feed(reader);
+    let strategies = read_strategies(reader);
+    Some(Config {
+        data_directory,
+        account: account?,
+        limits: limits?,
+        simulation,
+        brokerage,
+        feed: feed?,
+        strategies: strategies?,
+    })
+}
+
+fn read_account(reader: &mut Reader) -> Option<AccountConfig> {
+    let tag: Option<String> = reader.required("account.tag", "four capital letters or digits such as \"PAPR\"");
+    if let Some(tag) = &tag
+        && let Err(error) = ClientOrderId::new(tag, Date::default(), 1)
+    {
+        reader.complain("account.tag", error.to_string());
+    }
+    let cash: Option<Money> = reader.required("account.cash", "an amount in BRL such as \"100000.00\"");
+    if cash.is_some_and(|cash| cash <= Money::ZERO) {
+        reader.complain("account.cash", "must be positive");
+    }
+    Some(AccountConfig { tag: tag?, cash: cash? })
+}
+
+fn read_limits(reader: &mut Reader) -> Option<Limits> {
+    let units = "a whole number of units such as 10000";
+    let amount = "an amount in BRL such as \"250000.00\"";
+    let settings = LimitsSettings {
+        max_order_quantity: reader.optional("risk.max_order_quantity", units),
+        max_order_notional: reader.optional("risk.max_order_notional", amount),
+        price_collar: reader.optional("risk.price_collar", "a fraction such as 0.03"),
+        max_position_quantity: reader.optional("risk.max_position_quantity", units),
+        max_quote_age_seconds: reader.optional("risk.max_quote_age_seconds", "whole seconds such as 5"),
+        max_daily_loss: reader.optional("risk.max_daily_loss", amount),
+    };
+    let positive = [
+        ("risk.max_order_quantity", settings.max_order_quantity.is_some_and(|value| value <= Quantity::ZERO)),
+        ("risk.max_order_notional", settings.max_order_notional.is_some_and(|value| value <= Money::ZERO)),
+        ("risk.price_collar", settings.price_collar.is_some_and(|value| value <= Rate::ZERO)),
+        ("risk.max_position_quantity", settings.max_position_quantity.is_some_and(|value| value <= Quantity::ZERO)),
+        ("risk.max_quote_age_seconds", settings.max_quote_age_seconds == Some(0)),
+        ("risk.max_daily_loss", settings.max_daily_loss.is_some_and(|value| value <= Money::ZERO)),
+    ];
+    for (key, wrong) in positive {
+        if wrong {
+            reader.complain(key, "must be above zero: at zero nothing could ever trade");
+        }
+    }
+    match settings.limits() {
+        Ok(limits) => Some(limits),
+        Err(missing) => {
+            for key in missing.0 {
+                let key = format!("risk.{key}");
+                // A value that is there but cannot be read has its own complaint.
+                if reader.optional::<String>(&key, "").is_none() {
+                    reader.complain(&key, "has no value: a risk limit has no default; set it under [risk]");
+                }
+            }
+            None
+        }
+    }
+}
+
+fn read_broker(reader: &mut Reader) -> (SimulationSettings, Brokerage) {
+    let names: Vec<&str> = brokers::BROKERS.iter().map(|entry| entry.name).collect();
+    reader.word("broker.name", &names);
+    let usual = SimulationSettings::default();
+    let rule = reader.word("broker.limit_rule", &["price_through", "queue"]);
+    let simulation = SimulationSettings {
+        latency_milliseconds: reader
+            .optional("broker.latency_milliseconds", "whole milliseconds such as 50")
+            .unwrap_or(usual.latency_milliseconds),
+        slippage_ticks: reader
+            .optional("broker.slippage_ticks", "a number of ticks such as 1")
+            .unwrap_or(usual.slippage_ticks),
+        participation: reader.optional("broker.participation", "a fraction such as 0.1").unwrap_or(usual.participation),
+        limit_rule: if rule.as_deref() == Some("queue") { LimitRule::Queue } else { LimitRule::PriceThrough },
+    };
+    if !(Rate::from_ppm(1)..=Rate::from_ppm(1_000_000)).contains(&simulation.participation) {
+        reader.complain("broker.participation", "must be above 0 and at most 1");
+    }
+    let brokerage = Brokerage {
+        per_order: reader
+            .optional("broker.brokerage_per_order", "an amount in BRL such as \"4.90\"")
+            .unwrap_or_default(),
+        iss: reader.optional("broker.brokerage_iss", "a fraction such as 0.05").unwrap_or_default(),
+    };
+    (simulation, brokerage)
+}
+
+fn read_feed(reader: &mut Reader) -> Option<FeedConfig> {
+    let kind = reader.word("feed.kind", &["replay", "quotes_file"]);
+    if kind.is_none() && reader.optional::<String>("feed.kind", "").is_none() {
+        reader.complain("feed.kind", "has no value; set it to \"replay\" or \"quotes_file\"");
+    }
+    let date = "a date such as \"2017-07-03\"";
+    let (from, to) = (reader.optional("feed.from", date), reader.optional("feed.to", date));
+    let speed: Option<f64> = reader.optional("feed.speed", "a number such as 3600");
+    if speed.is_some_and(|speed| !speed.is_finite() || speed < 0.0) {
+        reader.complain("feed.speed", "must be zero (as fast as it goes) or positive");
+    }
+    let path: Option<PathBuf> = reader.optional("feed.path", "a path");
+    let poll = reader.optional("feed.poll_milliseconds", "whole milliseconds such as 250").unwrap_or(250);
+    match kind.as_deref() {
+        Some("replay") => Some(FeedConfig::Replay { from, to, speed: speed.filter(|speed| *speed > 0.0) }),
+        Some("quotes_file") => {
+            if path.is_none() {
+                reader.complain("feed.path", "has no value; set it to the CSV file that quotes are appended to");
+            }
+            Some(FeedConfig::QuotesFile { path: path?, poll_milliseconds: poll })
+        }
+        _ => None,
+    }
+}
+
+fn read_strategies(reader: &mut Reader) -> Option<Vec<StrategyConfig>> {
+    let count = reader.count("strategy");
+    if count == 0 {
+        reader.complain("strategy", "there is none; add at least one [[strategy]] section");
+        return None;
+    }
+    let read: Vec<Option<StrategyConfig>> = (0..count).map(|place| read_strategy(reader, place)).collect();
+    let all: Vec<StrategyConfig> = read.into_iter().collect::<Option<_>>()?;
+    for (place, strategy) in all.iter().enumerate() {
+        if all.iter().take(place).any(|other| other.name == strategy.name) {
+            reader.complain(&format!("strategy[{place}].name"), format!("'{}' names two strategies", strategy.name));
+        }
+    }
+    Some(all)
+}
+
+fn read_strategy(reader: &mut Reader, place: usize) -> Option<StrategyConfig> {
+    let key = |name: &str| format!("strategy[{place}].{name}");
+    let names: Vec<&str> = strategies::STRATEGIES.iter().map(|entry| entry.name).collect();
+    let kind = reader.word(&key("kind"), &names);
+    if kind.is_none() && reader.optional::<String>(&key("kind"), "").is_none() {
+        reader.complain(&key("kind"), format!("has no value; set it to one of {}", names.join(", ")));
+    }
+    let kind = kind.and_then(|name| strategies::find(&name));
+    let name: Option<String> = reader.optional(&key("name"), "a name");
+    let symbols: Option<Vec<Symbol>> = reader.list(&key("symbols"), "symbols such as [\"PETR4\", \"VALE3\"]");
+    if symbols.as_ref().is_none_or(Vec::is_empty) {
+        reader.complain(&key("symbols"), "has no value; set it to symbols such as [\"PETR4\", \"VALE3\"]");
+    }
+    let listen = match reader.word(&key("listen"), &["bars", "quotes"]).as_deref() {
+        Some("quotes") => Listen::Quotes,
+        _ => Listen::Bars,
+    };
+    let execution = match reader.word(&key("execution"), &["market", "auction", "limit"]).as_deref() {
+        Some("auction") => Execution::Auction,
+        Some("limit") => Execution::Limit,
+        _ => Execution::Market,
+    };
+    let sizing = read_sizing(reader, place);
+    let parameters = kind.and_then(|kind| read_parameters(reader, &key("parameters"), kind));
+    let kind = kind?;
+    Some(StrategyConfig {
+        name: name.unwrap_or_else(|| kind.name.to_owned()),
+        kind,
+        parameters: parameters?,
+        symbols: symbols?,
+        listen,
+        sizing: sizing?,
+        execution,
+    })
+}
+
+fn read_sizing(reader: &mut Reader, place: usize) -> Option<Sizing> {
+    let key = |name: &str| format!("strategy[{place}].{name}");
+    let quantity: Option<Quantity> = reader.optional(&key("quantity"), "a whole number of units such as 100");
+    let notional: Option<Money> = reader.optional(&key("notional"), "an amount in BRL such as \"20000.00\"");
+    match (quantity, notional) {
+        (Some(quantity), None) if quantity.is_positive() => Some(Sizing::Quantity(quantity)),
+        (None, Some(notional)) if notional > Money::ZERO => Some(Sizing::Notional(notional)),
+        (Some(_), Some(_)) => {
+            reader.complain(&key("notional"), "quantity and notional are both given; keep one");
+            None
+        }
+        (None, None) => {
+            reader.complain(&key("quantity"), "no size is given; set quantity (units) or notional (BRL)");
+            None
+        }
+        _ => {
+            reader.complain(&key(if quantity.is_some() { "quantity" } else { "notional" }), "must be positive");
+            None
+        }
+    }
+}
+
+fn read_parameters(reader: &mut Reader, key: &str, kind: &strategies::StrategyEntry) -> Option<Parameters> {
+    let mut given = BTreeMap::new();
+    for (name, setting) in reader.table(key) {
+        match &setting.text {
+            Text::One(text) if f64::from_str(text).is_ok() => {
+                given.insert(name, f64::from_str(text).unwrap_or_default());
+            }
+            text => reader.complain(&format!("{key}.{name}"), format!("'{text}' is not a number")),
+        }
+    }
+    let checked = Parameters::check(kind.parameters, given);
+    // Built once without instruments: parameters that do not go together show here, not at start.
+    let checked = checked.and_then(|parameters| (kind.build)(&parameters, &[]).map(|_| parameters));
+    match checked {
+        Ok(parameters) => Some(parameters),
+        Err(error) => {
+            reader.complain(key, error.to_string());
+            None
+        }
+    }
+}

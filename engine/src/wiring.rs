@@ -1,0 +1,236 @@
+//! From configuration and store to a market, a desk, strategies and actors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actors::feed::FeedError;
+use actors::system::WarmUpError;
+use actors::{FeedSource, HostedBuild, Polled, WarmUp};
+use desk::{DeskSettings, HostSettings};
+use feeds::replay::{BarHistory, ReplayError, daily_stream};
+use market::{
+    Bar, Calendar, Date, FeeSchedule, Instrument, InstrumentId, InstrumentKind, MarketEvent, StrategyId, Symbol,
+    Timestamp, Universe,
+};
+use oms::BookSettings;
+use store::{Filter, History, StoreError};
+
+use crate::config::reader::nearest;
+use crate::config::{Config, StrategyConfig};
+
+/// The name under which the IBOVESPA is stored.
+pub const IBOVESPA: &str = "IBOV";
+
+/// What cannot be wired.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// A symbol without history.
+    #[error("there is no history of {symbol}{}; import it with 'pregao data import FILE'", hint.as_ref().map(|near| format!(" (did you mean {near}?)")).unwrap_or_default())]
+    NoHistory {
+        /// Which.
+        symbol: Symbol,
+        /// A symbol that there is history of.
+        hint: Option<String>,
+    },
+    /// No session in the span.
+    #[error("there is no session with data from {from} to {to}; 'pregao data status' shows what is stored")]
+    NoSession {
+        /// First day.
+        from: Date,
+        /// Last day.
+        to: Date,
+    },
+    /// A bar outside the calendar's sessions.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The instruments of a run with their stored bars.
+#[derive(Debug)]
+pub struct Market {
+    /// Instruments with their numbers.
+    pub universe: Arc<Universe>,
+    /// All stored bars.
+    pub history: BarHistory,
+    /// Stored rows that are no sound bar and were left out.
+    pub unsound: u64,
+}
+
+/// Reads the instruments and bars of these symbols.
+///
+/// # Errors
+/// A symbol without history; a store that cannot be read.
+pub fn market(history: &dyn History, calendar: &Calendar, symbols: &[Symbol]) -> Result<Market, WiringError> {
+    let mut universe = Universe::new();
+    let (mut bars, mut unsound) = (Vec::new(), 0);
+    for symbol in symbols {
+        let id = universe.add(instrument(history, *symbol)?.ok_or_else(|| no_history(history, *symbol))?);
+        for row in history.daily(*symbol, Date::MIN, Date::MAX)? {
+            // Without a session there is no close to end at: the replay names the day.
+            let close = calendar.session(row.date).map(|session| session.close());
+            let noon = row.date.and_hms_opt(12, 0, 0).and_then(Timestamp::from_local);
+            let bar = Bar {
+                end: close.or(noon).unwrap_or(Timestamp::MIN),
+                instrument: id,
+                open: row.open,
+                high: row.high,
+                low: row.low,
+                close: row.close,
+                volume: row.volume,
+            };
+            if bar.is_sound() { bars.push(bar) } else { unsound += 1 }
+        }
+    }
+    Ok(Market { history: BarHistory::new(universe.len(), bars), universe: Arc::new(universe), unsound })
+}
+
+/// What the store knows of a symbol; nothing without history.
+fn instrument(history: &dyn History, symbol: Symbol) -> Result<Option<Instrument>, StoreError> {
+    use market::history::{CASH_MARKET, FRACTIONAL_MARKET};
+    let filter =
+        Filter { symbols: vec![symbol], market_types: vec![CASH_MARKET, FRACTIONAL_MARKET], kinds: Vec::new() };
+    let facts = history.instruments(&filter)?;
+    Ok(facts.last().map(|facts| {
+        let mut known = Instrument::cash(facts.symbol, facts.kind);
+        (known.isin, known.quotation_factor) = (facts.isin, facts.quotation_factor);
+        if facts.market_type == FRACTIONAL_MARKET {
+            let lot = known.lot;
+            known.lot = market::Quantity::new(1);
+            known.max_order_quantity = (lot.units() > 1).then(|| lot - market::Quantity::new(1));
+        }
+        known
+    }))
+}
+
+fn no_history(history: &dyn History, symbol: Symbol) -> WiringError {
+    let stored = history.coverage(&Filter::market_type(market::history::CASH_MARKET)).unwrap_or_default();
+    let names: Vec<&str> = stored.iter().map(|listing| listing.symbol.as_str()).collect();
+    WiringError::NoHistory { symbol, hint: nearest(symbol.as_str(), names).map(str::to_owned) }
+}
+
+/// The instruments of a live feed: what the store knows, else B3's usual rules for a share.
+///
+/// # Errors
+/// A store that cannot be read.
+pub fn live_universe(history: &dyn History, symbols: &[Symbol]) -> Result<Universe, StoreError> {
+    let mut universe = Universe::new();
+    for symbol in symbols {
+        let known = instrument(history, *symbol)?;
+        universe.add(known.unwrap_or_else(|| Instrument::cash(*symbol, InstrumentKind::Share)));
+    }
+    Ok(universe)
+}
+
+/// Every symbol that strategies name, once, in the order of naming.
+pub fn symbols(strategies: &[StrategyConfig]) -> Vec<Symbol> {
+    let mut all = Vec::new();
+    for symbol in strategies.iter().flat_map(|strategy| &strategy.symbols) {
+        if !all.contains(symbol) {
+            all.push(*symbol);
+        }
+    }
+    all
+}
+
+/// The stream of stored sessions from one day to another, and the moment before it begins.
+///
+/// # Errors
+/// No session in the span; a bar on a day without a session.
+pub fn replay(
+    market: &Market,
+    calendar: &Calendar,
+    from: Option<Date>,
+    to: Option<Date>,
+) -> Result<(Timestamp, Vec<MarketEvent>), WiringError> {
+    let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
+    let first = from.and_then(midnight).unwrap_or(Timestamp::MIN);
+    let after = to.and_then(|day| day.succ_opt()).and_then(midnight).map(|end| end.plus_nanos(-1));
+    let bars = market.history.between(first, after.unwrap_or(Timestamp::MAX));
+    let Some(opening) = bars.first() else {
+        return Err(WiringError::NoSession { from: from.unwrap_or(Date::MIN), to: to.unwrap_or(Date::MAX) });
+    };
+    let date = opening.end.local_date();
+    let start = calendar.session(date).map_or(opening.end, |session| session.start()).plus_nanos(-1);
+    let instruments: Vec<InstrumentId> = market.universe.ids().collect();
+    let before = market.history.last(&instruments, 1, start);
+    Ok((start, daily_stream(calendar, &before, &bars)?))
+}
+
+/// The desk of a configuration.
+pub fn desk(config: &Config, universe: &Arc<Universe>, calendar: &Arc<Calendar>, start: Timestamp) -> DeskSettings {
+    DeskSettings {
+        account: config.account.tag.clone(),
+        universe: Arc::clone(universe),
+        book: BookSettings {
+            cash: config.account.cash,
+            calendar: Arc::clone(calendar),
+            fees: FeeSchedule::b3(),
+            brokerage: config.brokerage,
+            instruments: universe.len(),
+        },
+        limits: config.limits,
+        start,
+    }
+}
+
+/// The strategies of a configuration.
+pub fn hosted(strategies: &[StrategyConfig], universe: &Universe) -> Vec<HostedBuild> {
+    (0..)
+        .zip(strategies)
+        .map(|(place, config)| {
+            let instruments: Vec<InstrumentId> =
+                config.symbols.iter().filter_map(|symbol| universe.find(symbol)).collect();
+            let (kind, parameters, own) = (config.kind, config.parameters.clone(), instruments.clone());
+            HostedBuild {
+                build: Arc::new(move || (kind.build)(&parameters, &own)),
+                settings: HostSettings {
+                    id: StrategyId(place),
+                    name: config.name.clone(),
+                    instruments,
+                    listen: config.listen,
+                    sizing: config.sizing,
+                    execution: config.execution,
+                },
+            }
+        })
+        .collect()
+}
+
+/// Closes of the IBOVESPA by date; empty where none are stored.
+///
+/// # Errors
+/// A store that cannot be read.
+pub fn benchmark(history: &dyn History) -> Result<BTreeMap<Date, f64>, StoreError> {
+    let closes = history.index_closes(IBOVESPA, Date::MIN, Date::MAX)?;
+    Ok(closes.into_iter().map(|close| (close.date, close.close.to_f64())).collect())
+}
+
+/// Past bars of the store, read before the run.
+pub struct StoredBars(pub BarHistory);
+
+impl WarmUp for StoredBars {
+    fn bars(&self, instruments: &[InstrumentId], count: usize, until: Timestamp) -> Result<Vec<Bar>, WarmUpError> {
+        Ok(self.0.last(instruments, count, until))
+    }
+}
+
+/// A list of events as a feed.
+pub struct Recorded {
+    events: std::vec::IntoIter<MarketEvent>,
+}
+
+impl Recorded {
+    /// From events in the order of their times.
+    pub fn new(events: Vec<MarketEvent>) -> Self {
+        Self { events: events.into_iter() }
+    }
+}
+
+impl FeedSource for Recorded {
+    fn poll(&mut self) -> Result<Polled, FeedError> {
+        Ok(self.events.next().map_or(Polled::End, Polled::Event))
+    }
+}

@@ -1,0 +1,128 @@
+//! COTAHIST files on disk: text or ZIP, told by their first bytes and not by their name.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use market::DailyRecord;
+use zip::ZipArchive;
+
+use super::reader::{FileError, Reader, Refused, Summary};
+
+/// A local file header, which every ZIP with something in it starts with.
+const ZIP_MAGIC: [u8; 4] = *b"PK\x03\x04";
+/// A ZIP with nothing in it.
+const EMPTY_ZIP_MAGIC: [u8; 4] = *b"PK\x05\x06";
+
+/// Progress is told whenever so many more bytes were read.
+const PROGRESS_STEP: u64 = 1024 * 1024;
+
+/// How far a file is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Bytes of text read.
+    pub bytes_done: u64,
+    /// Bytes of text there are, unpacked; as the ZIP states it.
+    pub bytes_total: u64,
+}
+
+/// Why a file was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError<E> {
+    /// The file is not good: nothing of it may be kept.
+    #[error(transparent)]
+    Refused(Box<Refused>),
+    /// Whoever took the records had enough.
+    #[error("reading stopped at a record that could not be taken")]
+    Stopped(#[source] E),
+}
+
+/// Reads a COTAHIST file, `.TXT` or `.ZIP`, and hands each record over as it comes.
+///
+/// Keep nothing of what was handed over unless this returns `Ok`. Records with the same key
+/// (session, symbol, market type, term) are not looked for: the store's primary key finds them.
+///
+/// # Errors
+/// [`ReadError::Refused`] with every reason found; [`ReadError::Stopped`] with what `on_record`
+/// returned.
+pub fn read<E>(
+    path: &Path,
+    mut on_progress: impl FnMut(Progress),
+    mut on_record: impl FnMut(&DailyRecord) -> Result<(), E>,
+) -> Result<Summary, ReadError<E>> {
+    let refused = |error: FileError| at(path, error.into());
+    let mut file = File::open(path).map_err(|error| refused(FileError::Unreadable(error)))?;
+    let (is_zip, size) = look(&mut file).map_err(|error| refused(FileError::Unreadable(error)))?;
+    if !is_zip {
+        return stream(path, file, size, &mut on_progress, &mut on_record);
+    }
+    let mut archive = ZipArchive::new(file).map_err(|error| refused(FileError::BadZip(error)))?;
+    let index = only_text(&mut archive).map_err(refused)?;
+    let text = archive.by_index(index).map_err(|error| refused(FileError::BadZip(error)))?;
+    let size = text.size();
+    stream(path, text, size, &mut on_progress, &mut on_record)
+}
+
+/// Whether a file is a ZIP, and its size; leaves it at its beginning.
+fn look(file: &mut File) -> io::Result<(bool, u64)> {
+    let mut first = Vec::with_capacity(ZIP_MAGIC.len());
+    file.by_ref().take(ZIP_MAGIC.len() as u64).read_to_end(&mut first)?;
+    file.rewind()?;
+    Ok((first == ZIP_MAGIC || first == EMPTY_ZIP_MAGIC, file.metadata()?.len()))
+}
+
+/// The place of the one COTAHIST text in a ZIP. Until 2001 the exchange named it `COTAHIST.A1999`
+/// or `COTAHIST_A2001`, since then `COTAHIST_A2002.TXT`.
+fn only_text<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<usize, FileError> {
+    let names: Vec<String> = archive.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let texts: Vec<usize> = (0..).zip(&names).filter(|(_, name)| is_text(name)).map(|(index, _)| index).collect();
+    match texts[..] {
+        [index] => Ok(index),
+        [] => Err(FileError::NoTextInside { found: listed(names.iter()) }),
+        _ => Err(FileError::SeveralTextsInside { found: listed(texts.iter().map(|index| &names[*index])) }),
+    }
+}
+
+fn is_text(name: &str) -> bool {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_uppercase();
+    base.ends_with(".TXT") || base.starts_with("COTAHIST")
+}
+
+/// Names for a message: the first few, without control characters.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    const SHOWN: usize = 5;
+    let count = names.len();
+    let mut shown: Vec<String> =
+        names.take(SHOWN).map(|name| name.chars().take(60).flat_map(char::escape_default).collect()).collect();
+    match count {
+        0 => shown.push("nothing".to_owned()),
+        SHOWN.. if count > SHOWN => shown.push(format!("and {} more", count - SHOWN)),
+        _ => {}
+    }
+    shown.join(", ")
+}
+
+fn stream<E>(
+    path: &Path,
+    input: impl Read,
+    bytes_total: u64,
+    on_progress: &mut impl FnMut(Progress),
+    on_record: &mut impl FnMut(&DailyRecord) -> Result<(), E>,
+) -> Result<Summary, ReadError<E>> {
+    let mut reader = Reader::new(input);
+    let mut next_step = 0;
+    while let Some(record) = reader.next_record() {
+        on_record(record).map_err(ReadError::Stopped)?;
+        let bytes_done = reader.bytes_read();
+        if bytes_done >= next_step {
+            next_step = bytes_done + PROGRESS_STEP;
+            on_progress(Progress { bytes_done, bytes_total });
+        }
+    }
+    on_progress(Progress { bytes_done: reader.bytes_read(), bytes_total });
+    reader.finish().map_err(|refused| at(path, refused))
+}
+
+fn at<E>(path: &Path, refused: Refused) -> ReadError<E> {
+    ReadError::Refused(Box::new(Refused { path: Some(path.to_owned()), ..refused }))
+}

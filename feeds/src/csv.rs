@@ -1,0 +1,500 @@
+//! Bars and quotes of one instrument from CSV files, and a growing file of live quotes.
+//!
+//! | file | columns |
+//! |---|---|
+//! | bars | `ts,open,high,low,close,volume`, `ts` being the end of the bar |
+//! | quotes | `ts,bid,ask,bid_size,ask_size` |
+//! | growing quotes | `ts,symbol,bid,ask,bid_size,ask_size` |
+//!
+//! `ts` is nanoseconds since 1970 UTC or RFC 3339. The first line names the columns, in any order.
+//! A file is read whole or refused at its first bad line; the growing file skips and counts bad
+//! lines instead, because whoever writes it cannot be asked to start again.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use csv::{ByteRecord, ReaderBuilder};
+use market::{Bar, InstrumentId, Price, Quantity, Quote, Symbol, Timestamp};
+
+/// Bytes buffered while reading.
+const BUFFER: usize = 1 << 18;
+/// The most that one look at a growing file takes in; the rest waits for the next look.
+const MOST_PER_LOOK: u64 = 1 << 20;
+/// A line longer than this is not one of ours: the writer has lost its line ends.
+const LONGEST_LINE: usize = 4096;
+
+/// Why a CSV file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CsvError {
+    /// It cannot be opened or read.
+    #[error("{}: it cannot be read; check that it exists and may be read", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The first line does not name the columns.
+    #[error("{}: line 1: {problem}; the first line must be '{expected}'", path.display())]
+    Columns {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What the line must be.
+        expected: String,
+    },
+    /// A line that is not good.
+    #[error("{}: {fault}", path.display())]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: LineFault,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("line {line}: {field} = '{value}': {reason}")]
+pub struct LineFault {
+    /// Line number, from 1.
+    pub line: u64,
+    /// Column.
+    pub field: &'static str,
+    /// As it stands there, cut short.
+    pub value: String,
+    /// What is wrong, and what was expected.
+    pub reason: String,
+}
+
+const BAR_COLUMNS: [&str; 6] = ["ts", "open", "high", "low", "close", "volume"];
+const QUOTE_COLUMNS: [&str; 5] = ["ts", "bid", "ask", "bid_size", "ask_size"];
+const TAIL_COLUMNS: [&str; 6] = ["ts", "symbol", "bid", "ask", "bid_size", "ask_size"];
+
+/// Reads the bars of one instrument.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn read_bars(path: &Path, instrument: InstrumentId) -> Result<Vec<Bar>, CsvError> {
+    let mut bars: Vec<Bar> = Vec::new();
+    read(path, &BAR_COLUMNS, |row| {
+        let bar = Bar {
+            end: row.timestamp(0)?,
+            instrument,
+            open: row.price(1)?,
+            high: row.price(2)?,
+            low: row.price(3)?,
+            close: row.price(4)?,
+            volume: row.quantity(5)?,
+        };
+        if !bar.is_sound() {
+            return Err(row.fault(2, "prices must be positive with low ≤ open, close ≤ high, volume not negative"));
+        }
+        row.in_order(bars.last().map(|last| last.end), bar.end)?;
+        bars.push(bar);
+        Ok(())
+    })?;
+    Ok(bars)
+}
+
+/// Reads the quotes of one instrument.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn read_quotes(path: &Path, instrument: InstrumentId) -> Result<Vec<Quote>, CsvError> {
+    let mut quotes: Vec<Quote> = Vec::new();
+    read(path, &QUOTE_COLUMNS, |row| {
+        let quote = Quote {
+            at: row.timestamp(0)?,
+            instrument,
+            bid: row.price(1)?,
+            ask: row.price(2)?,
+            bid_size: row.quantity(3)?,
+            ask_size: row.quantity(4)?,
+        };
+        if !quote.is_sound() {
+            return Err(row.fault(1, "both sides must have a price and a size, with bid below ask"));
+        }
+        row.in_order(quotes.last().map(|last| last.at), quote.at)?;
+        quotes.push(quote);
+        Ok(())
+    })?;
+    Ok(quotes)
+}
+
+fn read(
+    path: &Path,
+    names: &[&'static str],
+    mut take: impl FnMut(&Row<'_>) -> Result<(), LineFault>,
+) -> Result<(), CsvError> {
+    let unreadable = |source| CsvError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(file);
+    let mut record = ByteRecord::new();
+    let failed = |error: csv::Error| match error.into_kind() {
+        csv::ErrorKind::Io(source) => unreadable(source),
+        other => unreadable(io::Error::other(format!("{other:?}"))),
+    };
+    if !reader.read_byte_record(&mut record).map_err(failed)? {
+        return Err(columns_error(path, names, "the file is empty".to_owned()));
+    }
+    let places = places(&record, names).map_err(|problem| columns_error(path, names, problem))?;
+    while reader.read_byte_record(&mut record).map_err(failed)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let row = Row { record: &record, names, places: &places, line };
+        take(&row).map_err(|fault| CsvError::Line { path: path.to_owned(), fault })?;
+    }
+    Ok(())
+}
+
+fn columns_error(path: &Path, names: &[&str], problem: String) -> CsvError {
+    CsvError::Columns { path: path.to_owned(), problem, expected: names.join(",") }
+}
+
+/// Where each named column stands. A column too many is refused: it may be the one that was meant.
+fn places(header: &ByteRecord, names: &[&'static str]) -> Result<Vec<usize>, String> {
+    let clean = |field: &[u8]| {
+        let text = String::from_utf8_lossy(field);
+        text.trim_start_matches('\u{feff}').trim().to_ascii_lowercase()
+    };
+    let given: Vec<String> = header.iter().map(clean).collect();
+    if let Some(unknown) = given.iter().find(|name| !names.contains(&name.as_str())) {
+        let shown: String = unknown.chars().take(40).collect();
+        return Err(format!("unknown column '{shown}'"));
+    }
+    names
+        .iter()
+        .map(|name| {
+            let mut found = given.iter().enumerate().filter(|(_, given)| given == name).map(|(place, _)| place);
+            match (found.next(), found.next()) {
+                (Some(place), None) => Ok(place),
+                (Some(_), Some(_)) => Err(format!("column '{name}' stands twice")),
+                (None, _) => Err(format!("column '{name}' is missing")),
+            }
+        })
+        .collect()
+}
+
+/// One line with its columns found.
+struct Row<'a> {
+    record: &'a ByteRecord,
+    names: &'a [&'static str],
+    places: &'a [usize],
+    line: u64,
+}
+
+impl Row<'_> {
+    #[inline]
+    fn field(&self, column: usize) -> &[u8] {
+        self.record.get(self.places[column]).unwrap_or_default().trim_ascii()
+    }
+
+    fn fault(&self, column: usize, reason: impl Into<String>) -> LineFault {
+        let value: String = String::from_utf8_lossy(self.field(column)).chars().take(40).collect();
+        LineFault { line: self.line, field: self.names[column], value, reason: reason.into() }
+    }
+
+    #[inline]
+    fn timestamp(&self, column: usize) -> Result<Timestamp, LineFault> {
+        let field = self.field(column);
+        if let Some(nanos) = digits(field) {
+            return Ok(Timestamp::from_nanos(nanos));
+        }
+        let text = std::str::from_utf8(field).unwrap_or("?");
+        text.parse().map_err(|error: market::time::TimestampError| self.fault(column, error.to_string()))
+    }
+
+    #[inline]
+    fn price(&self, column: usize) -> Result<Price, LineFault> {
+        let field = self.field(column);
+        if let Some(price) = plain_decimal(field) {
+            return Ok(price);
+        }
+        let text = std::str::from_utf8(field).unwrap_or("?");
+        text.parse().map_err(|error: market::DecimalError| self.fault(column, error.to_string()))
+    }
+
+    #[inline]
+    fn quantity(&self, column: usize) -> Result<Quantity, LineFault> {
+        let field = self.field(column);
+        if let Some(units) = digits(field) {
+            return Ok(Quantity::new(units));
+        }
+        let text = std::str::from_utf8(field).unwrap_or("?");
+        text.parse().map_err(|error: market::DecimalError| self.fault(column, error.to_string()))
+    }
+
+    fn in_order(&self, before: Option<Timestamp>, now: Timestamp) -> Result<(), LineFault> {
+        match before {
+            Some(before) if now < before => {
+                Err(self.fault(0, format!("lies before the line above ({before}); sort the file by ts")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Up to 18 digits, which always fit; anything else goes the long way.
+#[inline]
+fn digits(field: &[u8]) -> Option<i64> {
+    if field.is_empty() || field.len() > 18 {
+        // Nanoseconds since 1970 have 19 digits and fit until 2262.
+        return if field.len() == 19 { std::str::from_utf8(field).ok()?.parse().ok() } else { None };
+    }
+    field.iter().try_fold(0_i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+}
+
+/// A decimal without sign or exponent whose digits certainly fit; anything else goes the long way.
+#[inline]
+fn plain_decimal(field: &[u8]) -> Option<Price> {
+    let point = field.iter().position(|byte| *byte == b'.').unwrap_or(field.len());
+    let (whole, fraction) = (field.get(..point)?, field.get(point + 1..).unwrap_or_default());
+    if whole.is_empty() || whole.len() > 9 || fraction.len() > 8 || (point < field.len() && fraction.is_empty()) {
+        return None;
+    }
+    let mut steps = digits(whole)?;
+    for place in 0..market::decimal::DECIMALS as usize {
+        let digit = match fraction.get(place) {
+            Some(byte) if byte.is_ascii_digit() => i64::from(byte - b'0'),
+            Some(_) => return None,
+            None => 0,
+        };
+        steps = steps * 10 + digit;
+    }
+    Some(Price::from_steps(steps))
+}
+
+/// What one look at a growing file brought.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Good lines, in the order of the file.
+    pub quotes: Vec<(Symbol, Quote)>,
+    /// Bad lines, skipped.
+    pub faults: Vec<LineFault>,
+    /// The file was cut or replaced, and is read from its beginning again.
+    pub started_over: bool,
+}
+
+/// A file of quotes that another program appends to.
+#[derive(Debug)]
+pub struct QuoteTail {
+    path: PathBuf,
+    /// Bytes of whole lines taken in.
+    offset: u64,
+    line: u64,
+    places: Option<Vec<usize>>,
+    /// Tells a replaced file from one that grew.
+    identity: Option<(u64, u64)>,
+}
+
+impl QuoteTail {
+    /// Of this file, which need not exist yet. What it holds already is read at the first look.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), offset: 0, line: 0, places: None, identity: None }
+    }
+
+    /// Takes in what was appended since the last look, whole lines only. The quotes carry
+    /// instrument number 0: the caller knows which symbols it follows.
+    ///
+    /// # Errors
+    /// The file is there but cannot be read, or its first line does not name the columns.
+    pub fn look(&mut self) -> Result<Look, CsvError> {
+        let mut look = Look::default();
+        let unreadable = |source| CsvError::Unreadable { path: self.path.clone(), source };
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(look),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let about = file.metadata().map_err(unreadable)?;
+        let identity = identity(&about);
+        if about.len() < self.offset || self.identity.is_some_and(|known| known != identity) {
+            (self.offset, self.line, self.places, look.started_over) = (0, 0, None, true);
+        }
+        self.identity = Some(identity);
+        file.seek(SeekFrom::Start(self.offset)).map_err(unreadable)?;
+        let mut text = Vec::new();
+        file.take(MOST_PER_LOOK).read_to_end(&mut text).map_err(unreadable)?;
+        let Some(end) = text.iter().rposition(|byte| *byte == b'\n') else {
+            if text.len() > LONGEST_LINE {
+                let reason = format!("no line end within {} bytes; skipped", text.len());
+                let value = String::from_utf8_lossy(&text[..20]).into_owned();
+                look.faults.push(LineFault { line: self.line + 1, field: "line", value, reason });
+                self.offset += text.len() as u64;
+            }
+            return Ok(look);
+        };
+        for line in text[..end].split(|byte| *byte == b'\n') {
+            self.line += 1;
+            self.take(line, &mut look)?;
+        }
+        self.offset += end as u64 + 1;
+        Ok(look)
+    }
+
+    fn take(&mut self, line: &[u8], look: &mut Look) -> Result<(), CsvError> {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return Ok(());
+        }
+        let record: ByteRecord = line.split(|byte| *byte == b',').collect();
+        let Some(places) = &self.places else {
+            let found = places(&record, &TAIL_COLUMNS);
+            self.places = Some(found.map_err(|problem| columns_error(&self.path, &TAIL_COLUMNS, problem))?);
+            return Ok(());
+        };
+        let row = Row { record: &record, names: &TAIL_COLUMNS, places, line: self.line };
+        match tail_quote(&row) {
+            Ok(quote) => look.quotes.push(quote),
+            Err(fault) => look.faults.push(fault),
+        }
+        Ok(())
+    }
+}
+
+fn tail_quote(row: &Row<'_>) -> Result<(Symbol, Quote), LineFault> {
+    let symbol = Symbol::from_bytes(row.field(1)).ok_or_else(|| row.fault(1, "is not a B3 symbol such as PETR4"))?;
+    let quote = Quote {
+        at: row.timestamp(0)?,
+        instrument: InstrumentId::new(0),
+        bid: row.price(2)?,
+        ask: row.price(3)?,
+        bid_size: row.quantity(4)?,
+        ask_size: row.quantity(5)?,
+    };
+    if !quote.is_sound() {
+        return Err(row.fault(2, "both sides must have a price and a size, with bid below ask"));
+    }
+    Ok((symbol, quote))
+}
+
+#[cfg(unix)]
+fn identity(about: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (about.dev(), about.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    const ONE: InstrumentId = InstrumentId::new(0);
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn bars_in_any_column_order_and_either_time_format() {
+        let text = "\u{feff}close,ts,open,high,low,volume\r\n38.10,2017-12-28T19:00:00Z,38,38.5,37.90,1200\n38.20,1514487660000000000, 38.1 ,38.2,38.1,0\n";
+        let bars = read_bars(file(text).path(), ONE).unwrap();
+        assert_eq!(bars.len(), 2);
+        assert_eq!(bars[0].open.to_string(), "38.00");
+        assert_eq!(bars[0].low.to_string(), "37.90");
+        assert_eq!(bars[1].end.to_string(), "2017-12-28T19:01:00Z");
+        assert_eq!(bars[1].volume, Quantity::ZERO);
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_with_its_place() {
+        let head = "ts,open,high,low,close,volume\n1,10,11,9,10,100\n";
+        for (text, expected) in [
+            (String::new(), "line 1: the file is empty; the first line must be 'ts,open,high,low,close,volume'"),
+            ("ts,open,high,low,close\n".into(), "line 1: column 'volume' is missing"),
+            ("ts,open,high,low,close,volume,vwap\n".into(), "line 1: unknown column 'vwap'"),
+            ("ts,ts,open,high,low,close,volume\n".into(), "line 1: column 'ts' stands twice"),
+            (format!("{head}2,1O,11,9,10,100\n"), "line 3: open = '1O': '1O' is not a decimal number"),
+            (format!("{head}2,10,11,9,10,nan\n"), "line 3: volume = 'nan'"),
+            (format!("{head}2,NaN,11,9,10,1\n"), "line 3: open = 'NaN'"),
+            (format!("{head}2,10,8,9,10,100\n"), "line 3: high = '8': prices must be positive with low ≤ open"),
+            (format!("{head}2,10,11,-9,10,100\n"), "line 3: high = '11': prices must be positive"),
+            (format!("{head}0,10,11,9,10,100\n"), "line 3: ts = '0': lies before the line above"),
+            (format!("{head}yesterday,10,11,9,10,100\n"), "line 3: ts = 'yesterday': 'yesterday' is not a time"),
+            (format!("{head}2,10\n"), "line 3: high = ''"),
+        ] {
+            let error = read_bars(file(&text).path(), ONE).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let error = read_bars(Path::new("no-such.csv"), ONE).unwrap_err().to_string();
+        assert!(error.contains("no-such.csv: it cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn quotes_must_have_two_sides_that_do_not_cross() {
+        let head = "ts,bid,ask,bid_size,ask_size\n1,10.00,10.01,100,200\n";
+        assert_eq!(read_quotes(file(head).path(), ONE).unwrap().len(), 1);
+        for line in ["2,10.01,10.01,100,100", "2,0,10.01,100,100", "2,10,10.01,0,100"] {
+            let error = read_quotes(file(&format!("{head}{line}\n")).path(), ONE).unwrap_err().to_string();
+            assert!(error.contains("line 3: bid") && error.contains("bid below ask"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_growing_file_brings_whole_lines_once() {
+        let mut file = file("ts,symbol,bid,ask,bid_size,ask_size\n1,PETR4,10.00,10.01,100,100\n2,PETR4,10.0");
+        let mut tail = QuoteTail::new(file.path());
+        assert_eq!(tail.look().unwrap().quotes.len(), 1);
+        assert_eq!(tail.look().unwrap().quotes.len(), 0);
+        file.write_all(b"1,10.02,100,100\n3,PE TR4,1,2,1,1\n4,VALE3,x,2,1,1\n5,VALE3,20.00,20.01,1,1\n").unwrap();
+        let look = tail.look().unwrap();
+        let symbols: Vec<String> = look.quotes.iter().map(|(symbol, _)| symbol.to_string()).collect();
+        assert_eq!(symbols, ["PETR4", "VALE3"]);
+        let faults: Vec<(u64, &str)> = look.faults.iter().map(|fault| (fault.line, fault.field)).collect();
+        assert_eq!(faults, [(4, "symbol"), (5, "bid")]);
+    }
+
+    #[test]
+    fn a_cut_or_replaced_file_is_read_anew_and_a_missing_one_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quotes.csv");
+        let mut tail = QuoteTail::new(&path);
+        assert_eq!(tail.look().unwrap().quotes.len(), 0);
+        let head = "ts,symbol,bid,ask,bid_size,ask_size\n";
+        std::fs::write(&path, format!("{head}1,PETR4,1,2,1,1\n2,PETR4,1,2,1,1\n")).unwrap();
+        assert_eq!(tail.look().unwrap().quotes.len(), 2);
+        std::fs::write(&path, format!("{head}3,PETR4,1,2,1,1\n")).unwrap();
+        let look = tail.look().unwrap();
+        assert!(look.started_over);
+        assert_eq!(look.quotes.len(), 1);
+        std::fs::write(&path, "what,is,this\n").unwrap();
+        assert!(tail.look().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), headed: bool) {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            if headed {
+                file.write_all(b"ts,open,high,low,close,volume\n").unwrap();
+            }
+            file.write_all(&bytes).unwrap();
+            for bar in read_bars(file.path(), ONE).into_iter().flatten() {
+                prop_assert!(bar.is_sound());
+            }
+            let _ = read_quotes(file.path(), ONE);
+            let _ = QuoteTail::new(file.path()).look();
+        }
+
+        #[test]
+        fn the_short_way_and_the_long_way_agree(text in "[0-9]{1,10}(\\.[0-9]{0,9})?") {
+            if let Some(price) = plain_decimal(text.as_bytes()) {
+                prop_assert_eq!(text.parse::<Price>(), Ok(price));
+            }
+            if let Some(number) = digits(text.as_bytes()) {
+                prop_assert_eq!(text.parse::<i64>(), Ok(number));
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The book of an account, told the way a trader tells it, and against a naive model of itself.
+
+mod answers;
+mod days;
+mod machine;
+mod model;
+mod money;
+mod order_of_reports;
+mod scenario;

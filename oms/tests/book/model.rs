@@ -1,0 +1,323 @@
+//! A naive book: it keeps a list of orders and a list of fills, and works everything out from
+//! those two lists whenever it is asked. Slow, plain, and written without looking at the real one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::fees::{Brokerage, Modality};
+use market::settlement::settlement_date;
+use market::{
+    Calendar, ClientOrderId, Date, ExecutionId, FeeSchedule, InstrumentId, Money, Price, Quantity, Rate, ReportKind,
+    Side, StrategyId,
+};
+use oms::{Book, Holding, OrderStatus};
+
+#[derive(Clone, Debug)]
+pub(crate) struct ModelOrder {
+    pub(crate) strategy: StrategyId,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) side: Side,
+    pub(crate) quantity: i64,
+    pub(crate) price: Price,
+    pub(crate) replace: Option<(i64, Price)>,
+    pub(crate) status: OrderStatus,
+    /// Number of the session it ended in.
+    pub(crate) ended: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Fill {
+    order: ClientOrderId,
+    date: Date,
+    units: i64,
+    price: Price,
+}
+
+pub(crate) struct Model {
+    cash: Money,
+    brokerage: Brokerage,
+    pub(crate) orders: BTreeMap<ClientOrderId, ModelOrder>,
+    /// Orders that have been forgotten, for what their fills did.
+    gone: BTreeMap<ClientOrderId, ModelOrder>,
+    fills: Vec<Fill>,
+    executions: BTreeMap<ExecutionId, ClientOrderId>,
+    marks: BTreeMap<InstrumentId, Price>,
+    refunds: BTreeMap<(Date, InstrumentId), Money>,
+    sessions: usize,
+}
+
+impl Model {
+    pub(crate) fn new(cash: Money, brokerage: Brokerage) -> Self {
+        Self {
+            cash,
+            brokerage,
+            orders: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            fills: Vec::new(),
+            executions: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            sessions: 0,
+        }
+    }
+
+    fn filled(&self, id: &ClientOrderId) -> i64 {
+        self.fills.iter().filter(|fill| fill.order == *id).map(|fill| fill.units).sum()
+    }
+
+    /// Whether a report of this kind makes sense for the order, and what becomes of it then.
+    pub(crate) fn report(&mut self, id: &ClientOrderId, of: InstrumentId, date: Date, kind: &ReportKind) -> bool {
+        use OrderStatus as S;
+        let filled = self.filled(id);
+        let Some(order) = self.orders.get_mut(id).filter(|order| order.instrument == of) else { return false };
+        let ended = order.status.is_terminal();
+        let acknowledged = !matches!(order.status, S::PendingNew | S::Rejected);
+        let most = order.quantity.max(order.replace.map_or(0, |to| to.0));
+        let back_to_work = if ended { order.status } else { S::Working };
+        let status = match kind {
+            ReportKind::New if order.status == S::Rejected => return false,
+            ReportKind::New if matches!(order.status, S::PendingNew | S::Unknown) => S::Working,
+            ReportKind::New => order.status,
+            ReportKind::Fill { execution_id, price, quantity } => {
+                let units = quantity.units();
+                let fits = units > 0 && units <= most - filled && *price > Price::ZERO;
+                if !fits || order.status == S::Rejected || self.executions.contains_key(execution_id) {
+                    return false;
+                }
+                self.executions.insert(execution_id.clone(), *id);
+                self.fills.push(Fill { order: *id, date, units, price: *price });
+                let mark = self.marks.entry(of).or_default();
+                if *mark == Price::ZERO {
+                    *mark = *price;
+                }
+                match order.status {
+                    ended if ended.is_terminal() => ended,
+                    _ if filled + units == most => S::Filled,
+                    waiting @ (S::PendingCancel | S::PendingReplace) => waiting,
+                    _ => S::Working,
+                }
+            }
+            ReportKind::Canceled { .. } if !ended => S::Canceled,
+            ReportKind::Expired if !ended => S::Expired,
+            ReportKind::Rejected { .. } if matches!(order.status, S::PendingNew | S::PendingCancel | S::Unknown) => {
+                S::Rejected
+            }
+            ReportKind::Replaced { quantity, limit_price } if acknowledged && !ended => {
+                let units = quantity.units();
+                if units <= 0 || units < filled || limit_price.is_some_and(|price| price <= Price::ZERO) {
+                    return false;
+                }
+                order.quantity = units;
+                order.price = limit_price.unwrap_or(order.price);
+                order.replace = None;
+                match order.status {
+                    _ if units == filled => S::Filled,
+                    S::PendingCancel => S::PendingCancel,
+                    _ => S::Working,
+                }
+            }
+            ReportKind::CancelRejected { .. } if order.status == S::PendingReplace => S::PendingReplace,
+            ReportKind::CancelRejected { .. } if order.status != S::PendingNew => back_to_work,
+            ReportKind::ReplaceRejected { .. } if order.status != S::PendingNew => {
+                order.replace = None;
+                match order.status {
+                    _ if !ended && filled >= order.quantity => S::Filled,
+                    S::PendingCancel => S::PendingCancel,
+                    _ => back_to_work,
+                }
+            }
+            _ => return false,
+        };
+        order.status = status;
+        if status.is_terminal() && !ended {
+            order.ended = Some(self.sessions);
+        }
+        true
+    }
+
+    pub(crate) fn mark(&mut self, instrument: InstrumentId, price: Price) {
+        self.marks.insert(instrument, price);
+    }
+
+    pub(crate) fn start_session(&mut self) {
+        self.end_session();
+        self.sessions += 1;
+        let now = self.sessions;
+        let old = |order: &ModelOrder| order.ended.is_some_and(|ended| now >= ended + 5);
+        let forgotten: BTreeSet<_> = self.orders.iter().filter(|(_, o)| old(o)).map(|(id, _)| *id).collect();
+        self.executions.retain(|_, order| !forgotten.contains(order));
+        for id in forgotten {
+            self.gone.extend(self.orders.remove_entry(&id));
+        }
+    }
+
+    /// The day-trade rate on what was bought and sold on the same day.
+    pub(crate) fn end_session(&mut self) {
+        let fees = FeeSchedule::b3();
+        let days: BTreeSet<_> = self.fills.iter().map(|fill| (fill.date, self.of(fill).instrument)).collect();
+        for (date, instrument) in days {
+            let side = |side| {
+                let of_day = |fill: &&Fill| {
+                    fill.date == date && self.of(fill).instrument == instrument && self.of(fill).side == side
+                };
+                let (mut units, mut paid) = (0, Money::ZERO);
+                for fill in self.fills.iter().filter(of_day) {
+                    units += fill.units;
+                    paid += fill.price.times(Quantity::new(fill.units));
+                }
+                (units, paid)
+            };
+            let ((bought, paid), (sold, got)) = (side(Side::Buy), side(Side::Sell));
+            let matched = Quantity::new(bought.min(sold));
+            let average = |amount: Money, units| amount.per_unit(Quantity::new(units)).unwrap_or_default();
+            let notional = average(paid, bought).times(matched) + average(got, sold).times(matched);
+            let rate = |modality| fees.rate(date, modality).expect("a rate");
+            let refund = notional.scaled(rate(Modality::Normal)) - notional.scaled(rate(Modality::DayTrade));
+            self.refunds.insert((date, instrument), refund);
+        }
+    }
+
+    fn of(&self, fill: &Fill) -> &ModelOrder {
+        self.orders.get(&fill.order).or_else(|| self.gone.get(&fill.order)).expect("the order of a fill")
+    }
+
+    fn signed(&self, fill: &Fill) -> Quantity {
+        self.of(fill).side.signed(Quantity::new(fill.units))
+    }
+
+    fn fee(&self, place: usize) -> Money {
+        let fill = &self.fills[place];
+        let first = !self.fills[..place].iter().any(|other| other.order == fill.order);
+        let notional = fill.price.times(Quantity::new(fill.units));
+        let rate = FeeSchedule::b3().rate(fill.date, Modality::Normal).expect("a rate");
+        notional.scaled(rate) + if first { self.brokerage.fee() } else { Money::ZERO }
+    }
+
+    /// The most that an open buy may still cost: every number of units that may trade before the
+    /// replace takes effect is tried, and that it never does.
+    fn worst_cost(&self, id: &ClientOrderId, order: &ModelOrder, rate: Rate) -> Money {
+        let filled = self.filled(id);
+        let left = (order.quantity - filled).max(0);
+        let mut worst = order.price.times(Quantity::new(left));
+        let mut most = left;
+        if let Some((quantity, price)) = order.replace {
+            let new = (quantity - filled).max(0);
+            most = most.max(new);
+            for before in 0..=left {
+                let after = (new - before).max(0);
+                let cost = order.price.times(Quantity::new(before)) + price.times(Quantity::new(after));
+                worst = worst.max(cost);
+            }
+        }
+        if most == 0 {
+            return Money::ZERO;
+        }
+        let brokerage = if filled == 0 { self.brokerage.fee() } else { Money::ZERO };
+        worst + worst.scaled(rate) + brokerage
+    }
+
+    fn open(&self) -> impl Iterator<Item = (&ClientOrderId, &ModelOrder)> {
+        self.orders.iter().filter(|(_, order)| !order.status.is_terminal())
+    }
+
+    fn worst_units(&self, instrument: InstrumentId, side: Side) -> Quantity {
+        let of = self.open().filter(|(_, order)| order.instrument == instrument && order.side == side);
+        let units =
+            of.map(|(id, order)| (order.quantity.max(order.replace.map_or(0, |to| to.0)) - self.filled(id)).max(0));
+        Quantity::new(units.sum())
+    }
+
+    /// Average-cost result of one instrument in plain floats.
+    fn realized(&self, instrument: InstrumentId) -> f64 {
+        let (mut held, mut cost, mut result) = (0.0_f64, 0.0_f64, 0.0_f64);
+        for fill in self.fills.iter().filter(|fill| self.of(fill).instrument == instrument) {
+            let (mut units, price) = (self.signed(fill).units() as f64, fill.price.to_f64());
+            if held * units < 0.0 {
+                let closed = units.abs().min(held.abs()) * held.signum();
+                let average = cost / held;
+                result += closed * (price - average);
+                cost -= closed * average;
+                held -= closed;
+                units += closed;
+            }
+            cost += units * price;
+            held += units;
+        }
+        result
+    }
+
+    /// Compares everything that a book tells with what the two lists say.
+    pub(crate) fn compare(&self, book: &Book, instruments: u32, strategies: u16) -> Result<(), String> {
+        let mut differences = Vec::new();
+        let mut same = |what: String, told: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+            let (told, found) = (format!("{told:?}"), format!("{found:?}"));
+            if told != found {
+                differences.push(format!("{what}: the book says {told}, the model {found}"));
+            }
+        };
+        let rate = Rate::from_ppm(300);
+        let mut cash = self.cash;
+        let mut fees = Money::ZERO;
+        for (place, fill) in self.fills.iter().enumerate() {
+            cash -= fill.price.times(self.signed(fill)) + self.fee(place);
+            fees += self.fee(place);
+        }
+        let refunds: Money = self.refunds.values().copied().sum();
+        let (mut exposure, mut equity) = (Money::ZERO, cash + refunds);
+        for number in 0..instruments {
+            let of = InstrumentId::new(number);
+            let fills = || self.fills.iter().filter(|fill| self.of(fill).instrument == of);
+            let held: Quantity = fills().map(|fill| self.signed(fill)).sum();
+            let paid: Money = fills().map(|fill| fill.price.times(self.signed(fill))).sum();
+            let position = book.position(of);
+            same(format!("position {number}"), &position.quantity, &held);
+            same(format!("cost less result {number}"), &(position.cost - position.realized), &paid);
+            let result = self.realized(of);
+            let close = (position.realized.to_f64() - result).abs() < 0.001;
+            same(format!("result {number}, {} and {result}", position.realized), &close, &true);
+            let (buys, sells) = (self.worst_units(of, Side::Buy), self.worst_units(of, Side::Sell));
+            same(format!("open buys {number}"), &book.open_buys(of), &buys);
+            same(format!("open sells {number}"), &book.open_sells(of), &sells);
+            let mark = self.marks.get(&of).copied().unwrap_or_default();
+            same(format!("mark {number}"), &book.mark_of(of), &mark);
+            equity += mark.times(held);
+            exposure += mark.times((held + buys).abs().max((held - sells).abs()));
+            let unknown = self.open().any(|(_, o)| o.instrument == of && o.status == OrderStatus::Unknown);
+            same(format!("frozen {number}"), &book.is_frozen(of), &unknown);
+            for strategy in (0..strategies).map(StrategyId) {
+                let own = |order: &ModelOrder| order.strategy == strategy && order.instrument == of;
+                let position = fills().filter(|fill| own(self.of(fill))).map(|fill| self.signed(fill)).sum();
+                let leaves = |id, order: &ModelOrder| Quantity::new((order.quantity - self.filled(id)).max(0));
+                let working = self.open().filter(|(_, order)| own(order));
+                let working = working.map(|(id, order)| order.side.signed(leaves(id, order))).sum();
+                same(format!("holding {number}"), &book.holding(strategy, of), &Holding { position, working });
+            }
+        }
+        let buys = self.open().filter(|(_, order)| order.side == Side::Buy);
+        let reserved: Money = buys.map(|(id, order)| self.worst_cost(id, order, rate)).sum();
+        same("cash".to_owned(), &book.cash().total(), &(cash + refunds));
+        same("fees".to_owned(), &book.fees(), &(fees - refunds));
+        same("reserved".to_owned(), &book.reserved(), &reserved);
+        same("equity".to_owned(), &book.equity(), &equity);
+        same("exposure".to_owned(), &book.gross_exposure(), &exposure);
+        same("settled and pending".to_owned(), &book.cash().projected(Date::MAX), &(cash + refunds));
+        for (id, order) in &self.orders {
+            let told = book.order(id).map(|told| (told.status, told.quantity, told.cumulative, told.worst_price));
+            let (quantity, filled) = (Quantity::new(order.quantity), Quantity::new(self.filled(id)));
+            same(id.to_string(), &told, &Some((order.status, quantity, filled, order.price)));
+        }
+        for id in self.gone.keys() {
+            same(id.to_string(), &book.order(id).is_none(), &true);
+        }
+        if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
+    }
+
+    /// Cash that has moved by `session`: fills and refunds settle two sessions after their trade.
+    pub(crate) fn settled(&self, session: Date) -> Money {
+        let calendar = Calendar::b3();
+        let due = |date: Date| settlement_date(&calendar, date).is_some_and(|settles| settles <= session);
+        let fills = self.fills.iter().enumerate().filter(|(_, fill)| due(fill.date));
+        let moved: Money = fills.map(|(place, fill)| fill.price.times(self.signed(fill)) + self.fee(place)).sum();
+        let refunds = self.refunds.iter().filter(|((date, _), _)| due(*date));
+        self.cash - moved + refunds.map(|(_, refund)| *refund).sum()
+    }
+}

@@ -1,0 +1,228 @@
+//! How fast the embedded store is on this machine: `cargo run --release -p store --example rates`.
+//!
+//! Imports years of a made-up full market (the size of B3's: 10,000 rows a day, most of them
+//! options that live a month), beside bare prepared inserts of the same rows, then reads and
+//! appends. Argument: number of years, 1 by default; ten years take 4 GB of disk.
+
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+
+use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use chrono::Days;
+use market::history::{CASH_MARKET, FRACTIONAL_MARKET, FixedText};
+use market::{DailyRecord, Date, InstrumentKind, Money, Price, Quantity, Symbol, Timestamp};
+use rusqlite::{Connection, params};
+use store::{AccountTag, EmbeddedStore, Filter, History, ImportSource, Journal, JournalEntry};
+
+const SESSIONS: u64 = 250;
+const ROWS: u64 = 10_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let years: u64 = std::env::args().nth(1).map_or(Ok(1), |years| years.parse())?;
+    let directory = tempfile::tempdir()?;
+    let store = EmbeddedStore::open(directory.path())?;
+    let mut history = store.history()?;
+    for year in 0..years {
+        let taken = timed(|| import(&mut history, year))?;
+        report("import", taken, SESSIONS * ROWS);
+    }
+    report("the last year again", timed(|| import(&mut history, years - 1))?, SESSIONS * ROWS);
+    println!("peak memory so far: {}", peak_memory());
+    report("bare inserts of one year", timed(|| bare_inserts(directory.path()))?, SESSIONS * ROWS);
+    report("making the rows of one year", timed(|| each_record(0, |_| Ok(())))?, SESSIONS * ROWS);
+    drop(history);
+
+    let history = store.history()?;
+    for attempt in ["first", "second", "third"] {
+        let begun = Instant::now();
+        let bars = history.daily("AB0073".parse()?, Date::MIN, Date::MAX)?;
+        println!("{} sessions of one ticker, {attempt} read: {:?}", bars.len(), begun.elapsed());
+    }
+    let begun = Instant::now();
+    let cash = history.coverage(&Filter::market_type(CASH_MARKET))?;
+    println!("coverage of {} cash listings: {:?}", cash.len(), begun.elapsed());
+    append_rates(&mut store.journal()?)
+}
+
+fn timed(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<Duration, Box<dyn Error>> {
+    let begun = Instant::now();
+    run()?;
+    Ok(begun.elapsed())
+}
+
+fn report(what: &str, taken: Duration, rows: u64) {
+    println!("{what}: {:.1} s, {:.0} rows/s", taken.as_secs_f64(), rows as f64 / taken.as_secs_f64());
+}
+
+fn import(history: &mut dyn History, year: u64) -> Result<(), Box<dyn Error>> {
+    let source = ImportSource {
+        name: format!("YEAR_{year}.TXT"),
+        kind: "cotahist".into(),
+        size: 0,
+        sha256: None,
+        at: Timestamp::from_nanos(0),
+    };
+    let mut import = history.begin_import(&source)?;
+    each_record(year, |record| Ok(import.daily(record)?))?;
+    println!("{:?}", import.commit()?);
+    Ok(())
+}
+
+fn bare_inserts(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let mut connection = Connection::open(directory.join("bare.db"))?;
+    connection.execute_batch(
+        "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;
+         CREATE TABLE bare (day, symbol, market_type, term_days, bdi_code, kind, isin, company, specification, open,
+             high, low, average, close, best_bid, best_ask, trades, quantity, turnover, strike, strike_correction,
+             expiry, quotation_factor, strike_points, distribution)",
+    )?;
+    let transaction = connection.transaction()?;
+    {
+        let mut insert = transaction.prepare(&format!("INSERT INTO bare VALUES ({})", ["?"; 25].join(", ")))?;
+        each_record(0, |record| {
+            let no_text: Option<&str> = None;
+            insert.execute(params![
+                record.date.to_epoch_days(),
+                record.symbol.as_str(),
+                record.market_type,
+                record.term_days,
+                record.bdi_code,
+                record.kind.name(),
+                no_text,
+                record.company.to_string(),
+                record.specification.to_string(),
+                record.open.steps(),
+                record.high.steps(),
+                record.low.steps(),
+                record.average.steps(),
+                record.close.steps(),
+                record.best_bid.steps(),
+                record.best_ask.steps(),
+                record.trades,
+                record.quantity.units(),
+                (record.turnover.steps() / 1_000_000) as i64,
+                record.strike.steps(),
+                record.strike_correction,
+                record.expiry.map(|expiry| expiry.to_epoch_days()),
+                record.quotation_factor,
+                record.strike_points as i64,
+                record.distribution
+            ])?;
+            Ok(())
+        })?;
+    }
+    transaction.commit()?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// A year of records, day by day: 1,200 cash listings, 400 fractional, 400 forwards and 8,000
+/// options out of the month's 16,000 series.
+fn each_record(
+    year: u64,
+    mut take: impl FnMut(&DailyRecord) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let first = Date::from_ymd_opt(2016, 1, 4).ok_or("no such day")? + Days::new(year * 365);
+    let mut random = 88_172_645_463_325_252_u64;
+    for session in 0..SESSIONS {
+        let month = char::from(b'A' + u8::try_from(session / 21)?);
+        for row in 0..ROWS {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let (market_type, term_days, kind, symbol) = match row {
+                0..1200 => (CASH_MARKET, 0, InstrumentKind::Share, format!("AB{row:03}3")),
+                1200..1600 => (FRACTIONAL_MARKET, 0, InstrumentKind::Share, format!("AB{:03}3F", row - 1200)),
+                1600..2000 => (30, 30, InstrumentKind::Forward, format!("AB{:03}3T", row - 1600)),
+                _ => {
+                    let series = (row - 2000) * 2 + random % 2;
+                    (70, 0, InstrumentKind::CallOption, format!("C{year}{month}{series:05}"))
+                }
+            };
+            take(&made_up(&symbol, market_type, term_days, kind, first + Days::new(session), random)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn made_up(
+    symbol: &str,
+    market_type: u16,
+    term_days: u16,
+    kind: InstrumentKind,
+    date: Date,
+    random: u64,
+) -> Result<DailyRecord, Box<dyn Error>> {
+    let base = i64::try_from(random % 10_000 + 100)?;
+    let price = |offset: i64| Price::from_steps((base + offset) * 1_000_000);
+    let option = kind == InstrumentKind::CallOption;
+    Ok(DailyRecord {
+        date,
+        symbol: Symbol::from_bytes(symbol.as_bytes()).ok_or("no such symbol")?,
+        market_type,
+        term_days,
+        bdi_code: if option { 78 } else { 2 },
+        kind,
+        isin: None,
+        company: FixedText::from_latin1(b"PETROBRAS").ok_or("too long")?,
+        specification: FixedText::from_latin1(b"PN      N2").ok_or("too long")?,
+        open: price(0),
+        high: price(3),
+        low: price(-2),
+        average: price(1),
+        close: price(2),
+        best_bid: price(1),
+        best_ask: price(2),
+        trades: u32::try_from(random % 30_000)?,
+        quantity: Quantity::new(i64::try_from(random % 10_000_000)?),
+        turnover: Money::from_cents(i64::try_from(random % 100_000_000_000)?),
+        strike: if option { price(0) } else { Price::ZERO },
+        strike_correction: 0,
+        expiry: option.then(|| date + Days::new(20)),
+        quotation_factor: 1,
+        strike_points: 0,
+        distribution: 190,
+    })
+}
+
+fn append_rates(journal: &mut dyn Journal) -> Result<(), Box<dyn Error>> {
+    let account: AccountTag = "PAPR".parse()?;
+    for batch in [1_u64, 16, 256] {
+        let mut next = journal.last_sequence(account)? + 1;
+        let mut taken = Vec::new();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(2) {
+            let entries: Vec<_> = (next..next + batch).map(|sequence| entry(account, sequence)).collect();
+            next += batch;
+            let begun = Instant::now();
+            journal.append(&entries)?;
+            taken.push(begun.elapsed());
+        }
+        let rate = taken.len() as f64 * batch as f64 / begun.elapsed().as_secs_f64();
+        taken.sort_unstable();
+        let (half, most) = (taken[taken.len() / 2], taken[taken.len() * 99 / 100]);
+        println!("journal, batches of {batch}: {rate:.0} entries/s, a batch takes {half:?} (p50), {most:?} (p99)");
+    }
+    let begun = Instant::now();
+    println!("verified: {:?} in {:?}", journal.verify(account)?, begun.elapsed());
+    Ok(())
+}
+
+fn entry(account: AccountTag, sequence: u64) -> JournalEntry {
+    JournalEntry {
+        account,
+        sequence,
+        at: Timestamp::from_nanos(0),
+        kind: "order_intent".into(),
+        payload: format!(r#"{{"order":"{account}-20171228-{sequence:06}","text":"{}"}}"#, "x".repeat(180)),
+    }
+}
+
+/// Of this process, as Linux tells it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or("unknown".to_owned(), |value| value.trim().to_owned())
+}

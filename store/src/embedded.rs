@@ -1,0 +1,139 @@
+//! The default store: SQLite, one data directory, no server.
+//!
+//! | file | holds | why apart |
+//! |---|---|---|
+//! | `pregao.db` | journal, halt state, named values | small writes, each one synced before anything leaves |
+//! | `history.db` | daily records, index closes, import log | an annual file is one transaction of seconds; SQLite has one writer per file, so in the same file it would hold up an order's intent, or a halt |
+//! | `pregao.lock` | the writing process, locked while it runs | two writers would both believe they are the account's only one |
+//!
+//! Each handle ([`EmbeddedStore::journal`] and so on) has its own connection and can move to its
+//! own thread; each keeps the directory locked while it lives. Both files are in WAL mode, so
+//! readers, also of other processes, work beside the writer.
+
+mod database;
+mod halt;
+mod history;
+mod import;
+mod journal;
+mod lock;
+mod meta;
+mod row;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::StoreError;
+use database::{Access, Database, HISTORY, LEDGER, Layout, system_failure};
+use lock::DirectoryLock;
+
+pub use halt::EmbeddedHalt;
+pub use history::EmbeddedHistory;
+pub use journal::EmbeddedJournal;
+pub use meta::EmbeddedMeta;
+
+/// A data directory, open.
+#[derive(Clone, Debug)]
+pub struct EmbeddedStore {
+    directory: PathBuf,
+    access: Access,
+}
+
+impl EmbeddedStore {
+    /// Opens a data directory for writing: creates it where it is missing, brings an older schema
+    /// up to date, and keeps other writers out.
+    ///
+    /// # Errors
+    /// Another writer, a newer schema, a path that cannot be used, a file that is not ours.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        create(directory)?;
+        let lock = DirectoryLock::take(directory)?;
+        Self::checked(directory, Access::Write { _lock: Arc::new(lock) })
+    }
+
+    /// Opens a data directory for reading, beside a writer if there is one. Creates nothing.
+    ///
+    /// # Errors
+    /// A directory without a store, another schema than this program's, a file that is not ours.
+    pub fn open_read_only(directory: &Path) -> Result<Self, StoreError> {
+        Self::checked(directory, Access::Read)
+    }
+
+    fn checked(directory: &Path, access: Access) -> Result<Self, StoreError> {
+        let store = Self { directory: directory.to_owned(), access };
+        store.database(&LEDGER)?;
+        store.database(&HISTORY)?;
+        Ok(store)
+    }
+
+    /// The data directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The journal, over a connection of its own.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn journal(&self) -> Result<EmbeddedJournal, StoreError> {
+        self.database(&LEDGER).map(EmbeddedJournal::new)
+    }
+
+    /// The halt state, over a connection of its own.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn halt(&self) -> Result<EmbeddedHalt, StoreError> {
+        self.database(&LEDGER).map(EmbeddedHalt::new)
+    }
+
+    /// The named values, over a connection of their own.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn meta(&self) -> Result<EmbeddedMeta, StoreError> {
+        self.database(&LEDGER).map(EmbeddedMeta::new)
+    }
+
+    /// The history, over a connection of its own.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn history(&self) -> Result<EmbeddedHistory, StoreError> {
+        self.database(&HISTORY).map(EmbeddedHistory::new)
+    }
+
+    /// Reads every page of both files and checks their structure: seconds per gigabyte. What the
+    /// rows say is [`crate::Journal::verify`]'s business.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with the first finding.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.database(&LEDGER)?.check()?;
+        self.database(&HISTORY)?.check()
+    }
+
+    fn database(&self, layout: &Layout) -> Result<Database, StoreError> {
+        Database::open(&self.directory, layout, &self.access)
+    }
+}
+
+fn create(directory: &Path) -> Result<(), StoreError> {
+    let is_not_a_directory = |source| StoreError::Unusable {
+        place: directory.display().to_string(),
+        problem: "is not a directory",
+        remedy: "give another path for the data directory, or move that file away",
+        source,
+    };
+    match fs::metadata(directory) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(is_not_a_directory(None)),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Err(is_not_a_directory(Some(error.into()))),
+        Err(_) => {}
+    }
+    fs::create_dir_all(directory).map_err(|error| system_failure(directory, "create the data directory", error))
+}
+
+#[cfg(test)]
+mod tests;

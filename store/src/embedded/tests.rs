@@ -1,0 +1,217 @@
+//! The directory as a whole: contracts, opening, locking, refusing.
+
+use std::error::Error;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::contract::halt::decision;
+use crate::contract::history::{december, import, record, symbol};
+use crate::contract::journal::{entry, stored};
+use crate::contract::{self, Make};
+use crate::history::Filter;
+use crate::{HaltStore, History, Journal, MetaStore};
+
+/// A new directory for each contract; each `make` opens it anew.
+fn fresh<T: ?Sized + 'static>(open: fn(&EmbeddedStore) -> Box<T>) -> impl Fn() -> Box<Make<T>> {
+    move || {
+        let directory = tempfile::tempdir().unwrap();
+        Box::new(move || open(&EmbeddedStore::open(directory.path()).unwrap()))
+    }
+}
+
+#[test]
+fn keeps_the_journal_contract() {
+    contract::check(contract::journal::ALL, fresh::<dyn Journal>(|store| Box::new(store.journal().unwrap())));
+}
+
+#[test]
+fn keeps_the_history_contract() {
+    contract::check(contract::history::ALL, fresh::<dyn History>(|store| Box::new(store.history().unwrap())));
+}
+
+#[test]
+fn keeps_the_halt_contract() {
+    contract::check(contract::halt::ALL, fresh::<dyn HaltStore>(|store| Box::new(store.halt().unwrap())));
+}
+
+#[test]
+fn keeps_the_meta_contract() {
+    contract::check(contract::meta::ALL, fresh::<dyn MetaStore>(|store| Box::new(store.meta().unwrap())));
+}
+
+fn sql(directory: &Path, file: &str, statements: &str) {
+    Connection::open(directory.join(file)).unwrap().execute_batch(statements).unwrap();
+}
+
+/// What opening says, and that opening for reading says no less.
+#[track_caller]
+fn refused(directory: &Path) -> String {
+    let error = EmbeddedStore::open(directory).unwrap_err();
+    EmbeddedStore::open_read_only(directory).unwrap_err();
+    error.to_string()
+}
+
+#[test]
+fn creates_what_is_missing_and_opens_it_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("a/b");
+    EmbeddedStore::open(&directory).unwrap();
+    let store = EmbeddedStore::open(&directory).unwrap();
+    store.check().unwrap();
+    assert_eq!(store.directory(), directory);
+}
+
+#[test]
+fn a_file_in_the_way_is_named() {
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("data");
+    fs::write(&file, "x").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let error = refused(&path);
+        assert!(error.contains(&path.display().to_string()) && error.contains("is not a directory"), "{error}");
+    }
+}
+
+#[test]
+fn reading_needs_a_store_and_creates_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = EmbeddedStore::open_read_only(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("does not exist; import some history or start pregao here first"), "{error}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    for file in ["pregao.db", "history.db"] {
+        let directory = tempfile::tempdir().unwrap();
+        EmbeddedStore::open(directory.path()).unwrap();
+        sql(directory.path(), file, "PRAGMA user_version = 99");
+        let error = refused(directory.path());
+        let expected = "this data directory was written by a newer pregao: schema 99 > 1; upgrade pregao";
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pregao.db");
+
+    fs::write(&file, "Dear diary, today I bought PETR4. ".repeat(100)).unwrap();
+    let before = fs::read(&file).unwrap();
+    let error = refused(directory.path());
+    assert!(error.contains("is not a database, or its beginning is damaged; move it away"), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+
+    fs::remove_file(&file).unwrap();
+    sql(directory.path(), "pregao.db", "CREATE TABLE diary (line TEXT)");
+    let before = fs::read(&file).unwrap();
+    let error = refused(directory.path());
+    assert!(error.contains("is a database, but not pregao's; it belongs to another program"), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+
+    // An empty file is what a crash right after creation leaves.
+    fs::write(&file, "").unwrap();
+    EmbeddedStore::open(directory.path()).unwrap();
+}
+
+#[test]
+fn damaged_pages_are_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(directory.path()).unwrap();
+    let days: Vec<_> =
+        (1..=31).flat_map(|day| ["PETR4", "VALE3", "ITUB4"].map(|it| record(it, december(day)))).collect();
+    import(&mut store.history().unwrap(), &days).unwrap();
+    store.check().unwrap();
+    drop(store);
+    let file = directory.path().join("history.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let start = "PETROBRASPN      N2".as_bytes();
+    let place = bytes.windows(start.len()).position(|window| window == start).unwrap();
+    let page = place / 8192 * 8192;
+    bytes[page..page + 100].fill(0xA5);
+    fs::write(&file, bytes).unwrap();
+    let store = EmbeddedStore::open(directory.path()).unwrap();
+    let error = store.check().unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    let error = store.history().unwrap().coverage(&Filter::default()).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains("restore a backup") && error.source().is_some(), "{error}");
+}
+
+#[test]
+fn one_writer_at_a_time_and_readers_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(directory.path()).unwrap();
+    let mut journal = store.journal().unwrap();
+    let locked = || {
+        let error = EmbeddedStore::open(directory.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+        error.to_string()
+    };
+    let error = locked();
+    assert!(error.contains(&format!("is in use by process {}; stop that process", std::process::id())), "{error}");
+
+    // A handle keeps the directory as long as it can write.
+    drop(store);
+    locked();
+
+    let paper = "PAPR".parse().unwrap();
+    journal.append(&[entry(paper, 1)]).unwrap();
+    let reader = EmbeddedStore::open_read_only(directory.path()).unwrap().journal().unwrap();
+    journal.append(&[entry(paper, 2)]).unwrap();
+    assert_eq!(stored(&reader, paper, 1).unwrap().len(), 2);
+
+    drop(journal);
+    EmbeddedStore::open(directory.path()).unwrap();
+}
+
+#[test]
+fn a_reader_writes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    EmbeddedStore::open(directory.path()).unwrap();
+    let store = EmbeddedStore::open_read_only(directory.path()).unwrap();
+    let mut history = store.history().unwrap();
+    let refusals = [
+        store.journal().unwrap().append(&[entry("PAPR".parse().unwrap(), 1)]).unwrap_err(),
+        store.halt().unwrap().save_halt(&decision("active", 1)).unwrap_err(),
+        store.meta().unwrap().set_meta("colour", "verde").unwrap_err(),
+        import(&mut history, &[record("PETR4", december(28))]).unwrap_err(),
+    ];
+    for error in refusals {
+        assert!(error.to_string().contains("is read-only here; open it for writing"), "{error}");
+    }
+    assert_eq!(history.daily(symbol("PETR4"), december(1), december(31)).unwrap(), []);
+}
+
+/// Root may write anywhere, so there these permissions say nothing: skipped, visibly.
+#[cfg(unix)]
+#[test]
+fn a_directory_without_permission_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let permit = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("data");
+    permit(parent.path(), 0o555);
+    if fs::create_dir(&directory).is_ok() {
+        println!("SKIPPED: permissions do not bind this user (root?)");
+        return;
+    }
+    let error = EmbeddedStore::open(&directory).unwrap_err().to_string();
+    assert!(error.contains("permission denied; let this user read and write the data directory"), "{error}");
+
+    permit(parent.path(), 0o755);
+    EmbeddedStore::open(&directory).unwrap();
+    permit(&directory, 0o555);
+    for file in fs::read_dir(&directory).unwrap() {
+        permit(&file.unwrap().path(), 0o444);
+    }
+    let error = EmbeddedStore::open(&directory).unwrap_err().to_string();
+    assert!(error.contains("permission denied; let this user"), "{error}");
+    let error = EmbeddedStore::open_read_only(&directory).unwrap_err().to_string();
+    assert!(error.contains("its directory must be writable, which SQLite needs even to read"), "{error}");
+    permit(&directory, 0o755);
+    EmbeddedStore::open_read_only(&directory).unwrap();
+}

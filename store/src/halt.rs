@@ -1,0 +1,38 @@
+//! The halt state that outlives the process.
+//!
+//! The gate reads an atomic; this is where that atomic comes from at the start. `risk` owns the
+//! levels and what they forbid: here a level is a word. An error from [`HaltStore::load_halt`], or
+//! a word that `risk` does not know, means halted.
+
+use market::Timestamp;
+use serde::Serialize;
+
+use crate::error::StoreError;
+
+/// One decision to halt or to resume.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct HaltRecord {
+    /// The level's name; `risk` knows what it forbids.
+    pub level: String,
+    /// Why, for people.
+    pub reason: String,
+    /// Who or what decided.
+    pub by: String,
+    /// When it was decided.
+    pub at: Timestamp,
+}
+
+/// Where the halt state is kept.
+pub trait HaltStore: Send {
+    /// The last decision; `None` if there never was one.
+    ///
+    /// # Errors
+    /// Anything but a whole, untouched record is an error: the caller stays halted.
+    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError>;
+
+    /// Remembers a decision; durable when this returns. Earlier ones are kept for the audit.
+    ///
+    /// # Errors
+    /// If it is not certain to be durable.
+    fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError>;
+}
