@@ -334,23 +334,24 @@ impl State {
                         limit: risk::Figure::Count(MOST_UNCOMMITTED as u64),
                     })
                 };
-                let kind = match reviewed {
+                // The strategy is told first and the journal last: the runtime runs whom was woken last
+                // next, and the order waits for the journal.
+                match reviewed {
                     Ok(approved) => {
                         self.record.counts.orders += 1;
                         let order = *approved.get();
-                        let entry =
-                            Entry::Intent { order, worst_price: approved.worst_price(), signal: request.signal };
+                        let accepted = NoticeKind::Accepted { client_order_id: order.client_order_id, side, quantity };
+                        self.tell(strategy, instrument, accepted, turn.clone());
+                        let entry = Entry::Intent { order, worst_price: approved.worst_price(), signal: request.signal };
                         self.write_command(now, entry, Command::Submit(approved), &turn);
-                        NoticeKind::Accepted { client_order_id: order.client_order_id, side, quantity }
                     }
                     Err(denial) => {
                         self.record.counts.denials += 1;
                         tracing::debug!(%denial, strategy = strategy.index(), "denied");
-                        self.write(now, vec![Entry::denied(request, &denial)], turn.clone());
-                        NoticeKind::Denied { side, quantity }
+                        self.tell(strategy, instrument, NoticeKind::Denied { side, quantity }, turn.clone());
+                        self.write(now, vec![Entry::denied(request, &denial)], turn);
                     }
-                };
-                self.tell(strategy, instrument, kind, turn);
+                }
             }
             Ask::Cancel(id) => {
                 // Only its own orders, and only open ones: an order that has just ended is fine.

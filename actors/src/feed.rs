@@ -177,7 +177,11 @@ impl State {
             return Ok(());
         }
         match arguments.pace {
-            Pace::Live(_) => self.bring_live(event),
+            Pace::Live(_) => {
+                self.bring_live(event);
+                // Whom it woke goes first: a burst must not hold back its own first event.
+                tokio::task::yield_now().await;
+            }
             Pace::Lockstep { speed } => {
                 self.pause(event.at(), speed).await;
                 self.bring_in_step(event).await?;

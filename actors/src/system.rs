@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings};
 use market::{Bar, Calendar, InstrumentId, Timestamp};
-use ractor::{Actor, ActorRef};
+use ractor::{Actor, ActorRef, SpawnErr};
 use risk::{HaltLevel, HaltSwitch};
 use strategies::ParameterError;
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use crate::account::{Recovered, Snapshot};
@@ -67,6 +68,8 @@ pub struct SystemSettings {
     pub halt_store: SharedHalt,
     /// Whether the journal blocks on a disk or a server.
     pub durable: bool,
+    /// Where the journal runs, so that a sync holds up nobody else; `None`: among the others.
+    pub journal_runtime: Option<Handle>,
     /// The switch, as it was found at the start.
     pub halt: HaltSwitch,
     /// Where market events come from.
@@ -338,6 +341,20 @@ where
     Child { name: name.to_owned(), start, when_down, when_given_up }
 }
 
+/// The same child on another runtime: its messages cross over, its blocking does not.
+fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
+    let Some(runtime) = runtime.cloned() else { return child };
+    let inner = child.start;
+    let start: supervisor::Start = Arc::new(move |supervisor| {
+        let (runtime, started) = (runtime.clone(), inner(supervisor));
+        Box::pin(async move {
+            let failed = |error: tokio::task::JoinError| SpawnErr::StartupFailed(error.into());
+            runtime.spawn(started).await.map_err(failed)?
+        })
+    });
+    Child { start, ..child }
+}
+
 /// The tree, in starting order.
 fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended: &watch::Sender<bool>) -> Vec<Child> {
     use HaltLevel::{Active, Halted, Reducing, StopNew};
@@ -348,6 +365,7 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
     let mut list = vec![
+        elsewhere(
         child(
             to.journal.name(),
             Active,
@@ -360,6 +378,8 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                 halt: Arc::clone(&settings.halt_store),
                 durable: settings.durable,
             },
+        ),
+            settings.journal_runtime.as_ref(),
         ),
         child(
             to.broker.name(),

@@ -14,6 +14,7 @@ use market::{
 };
 use oms::BookSettings;
 use store::{Filter, History, StoreError};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::config::reader::nearest;
 use crate::config::{Config, StrategyConfig};
@@ -232,5 +233,45 @@ impl Recorded {
 impl FeedSource for Recorded {
     fn poll(&mut self) -> Result<Polled, FeedError> {
         Ok(self.events.next().map_or(Polled::End, Polled::Event))
+    }
+}
+
+/// Waits until the feed has ended, or is gone with everything else.
+pub async fn feed_ended(ended: &mut tokio::sync::watch::Receiver<bool>) {
+    let _ = ended.wait_for(|ended| *ended).await;
+}
+
+/// The threads that actors run on.
+///
+/// Trading has one worker: a tick passes through half a dozen actors, and on one thread each hands
+/// over to the next in a fifth of a microsecond, where waking another thread costs tens. The journal
+/// has its own, because a sync blocks (docs/performance.md, "Tick to order").
+pub struct Runtimes {
+    /// Everything but the journal.
+    pub trading: Runtime,
+    journal: Runtime,
+}
+
+impl Runtimes {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system gives no threads.
+    pub fn new() -> std::io::Result<Self> {
+        let one = |name: &str| Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build();
+        Ok(Self { trading: one("trading")?, journal: one("journal")? })
+    }
+
+    /// Where the journal runs.
+    pub fn journal(&self) -> Handle {
+        self.journal.handle().clone()
+    }
+
+    /// Runs a future on the trading thread itself rather than on the one that waits for it.
+    pub async fn on_trading<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.trading.spawn(work).await {
+            Ok(done) => done,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
     }
 }

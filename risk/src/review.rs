@@ -1,9 +1,22 @@
 //! The review: runs every check on an order at its worst, and seals what passes.
 //!
-//! ```compile_fail
-//! // Nothing but `risk` can build an `Approved`: its fields are private, so this does not compile.
-//! fn forge(order: market::NewOrder) -> risk::Approved<market::NewOrder> {
-//!     risk::Approved { value: order, worst_price: market::Price::ZERO, reduces: true }
+//! Nothing but `risk` can build an [`Approved`]. Its fields are private, so this does not compile:
+//!
+//! ```compile_fail,E0451
+//! # use market::{NewOrder, Price};
+//! # use risk::{Approved, Denial, HaltLevel, View};
+//! fn approved(order: NewOrder, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
+//!     Ok(Approved { value: order, worst_price: Price::ZERO, reduces: true })
+//! }
+//! ```
+//!
+//! and for no other reason, because the same function does compile when it asks for a review:
+//!
+//! ```
+//! # use market::{NewOrder, Price};
+//! # use risk::{Approved, Denial, HaltLevel, View};
+//! fn approved(order: NewOrder, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
+//!     risk::review(order, HaltLevel::Active, view)
 //! }
 //! ```
 

@@ -250,6 +250,7 @@ impl World {
             journal: shared(MemoryJournal::default()),
             halt_store: shared(MemoryHalt::default()),
             durable: false,
+            journal_runtime: None,
             halt,
             source: shared(ListSource::new(self.events.clone())),
             pace: Pace::Lockstep { speed: None },

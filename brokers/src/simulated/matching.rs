@@ -2,11 +2,12 @@
 //! exchange's rules, as plain functions.
 
 use market::{
-    AuctionPrint, Bar, BarUse, MarketEvent, OrderType, Phase, Price, Quantity, Quote, Rate, ReportKind, Side,
-    TimeInForce, Timestamp, Trade,
+    AuctionKind, AuctionPrint, Bar, BarUse, MarketEvent, OrderType, Phase, Price, Quantity, Quote, Rate, ReportKind,
+    Side, TimeInForce, Timestamp, Trade,
 };
 
-use super::{LimitRule, Resting, joins, within};
+use super::LimitRule;
+use super::resting::{Resting, within};
 
 /// A price at which an order may trade now.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Offer {
 #[inline]
 pub(super) fn trades_in(event: &MarketEvent, phase: Phase) -> bool {
     match event {
-        MarketEvent::Quote(_) | MarketEvent::Trade(_) => phase.trades_continuously() || phase == Phase::AfterMarket,
+        MarketEvent::Quote(_) | MarketEvent::Trade(_) => phase.trades_continuously(),
         MarketEvent::Bar { used, .. } => *used != BarUse::Decide,
         MarketEvent::Auction(_) => true,
     }
@@ -31,6 +32,16 @@ pub(super) fn trades_in(event: &MarketEvent, phase: Phase) -> bool {
 /// Events of a daily file share the volume of the day.
 pub(super) fn is_daily(event: &MarketEvent) -> bool {
     matches!(event, MarketEvent::Auction(_) | MarketEvent::Bar { used: BarUse::Match, .. })
+}
+
+/// Whether the bar after this event begins with it. A quote, a trade or a call within the day falls
+/// into a bar: an order that arrived before it may still have come after that bar's open.
+pub(super) fn begins_a_bar(event: &MarketEvent) -> bool {
+    match event {
+        MarketEvent::Bar { .. } => true,
+        MarketEvent::Auction(print) => print.kind != AuctionKind::Intraday,
+        MarketEvent::Quote(_) | MarketEvent::Trade(_) => false,
+    }
 }
 
 /// Units that all our orders together may take from this event.
@@ -63,7 +74,7 @@ pub(super) fn offer_of(
     if resting.arrived > event.at() {
         return None;
     }
-    let was_awake = resting.awake;
+    let was_awake = resting.is_awake();
     let offer = match event {
         MarketEvent::Quote(quote) => on_quote(resting, quote, slippage),
         MarketEvent::Trade(trade) => on_trade(resting, trade, rule, slippage, shown),
@@ -71,7 +82,12 @@ pub(super) fn offer_of(
         MarketEvent::Auction(print) => on_auction(resting, print),
     };
     // An order that was already awake and found nothing now waits at its own price.
-    resting.passive |= was_awake && offer.is_none() && !matches!(event, MarketEvent::Auction(_));
+    resting.passive |= was_awake && offer.is_none();
+    if let MarketEvent::Quote(quote) = event
+        && offer.is_none()
+    {
+        resting.take_place(Some(quote));
+    }
     offer
 }
 
@@ -102,8 +118,11 @@ fn on_quote(resting: &mut Resting, quote: &Quote, slippage: Price) -> Option<Off
                 .then_some(Offer { price: if resting.passive { limit_price } else { price }, available: Some(size) })
         }
         OrderType::StopLimit { stop_price, limit_price } => {
-            resting.awake |= reaches(side, price, stop_price);
-            if resting.awake && within(side, price, limit_price, false) { offer(price) } else { None }
+            if !reaches(side, price, stop_price) {
+                return None;
+            }
+            resting.wake(Some(quote));
+            if within(side, price, limit_price, false) { offer(price) } else { None }
         }
         OrderType::AtAuction { .. } => None,
     }
@@ -125,30 +144,23 @@ fn on_trade(
                 return offer(limit_price);
             }
             if rule == LimitRule::Queue && trade.price == limit_price {
-                let ahead = resting.ahead.unwrap_or_else(|| size_at(side, limit_price, shown));
+                resting.take_place(shown);
+                let ahead = resting.ahead.unwrap_or_default();
                 let reached = trade.quantity - ahead;
                 resting.ahead = Some((ahead - trade.quantity).max(Quantity::ZERO));
                 return reached.is_positive().then_some(Offer { price: limit_price, available: Some(reached) });
             }
             None
         }
-        OrderType::StopLimit { stop_price, limit_price } => {
-            let awake = resting.awake;
-            resting.awake |= reaches(side, trade.price, stop_price);
+        OrderType::StopLimit { stop_price, .. } => {
             // The trade that wakes it is not one it could have taken part in.
-            if awake && within(side, trade.price, limit_price, true) { offer(limit_price) } else { None }
+            if reaches(side, trade.price, stop_price) {
+                resting.wake(shown);
+            }
+            None
         }
         OrderType::AtAuction { .. } => None,
     }
-}
-
-/// Size that stands before an order that comes to rest at `price`.
-fn size_at(side: Side, price: Price, shown: Option<&Quote>) -> Quantity {
-    shown.map_or(Quantity::ZERO, |quote| match side {
-        Side::Buy if quote.bid == price => quote.bid_size,
-        Side::Sell if quote.ask == price => quote.ask_size,
-        _ => Quantity::ZERO,
-    })
 }
 
 fn on_bar(resting: &mut Resting, bar: &Bar, began: Option<Timestamp>, slippage: Price) -> Option<Offer> {
@@ -174,13 +186,10 @@ fn on_bar(resting: &mut Resting, bar: &Bar, began: Option<Timestamp>, slippage: 
             }
         }
         OrderType::StopLimit { stop_price, limit_price } => {
-            if resting.awake {
-                return within(side, best, limit_price, true).then_some(Offer { price: limit_price, available: None });
-            }
             if !reaches(side, stop_edge, stop_price) {
                 return None;
             }
-            resting.awake = true;
+            resting.wake(None);
             // It woke at the stop, or at the open where the market gapped over it.
             let woke_at = match side {
                 Side::Buy => first.max(stop_price),
@@ -193,10 +202,12 @@ fn on_bar(resting: &mut Resting, bar: &Bar, began: Option<Timestamp>, slippage: 
 }
 
 fn on_auction(resting: &mut Resting, print: &AuctionPrint) -> Option<Offer> {
-    if let OrderType::StopLimit { stop_price, .. } = resting.order_type {
-        resting.awake |= reaches(resting.order.side, print.price, stop_price);
-    }
-    if !joins(&resting.order, print.kind) {
+    if !resting.joins(print.kind) {
+        if let OrderType::StopLimit { stop_price, .. } = resting.order_type
+            && reaches(resting.order.side, print.price, stop_price)
+        {
+            resting.wake(None);
+        }
         return None;
     }
     let fits = match resting.order_type.limit_price() {
@@ -213,10 +224,9 @@ pub(super) fn leftover(resting: &Resting, event: &MarketEvent) -> Option<ReportK
     }
     let canceled = |reason: &str| Some(ReportKind::Canceled { reason: reason.to_owned() });
     match (event, resting.order_type, resting.order.time_in_force) {
-        (MarketEvent::Auction(print), OrderType::AtAuction { .. }, _) if joins(&resting.order, print.kind) => {
+        (MarketEvent::Auction(print), OrderType::AtAuction { .. }, _) if resting.joins(print.kind) => {
             Some(ReportKind::Expired)
         }
-        (MarketEvent::Auction(_), ..) => None,
         (_, _, TimeInForce::ImmediateOrCancel) => canceled("immediate or cancel"),
         (_, _, TimeInForce::FillOrKill) => canceled("fill or kill"),
         _ => None,

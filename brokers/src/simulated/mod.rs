@@ -7,7 +7,8 @@
 //!
 //! **No look-ahead.** An order arrives `latency` after it was sent, and meets the first event after
 //! its arrival, never the one it was decided on. A bar is told when it ends: an order that arrived
-//! before the bar began meets its open, one that arrived within it meets only its close.
+//! before the bar began meets its open, one that arrived within it meets only its close. A bar begins
+//! where the bar before it ended, or with the opening print; what falls into it does not begin it.
 //!
 //! | event | market order | limit order |
 //! |---|---|---|
@@ -17,18 +18,24 @@
 //! | auction | the auction's price | the auction's price if strictly better than its own |
 //!
 //! **Queue rule** (`LimitRule::Queue`): an order that comes to rest at the best price stands behind
-//! the size shown there; trades at its price first use up that size, then fill it.
+//! the size shown there then, one deeper in the book behind the size that the first quote shows
+//! whose best price is its own; trades at its price first use up that size, then fill it.
 //!
 //! **Stops** wake when a trade, quote or range reaches the stop and are limit orders from then on.
 //!
 //! **Participation.** Fills take at most a share of an event's volume, in whole lots, shared by all
-//! our orders in arrival order. A daily file knows the day's volume only, so its opening print, its
-//! range and its closing print together offer one share of it.
+//! our orders in arrival order; of a quote, all of the size it shows. A daily file knows the day's
+//! volume only, so its opening print, its range and its closing print together offer one share of it.
 //!
 //! **Leftovers.** Auction orders end with their auction, immediate-or-cancel orders with the first
-//! event they meet, day orders with the session, good-till-date orders with their date.
+//! event they meet, day orders with the session, good-till-date orders with the last session up to
+//! their date.
+//!
+//! **Replaces** are checked as new orders are. A changed order goes to the end of the queue and meets
+//! the next event as a new one would.
 
 mod matching;
+mod resting;
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -36,14 +43,15 @@ use std::sync::Arc;
 
 use market::order::{CancelOrder, ReplaceOrder};
 use market::{
-    AuctionKind, BarUse, ClientOrderId, Date, ExecutionId, ExecutionReport, InstrumentId, MarketEvent, NewOrder,
-    OrderType, Phase, PhaseChange, Price, Quantity, Quote, Rate, ReportKind, Side, TimeInForce, Timestamp, Universe,
+    BarUse, ClientOrderId, Date, ExecutionId, ExecutionReport, InstrumentId, MarketEvent, NewOrder, OrderType, Phase,
+    PhaseChange, Price, Quantity, Quote, Rate, ReportKind, Side, TimeInForce, Timestamp, Universe,
 };
 use risk::Approved;
 use serde::{Deserialize, Serialize};
 
 use crate::{Broker, BrokerOrder, SendError};
 use matching::{Offer, offer_of};
+use resting::Resting;
 
 /// When a resting limit order fills at its own price.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -82,28 +90,6 @@ impl Default for SimulationSettings {
     }
 }
 
-/// An order in the exchange's book.
-#[derive(Clone, Copy, Debug)]
-struct Resting {
-    order: NewOrder,
-    quantity: Quantity,
-    order_type: OrderType,
-    cumulative: Quantity,
-    arrived: Timestamp,
-    /// A stop that has woken up, or any other type.
-    awake: bool,
-    /// It has met an event without being marketable, so it waits at its own price.
-    passive: bool,
-    /// Size ahead of it at its price, under the queue rule; `None` before it came to rest.
-    ahead: Option<Quantity>,
-}
-
-impl Resting {
-    fn leaves(&self) -> Quantity {
-        self.quantity - self.cumulative
-    }
-}
-
 /// Something on its way to the exchange.
 #[derive(Clone, Copy, Debug)]
 enum Arrival {
@@ -116,8 +102,8 @@ enum Arrival {
 #[derive(Clone, Debug, Default)]
 struct Book {
     orders: Vec<Resting>,
-    /// When the last event before the current one was: where the current bar began.
-    last_event: Option<Timestamp>,
+    /// Where the current bar began: at the end of the last, or at the opening print.
+    bar_began: Option<Timestamp>,
     quote: Option<Quote>,
     /// Volume taken from what one share of the day's volume offers.
     taken_today: Quantity,
@@ -144,7 +130,6 @@ pub struct SimulatedExchange {
     ended: [Vec<ClientOrderId>; 2],
     phase: Phase,
     session: Option<Date>,
-    now: Timestamp,
     executions: u64,
 }
 
@@ -161,7 +146,6 @@ impl SimulatedExchange {
             ended: [Vec::new(), Vec::new()],
             phase,
             session: None,
-            now: Timestamp::MIN,
             executions: 0,
         }
     }
@@ -177,7 +161,6 @@ impl SimulatedExchange {
                 order_type,
                 cumulative,
                 arrived: order.decided_at,
-                awake: !matches!(order_type, OrderType::StopLimit { .. }),
                 passive: true,
                 ahead: None,
             });
@@ -200,7 +183,6 @@ impl SimulatedExchange {
 
     /// Everything due by `now` arrives.
     fn arrive(&mut self, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
-        self.now = self.now.max(now);
         while let Some((due, arrival)) = self.on_the_way.front().copied()
             && due <= now
         {
@@ -233,16 +215,18 @@ impl SimulatedExchange {
             return;
         }
         self.known.insert(id, Known { instrument: order.instrument, cumulative: Quantity::ZERO, open: true });
-        self.books[order.instrument.index()].orders.push(Resting {
+        let book = &mut self.books[order.instrument.index()];
+        let mut resting = Resting {
             order,
             quantity: order.quantity,
             order_type: order.order_type,
             cumulative: Quantity::ZERO,
             arrived: at,
-            awake: !matches!(order.order_type, OrderType::StopLimit { .. }),
             passive: false,
             ahead: None,
-        });
+        };
+        resting.take_place(book.quote.as_ref());
+        book.orders.push(resting);
         reports.push(report(ReportKind::New));
     }
 
@@ -275,20 +259,33 @@ impl SimulatedExchange {
         let instrument = found.map_or(replace.instrument, |known| known.instrument);
         let kind = match found {
             Some(known) if replace.quantity > known.cumulative && self.phase.accepts_new_orders() => {
-                let book = &mut self.books[known.instrument.index()];
-                for resting in book.orders.iter_mut().filter(|resting| resting.order.client_order_id == id) {
-                    resting.quantity = replace.quantity;
-                    if let Some(limit_price) = replace.limit_price {
-                        resting.order_type = resting.order_type.with_limit(limit_price);
-                    }
-                    // A changed order loses its place.
-                    (resting.passive, resting.ahead, resting.arrived) = (false, None, at);
+                match self.change(known.instrument, replace, at) {
+                    Ok(()) => ReportKind::Replaced { quantity: replace.quantity, limit_price: replace.limit_price },
+                    Err(reason) => ReportKind::ReplaceRejected { reason },
                 }
-                ReportKind::Replaced { quantity: replace.quantity, limit_price: replace.limit_price }
             }
             _ => ReportKind::ReplaceRejected { reason: "too late, unknown order, or quantity has traded".to_owned() },
         };
         reports.push(ExecutionReport { at, client_order_id: id, instrument, kind });
+    }
+
+    /// Puts an open order on its new terms and at the end of the queue: a changed order loses its place.
+    fn change(&mut self, instrument: InstrumentId, replace: &ReplaceOrder, at: Timestamp) -> Result<(), String> {
+        let gone = || "unknown order".to_owned();
+        let known = self.universe.get(instrument).ok_or_else(gone)?;
+        let book = &mut self.books[instrument.index()];
+        let place = book.orders.iter().position(|resting| resting.order.client_order_id == replace.client_order_id);
+        let place = place.ok_or_else(gone)?;
+        let old = book.orders[place];
+        let order_type = replace.limit_price.map_or(old.order_type, |price| old.order_type.with_limit(price));
+        let changed = NewOrder { quantity: replace.quantity, order_type, ..old.order };
+        changed.validate(known).map_err(|invalid| invalid.to_string())?;
+        book.orders.remove(place);
+        let mut resting =
+            Resting { quantity: replace.quantity, order_type, arrived: at, passive: false, ahead: None, ..old };
+        resting.take_place(book.quote.as_ref());
+        book.orders.push(resting);
+        Ok(())
     }
 
     fn end(&mut self, id: ClientOrderId) {
@@ -305,15 +302,19 @@ impl SimulatedExchange {
         let (lot, tick) = (known.lot, known.tick);
         let slippage = Price::from_steps(tick.steps() * i64::from(self.settings.slippage_ticks));
         let book = &mut self.books[instrument.index()];
-        let began = book.last_event;
+        let began = book.bar_began;
+        // What our orders of a side have taken already is not there for the next ones.
+        let mut taken = [Quantity::ZERO; 2];
         let mut volume = matching::volume_of(event, self.settings.participation, book.taken_today);
         let mut ended = Vec::new();
         for resting in &mut book.orders {
             let offer = offer_of(resting, event, began, self.settings.limit_rule, slippage, book.quote.as_ref());
+            let taken = &mut taken[usize::from(resting.order.side == Side::Sell)];
             let quantity = match offer {
                 Some(Offer { available, .. }) => {
-                    let most = resting.leaves().min(available.unwrap_or(volume)).min(volume);
-                    // A leftover smaller than a lot can only stem from a replace: it trades as it is.
+                    let left = available.map_or(volume, |available| (available - *taken).max(Quantity::ZERO));
+                    let most = resting.leaves().min(left).min(volume);
+                    // A leftover smaller than a lot can only have been put back: it trades as it is.
                     if most == resting.leaves() { most } else { most.floor_to(lot) }
                 }
                 None => Quantity::ZERO,
@@ -324,6 +325,7 @@ impl SimulatedExchange {
                 && (!all_or_nothing || quantity == resting.leaves())
             {
                 volume -= quantity;
+                *taken += quantity;
                 resting.cumulative += quantity;
                 self.executions += 1;
                 reports.push(ExecutionReport {
@@ -358,16 +360,12 @@ impl SimulatedExchange {
         }
     }
 
-    /// Orders whose time in force ends with `session`.
-    fn expire(&mut self, session: Date, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
+    /// Ends the orders that do not stay.
+    fn expire(&mut self, stays: impl Fn(&Resting) -> bool, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
         let mut ended = Vec::new();
         for book in &mut self.books {
             book.orders.retain(|resting| {
-                let stays = match resting.order.time_in_force {
-                    TimeInForce::GoodTillCancel => true,
-                    TimeInForce::GoodTillDate(date) => date > session,
-                    _ => false,
-                };
+                let stays = stays(resting);
                 if !stays {
                     ended.push((resting.order.client_order_id, resting.order.instrument));
                 }
@@ -432,6 +430,9 @@ impl Broker for SimulatedExchange {
             self.arrive(event.at(), reports);
         }
         let Some(book) = self.books.get(event.instrument().index()) else { return };
+        if !event.is_sound() {
+            return;
+        }
         if !book.orders.is_empty() && matching::trades_in(event, self.phase) {
             self.meet(event, reports);
         }
@@ -442,7 +443,9 @@ impl Broker for SimulatedExchange {
             MarketEvent::Bar { used: BarUse::Decide, .. } => return,
             _ => {}
         }
-        book.last_event = Some(event.at());
+        if matching::begins_a_bar(event) {
+            book.bar_began = Some(event.at());
+        }
     }
 
     fn on_phase(&mut self, change: &PhaseChange, reports: &mut Vec<ExecutionReport>) {
@@ -457,34 +460,27 @@ impl Broker for SimulatedExchange {
                 self.known.remove(&id);
             }
             self.ended[0] = recent;
+            // What ended before this session: a good-till date without one, or a day whose close
+            // was never told.
+            let stays = |resting: &Resting| match resting.order.time_in_force {
+                TimeInForce::GoodTillCancel => true,
+                TimeInForce::GoodTillDate(date) => date >= change.session,
+                _ => resting.arrived.local_date() >= change.session,
+            };
+            self.expire(stays, change.at, reports);
         }
         self.phase = change.phase;
         if change.phase == Phase::Closed {
-            self.expire(change.session, change.at, reports);
+            let stays = |resting: &Resting| match resting.order.time_in_force {
+                TimeInForce::GoodTillCancel => true,
+                TimeInForce::GoodTillDate(date) => date > change.session,
+                _ => false,
+            };
+            self.expire(stays, change.at, reports);
         }
     }
 
     fn on_time(&mut self, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
         self.arrive(now, reports);
-    }
-}
-
-/// Which auctions an order takes part in.
-fn joins(order: &NewOrder, kind: AuctionKind) -> bool {
-    match (order.order_type, order.time_in_force) {
-        (OrderType::AtAuction { .. }, TimeInForce::AtTheClose) => kind == AuctionKind::Closing,
-        // Stops sleep through auctions; they wake on the print and trade from the next event on.
-        (OrderType::StopLimit { .. }, _) => false,
-        _ => true,
-    }
-}
-
-/// Whether `price` is at least as good as `limit` for this side; strictly better where asked.
-fn within(side: Side, price: Price, limit: Price, strictly: bool) -> bool {
-    match (side, strictly) {
-        (Side::Buy, false) => price <= limit,
-        (Side::Buy, true) => price < limit,
-        (Side::Sell, false) => price >= limit,
-        (Side::Sell, true) => price > limit,
     }
 }

@@ -160,6 +160,7 @@ fn trade(
     events: Vec<MarketEvent>,
     store: &EmbeddedStore,
 ) -> Result<Traded, Failure> {
+    let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let progress = bar(events.len() as u64, "Trading", false);
     let exchange =
         SimulatedExchange::new(config.simulation, Arc::clone(&market.universe), calendar.phase_at(desk.start));
@@ -172,6 +173,7 @@ fn trade(
         journal: shared(store.journal()?),
         halt_store: shared(store.halt()?),
         durable: true,
+        journal_runtime: Some(runtimes.journal()),
         halt: HaltSwitch::at(HaltLevel::Active),
         source: shared(Recorded::new(events)),
         pace: Pace::Lockstep { speed: None },
@@ -179,18 +181,12 @@ fn trade(
         clock: Clock::simulated(desk.start),
         policy: RestartPolicy::default(),
     };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(async {
+    runtimes.trading.block_on(runtimes.on_trading(async move {
         let system = System::start(settings).await.map_err(Failure::failed)?;
         let (mut ended, mut given_up) = (system.ended(), system.given_up());
         loop {
             tokio::select! {
-                end = ended.wait_for(|ended| *ended) => {
-                    let lost = end.is_err();
-                    if lost { return Err(Failure::Failed("the feed is gone".to_owned(), serde_json::Value::Null)); }
-                    break;
-                }
+                () = wiring::feed_ended(&mut ended) => break,
                 _ = given_up.changed() => {
                     let names = given_up.borrow().join(", ");
                     return Err(Failure::Failed(format!("{names} failed again and again; run with -v to see why"), serde_json::Value::Null));
@@ -202,7 +198,7 @@ fn trade(
         let (restarts, unsound) = (system.restarts().by_actor(), system.stats().unsound_events());
         let snapshot = system.stop().await.map_err(Failure::failed)?;
         Ok((snapshot, restarts, unsound))
-    })
+    }))
 }
 
 /// The same sessions through the backtest's loop.

@@ -56,6 +56,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         halt = halt.level().name(),
         "recovered"
     );
+    let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
         desk,
@@ -65,6 +66,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         journal,
         halt_store: shared(store.halt()?),
         durable: true,
+        journal_runtime: Some(runtimes.journal()),
         halt,
         source: source.source,
         pace: source.pace,
@@ -72,8 +74,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         clock: source.clock,
         policy: RestartPolicy::default(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(until_stopped(settings))
+    runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings)))
 }
 
 /// The halt that was in force when the last run ended. A record that cannot be read halts.
@@ -176,9 +177,7 @@ async fn until_stopped(settings: SystemSettings) -> Result<Answer, Failure> {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = tokio::signal::ctrl_c() => break "interrupt",
-            end = ended.wait_for(|ended| *ended), if replay => {
-                if end.is_ok() { break "end of the replay"; }
-            }
+            () = wiring::feed_ended(&mut ended), if replay => break "end of the replay",
             _ = given_up.changed() => {
                 let names = given_up.borrow_and_update().clone();
                 if let Some(name) = names.iter().find(|name| fatal.contains(&name.as_str())) {

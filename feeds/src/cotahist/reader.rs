@@ -19,7 +19,7 @@ use super::record::{Fault, Line, LineError, Parser, Refusal, shown};
 pub const LINE_ERRORS_SHOWN: usize = 20;
 
 /// Read at a time. Large enough to make the system call cheap, small enough for the cache.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 128 * 1024;
 
 /// What the first line of a file says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -127,19 +127,21 @@ pub(super) struct Parser {
     record: Option<DailyRecord>,
 }
 
-/// Places to remember issues in: 4,096.
-const ISSUE_BITS: u32 = 12;
+/// Places to remember issues in: 8,192, so that few share one.
+const ISSUE_BITS: u32 = 13;
 
 /// What a line says about the issue behind it.
 #[derive(Clone)]
 struct Issue {
-    /// What the rest was told from: CODBDI; TPMERC, NOMRES and ESPECI; CODISI.
-    text: ([u8; 2], [u8; 25], [u8; 12]),
-    market_type: u16,
-    bdi_code: u16,
     company: FixedText<12>,
     specification: FixedText<10>,
+    /// CODISI, and the same where it is an ISIN.
+    code: [u8; 12],
     isin: Option<Isin>,
+    market_type: u16,
+    bdi_code: u16,
+    /// CODBDI and TPMERC as they stand in the line, to know it again.
+    codes: ([u8; 2], [u8; 3]),
     kind: InstrumentKind,
     /// Those of its names; the same on all its lines.
     flags: Flags,
@@ -238,14 +240,16 @@ impl Parser {
 }
 
 impl Issue {
+    /// What no line is of.
     fn none() -> Self {
         Self {
-            text: ([0; 2], [0; 25], [0; 12]),
-            market_type: 0,
-            bdi_code: 0,
             company: text(b""),
             specification: text(b""),
+            code: [0; 12],
             isin: None,
+            market_type: 0,
+            bdi_code: 0,
+            codes: ([0; 2], [0; 3]),
             kind: InstrumentKind::Other,
             flags: Flags::default(),
         }
@@ -257,29 +261,23 @@ impl Issue {
                 return Err((field, Fault::Unprintable));
             }
         }
-        let (bdi, names, code) = Self::text(line);
+        let code = array(&line[layout::CODISI.range()]);
         let (company, specification) = (array(&line[layout::NOMRES.range()]), array(&line[layout::ESPECI.range()]));
         let (market_type, bdi_code) = (small_number(line, &layout::TPMERC)?, small_number(line, &layout::CODBDI)?);
         // None where the field holds no ISIN: blank, or the internal code of before 1995-05-15.
-        let isin = Isin::from_bytes(code);
-        let code = array(code);
+        let isin = Isin::from_bytes(&code);
         let kind = kind_of(market_type, &specification, isin.map(|_| &code), &company, bdi_code);
         Ok(Self {
-            text: (array(bdi), array(names), code),
-            market_type,
-            bdi_code,
             company: text(&company),
             specification: text(&specification),
+            code,
             isin,
+            market_type,
+            bdi_code,
+            codes: (array(&line[layout::CODBDI.range()]), array(&line[layout::TPMERC.range()])),
             kind,
             flags: Flags::of_names(market_type, isin.map(|_| &code), kind),
         })
-    }
-
-    #[inline]
-    fn text(line: &Line) -> (&[u8], &[u8], &[u8]) {
-        let names = layout::TPMERC.range().start..layout::ESPECI.range().end;
-        (&line[layout::CODBDI.range()], &line[names], &line[layout::CODISI.range()])
     }
 
     /// Where it is remembered: by company and class in the ISIN, and the market.
@@ -294,8 +292,11 @@ impl Issue {
 
     #[inline]
     fn is_of(&self, line: &Line) -> bool {
-        let (bdi, names, code) = Self::text(line);
-        self.text.0 == bdi && self.text.1 == names && self.text.2 == code
+        self.code == line[layout::CODISI.range()]
+            && *self.company.as_latin1() == line[layout::NOMRES.range()]
+            && *self.specification.as_latin1() == line[layout::ESPECI.range()]
+            && self.codes.0 == line[layout::CODBDI.range()]
+            && self.codes.1 == line[layout::TPMERC.range()]
     }
 }
 
@@ -424,7 +425,8 @@ fn price(line: &Line, field: &'static Field, factor: u64) -> Result<Price, Refus
     let Range { start, end } = field.range();
     if factor == 1 && all_zeros(line, start, end - 8) {
         // Nearly all prices: below a million BRL, for one unit.
-        return Ok(Price::from_steps((leading_digits(line, end - 8, 8) * STEPS_PER_CENT) as i64));
+        let steps = leading_digits(line, end - 8, 8).wrapping_mul(STEPS_PER_CENT);
+        return Ok(Price::from_steps(steps as i64));
     }
     divided_price(number(line, field), factor).map_err(|fault| (field, fault))
 }

@@ -1,0 +1,9 @@
+//! The review: each check at its edge, halts, replaces, and that no accepted sequence of orders ever
+//! breaks a limit.
+
+mod checks;
+mod exposure;
+mod halts;
+mod limits_hold;
+mod naive;
+mod world;

@@ -1,0 +1,193 @@
+//! A small account in the middle of a session, with every limit wide open.
+
+use std::sync::Arc;
+
+use market::fees::Brokerage;
+use market::order::ReplaceOrder;
+use market::{
+    Calendar, ClientOrderId, Date, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind,
+    Money, NewOrder, OrderType, Phase, Price, Quantity, Rate, ReportKind, Side, StrategyId, TimeInForce, Timestamp,
+    TopOfBook, Universe,
+};
+use oms::{Book, BookSettings};
+use risk::{Approved, Denial, HaltLevel, Limits, View};
+
+/// A fund with a lot of one unit.
+pub(crate) const BOVA11: InstrumentId = InstrumentId::new(0);
+/// A share with a lot of 100.
+pub(crate) const PETR4: InstrumentId = InstrumentId::new(1);
+/// Its fractional twin.
+pub(crate) const PETR4F: InstrumentId = InstrumentId::new(2);
+
+pub(crate) const SECOND: i64 = 1_000_000_000;
+
+pub(crate) struct World {
+    pub(crate) universe: Universe,
+    pub(crate) book: Book,
+    pub(crate) limits: Limits,
+    pub(crate) top: TopOfBook,
+    pub(crate) phase: Phase,
+    pub(crate) price_horizon: Timestamp,
+    pub(crate) now: Timestamp,
+    pub(crate) level: HaltLevel,
+    orders: u32,
+    fills: u32,
+}
+
+pub(crate) fn price(text: &str) -> Price {
+    text.parse().expect("a price")
+}
+
+pub(crate) fn money(text: &str) -> Money {
+    text.parse().expect("money")
+}
+
+pub(crate) fn limit(text: &str) -> OrderType {
+    OrderType::Limit { limit_price: price(text) }
+}
+
+impl World {
+    /// Noon of 2025-06-12, bid 9.99, ask 10.00, no fees.
+    pub(crate) fn new(cash: &str) -> Self {
+        Self::with(cash, FeeSchedule::free(), Brokerage::FREE)
+    }
+
+    pub(crate) fn with(cash: &str, fees: Arc<FeeSchedule>, brokerage: Brokerage) -> Self {
+        let mut universe = Universe::new();
+        let cash_market = |symbol: &str, kind| Instrument::cash(symbol.parse().expect("a symbol"), kind);
+        universe.add(cash_market("BOVA11", InstrumentKind::ExchangeTradedFund));
+        let share = cash_market("PETR4", InstrumentKind::Share);
+        universe.add(share.clone());
+        universe.add(share.fractional_twin().expect("a twin"));
+        let book = Book::new(BookSettings {
+            cash: money(cash),
+            calendar: Calendar::b3(),
+            fees,
+            brokerage,
+            instruments: universe.len(),
+        });
+        let now: Timestamp = "2025-06-12T15:00:00Z".parse().expect("a time");
+        Self {
+            universe,
+            book,
+            limits: Limits {
+                max_order_quantity: Quantity::new(1_000_000),
+                max_order_notional: money("1000000000"),
+                price_collar: "0.03".parse().expect("a rate"),
+                max_position_quantity: Quantity::new(1_000_000),
+                max_quote_age: 5 * SECOND,
+                max_daily_loss: money("1000000"),
+            },
+            top: TopOfBook { at: now, last: price("9.95"), bid: price("9.99"), ask: price("10.00") },
+            phase: Phase::Continuous,
+            price_horizon: "2025-06-11T12:30:00Z".parse().expect("a time"),
+            now,
+            level: HaltLevel::Active,
+            orders: 0,
+            fills: 0,
+        }
+    }
+
+    pub(crate) fn view(&self, instrument: InstrumentId) -> View<'_> {
+        View {
+            book: &self.book,
+            instrument: self.universe.get(instrument).expect("an instrument"),
+            top: self.top,
+            phase: self.phase,
+            price_horizon: self.price_horizon,
+            now: self.now,
+            limits: &self.limits,
+        }
+    }
+
+    /// An order under the next name.
+    pub(crate) fn order(&self, side: Side, units: i64, of: InstrumentId, order_type: OrderType) -> NewOrder {
+        let day = Date::from_ymd_opt(2025, 6, 12).expect("a date");
+        NewOrder {
+            client_order_id: ClientOrderId::new("TEST", day, self.orders + 1).expect("an identifier"),
+            strategy: StrategyId(0),
+            instrument: of,
+            side,
+            quantity: Quantity::new(units),
+            order_type,
+            time_in_force: TimeInForce::Day,
+            decided_at: self.now,
+        }
+    }
+
+    pub(crate) fn review(&self, order: NewOrder) -> Result<Approved<NewOrder>, Denial> {
+        risk::review(order, self.level, &self.view(order.instrument))
+    }
+
+    /// Reviews an order and enters it if it passes.
+    pub(crate) fn send(&mut self, order: NewOrder) -> Result<Approved<NewOrder>, Denial> {
+        let approved = self.review(order)?;
+        self.book.enter(*approved.get(), approved.worst_price());
+        self.orders += 1;
+        Ok(approved)
+    }
+
+    /// An order that must pass, and its name.
+    pub(crate) fn sent(&mut self, side: Side, units: i64, of: InstrumentId, at: &str) -> ClientOrderId {
+        let order = self.order(side, units, of, limit(at));
+        self.send(order).expect("allowed");
+        order.client_order_id
+    }
+
+    /// One that is in the exchange's book.
+    pub(crate) fn working(&mut self, side: Side, units: i64, of: InstrumentId, at: &str) -> ClientOrderId {
+        let id = self.sent(side, units, of, at);
+        self.report(id, ReportKind::New);
+        id
+    }
+
+    pub(crate) fn replace_order(&self, id: ClientOrderId, units: i64, to: Option<Price>) -> ReplaceOrder {
+        let instrument = self.book.order(&id).expect("the order").intent.instrument;
+        let quantity = Quantity::new(units);
+        ReplaceOrder { client_order_id: id, instrument, quantity, limit_price: to, decided_at: self.now }
+    }
+
+    pub(crate) fn review_replace(
+        &self,
+        id: ClientOrderId,
+        units: i64,
+        to: &str,
+    ) -> Result<Approved<ReplaceOrder>, Denial> {
+        let replace = self.replace_order(id, units, Some(price(to)));
+        let open = self.book.order(&id).expect("the order");
+        risk::review_replace(open, replace, self.level, &self.view(replace.instrument))
+    }
+
+    /// A replace that must pass and is on its way.
+    pub(crate) fn replace(&mut self, id: ClientOrderId, units: i64, to: &str) {
+        let approved = self.review_replace(id, units, to).expect("allowed");
+        self.book.request_replace(approved.get(), approved.worst_price()).expect("an open order");
+    }
+
+    pub(crate) fn report(&mut self, id: ClientOrderId, kind: ReportKind) {
+        let instrument = self.book.order(&id).expect("the order").intent.instrument;
+        let report = ExecutionReport { at: self.now, client_order_id: id, instrument, kind };
+        self.book.apply(&report).expect("a report that fits");
+    }
+
+    pub(crate) fn fill(&mut self, id: ClientOrderId, units: i64, at: Price) {
+        self.fills += 1;
+        let execution_id = ExecutionId::new(&format!("X{}", self.fills));
+        self.report(id, ReportKind::Fill { execution_id, price: at, quantity: Quantity::new(units) });
+    }
+
+    /// Holds so many units from now on.
+    pub(crate) fn hold(&mut self, units: i64, of: InstrumentId, at: &str) {
+        let id = self.sent(Side::Buy, units, of, at);
+        self.fill(id, units, price(at));
+    }
+
+    pub(crate) fn collar(&mut self, ppm: i64) {
+        self.limits.price_collar = Rate::from_ppm(ppm);
+    }
+}
+
+/// The check that denied, or what else came out of it.
+pub(crate) fn verdict<T>(reviewed: &Result<T, Denial>) -> &'static str {
+    reviewed.as_ref().map_or_else(|denial| denial.check, |_| "allowed")
+}
