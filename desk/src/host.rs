@@ -239,19 +239,23 @@ impl StrategyHost {
         let Some(instrument) = self.universe.get(wish.instrument) else { return };
         let target = self.full_size(instrument, &wish);
         let view = &mut self.views[wish.instrument.index()];
-        let held = view.holding.position;
-        let toward = if target >= held { Side::Buy } else { Side::Sell };
-        // What still works in the other direction would undo the wish: take it back first.
+        let change = target - view.holding.position;
+        let toward = if change >= Quantity::ZERO { Side::Buy } else { Side::Sell };
+        // What still works in the other direction, or at all when the wish is what is held, would
+        // undo it: take it back first.
         for order in &self.open {
-            if order.instrument == wish.instrument && order.side != toward {
+            if order.instrument == wish.instrument && (order.side != toward || change.is_zero()) {
                 asks.push(Ask::Cancel(order.client_order_id));
             }
         }
         let on_its_way = (view.holding.working + view.in_flight) * toward.sign();
-        let missing = (target - held) * toward.sign() - on_its_way.max(Quantity::ZERO);
+        let missing = change * toward.sign() - on_its_way.max(Quantity::ZERO);
         if !missing.is_positive() {
             return;
         }
+        // JSON has no word for what is not a number: the journal could not be read again.
+        let mut signal = wish.signal;
+        signal.values.retain(|(_, value)| value.is_finite());
         view.in_flight += toward.signed(missing);
         asks.push(Ask::Submit(OrderRequest {
             strategy: self.settings.id,
@@ -261,7 +265,7 @@ impl StrategyHost {
             order_type: self.order_type(instrument, toward, wish.price),
             time_in_force: TimeInForce::Day,
             decided_at,
-            signal: wish.signal,
+            signal,
         }));
     }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use market::{Date, Money, Quantity, Symbol, Timestamp};
 
-/// Pregão: an autonomous trading engine for B3, the Brazilian exchange.
+/// Pregão: an autonomous trading engine for B3, the Brazilian exchange
 #[derive(Parser, Debug)]
-#[command(name = "pregao", version, about, max_term_width = 100)]
+#[command(name = "pregao", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 degraded (works, with warnings)")]
 pub struct Arguments {
     /// Configuration file (default: pregao.toml).

@@ -19,7 +19,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => return output::not_understood(&told),
+    };
     output::start_logging(&arguments);
     let result = commands::dispatch(&arguments);
     output::finish(&arguments, result)

@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -94,12 +94,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 pub fn finish(arguments: &Arguments, result: Result<Answer, Failure>) -> ExitCode {
     match result {
         Ok(answer) => {
-            if arguments.json {
-                println!("{}", pretty(&answer.json));
-            } else if !answer.text.is_empty() {
-                println!("{}", answer.text.trim_end());
-            }
-            ExitCode::from(if answer.degraded { 3 } else { 0 })
+            let code = if answer.degraded { 3 } else { 0 };
+            if arguments.json { print(&pretty(&answer.json), code) } else { print(answer.text.trim_end(), code) }
         }
         Err(failure) => {
             let (code, text, json) = match failure {
@@ -107,13 +103,40 @@ pub fn finish(arguments: &Arguments, result: Result<Answer, Failure>) -> ExitCod
                 Failure::Usage(text, json) => (2, text, json),
             };
             eprintln!("{}", text.lines().map(|line| format!("error: {line}")).collect::<Vec<_>>().join("\n"));
-            if arguments.json {
-                let mut document = if json.is_object() { json } else { serde_json::json!({}) };
-                document["error"] = text.into();
-                println!("{}", pretty(&document));
+            if !arguments.json {
+                return ExitCode::from(code);
             }
-            ExitCode::from(code)
+            let mut document = if json.is_object() { json } else { serde_json::json!({}) };
+            document["error"] = text.into();
+            print(&pretty(&document), code)
         }
+    }
+}
+
+/// Arguments that clap did not take, or a question that it answers itself (help, version).
+pub fn not_understood(told: &clap::Error) -> ExitCode {
+    // Whoever reads it may have gone.
+    let _ = told.print();
+    let code = u8::try_from(told.exit_code()).unwrap_or(2);
+    // What was typed was not understood, so only the words themselves can tell.
+    if !told.use_stderr() || std::env::args_os().all(|word| word != "--json") {
+        return ExitCode::from(code);
+    }
+    let text = told.to_string();
+    let reason = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    print(&pretty(&serde_json::json!({ "error": reason })), code)
+}
+
+/// Prints the result and gives the exit code. Whoever reads it may stop early (`| head`), which is
+/// no failure; a result that cannot be written is one.
+fn print(text: &str, code: u8) -> ExitCode {
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: the result cannot be written to standard output: {error}");
+            ExitCode::from(1)
+        }
+        _ => ExitCode::from(code),
     }
 }
 
@@ -125,9 +148,10 @@ fn pretty(json: &serde_json::Value) -> String {
 /// Logs to standard error; `RUST_LOG` overrides the flags.
 pub fn start_logging(arguments: &Arguments) {
     let running = matches!(arguments.command, crate::cli::Command::Run);
+    // The actor library's own spans say nothing that a person could use.
     let usual = match (arguments.verbose, running) {
-        (0, false) => "error",
-        (0, true) | (1, _) => "info",
+        (0, false) => "error,ractor=off",
+        (0, true) | (1, _) => "info,ractor=off",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
@@ -161,7 +185,8 @@ pub fn table(header: &[&str], numbers: usize, rows: impl IntoIterator<Item = Vec
     for column in table.column_iter_mut().skip(numbers) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    // Padding at the ends of lines serves nobody.
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// BRL with two decimals and separated thousands: `1,234,567.89`.

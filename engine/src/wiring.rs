@@ -34,12 +34,13 @@ pub enum WiringError {
         hint: Option<String>,
     },
     /// No session in the span.
-    #[error("there is no session with data from {from} to {to}; 'pregao data status' shows what is stored")]
+    #[error("there is no session with data{}{}; 'pregao data status' shows what is stored",
+        from.map(|day| format!(" from {day}")).unwrap_or_default(), to.map(|day| format!(" to {day}")).unwrap_or_default())]
     NoSession {
-        /// First day.
-        from: Date,
-        /// Last day.
-        to: Date,
+        /// First day asked for.
+        from: Option<Date>,
+        /// Last day asked for.
+        to: Option<Date>,
     },
     /// A bar outside the calendar's sessions.
     #[error(transparent)]
@@ -151,7 +152,7 @@ pub fn replay(
     let after = to.and_then(|day| day.succ_opt()).and_then(midnight).map(|end| end.plus_nanos(-1));
     let bars = market.history.between(first, after.unwrap_or(Timestamp::MAX));
     let Some(opening) = bars.first() else {
-        return Err(WiringError::NoSession { from: from.unwrap_or(Date::MIN), to: to.unwrap_or(Date::MAX) });
+        return Err(WiringError::NoSession { from, to });
     };
     let date = opening.end.local_date();
     let start = calendar.session(date).map_or(opening.end, |session| session.start()).plus_nanos(-1);

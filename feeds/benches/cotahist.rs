@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, BufWriter, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Instant;
 
@@ -92,7 +92,7 @@ fn record(number: u64) -> DailyRecord {
 }
 
 /// The floor: every line found and counted through a `BufReader`, nothing looked at.
-fn scan_lines(path: &PathBuf) -> u64 {
+fn scan_lines(path: &Path) -> u64 {
     let mut input = BufReader::new(File::open(path).expect("the file"));
     let mut line = Vec::new();
     let mut lines = 0;
@@ -104,7 +104,7 @@ fn scan_lines(path: &PathBuf) -> u64 {
 }
 
 /// Lower still: bytes moved into memory, line ends counted there, no line ever seen.
-fn count_line_ends(path: &PathBuf) -> u64 {
+fn count_line_ends(path: &Path) -> u64 {
     let mut input = File::open(path).expect("the file");
     let mut held = vec![0; 256 * 1024];
     let mut lines = 0;
@@ -116,7 +116,7 @@ fn count_line_ends(path: &PathBuf) -> u64 {
     }
 }
 
-fn read_records(path: &PathBuf) -> u64 {
+fn read_records(path: &Path) -> u64 {
     let on_record = |record: &DailyRecord| {
         black_box(record);
         Ok::<_, Infallible>(())

@@ -6,8 +6,8 @@
 //! | quotes | `ts,bid,ask,bid_size,ask_size` |
 //! | growing quotes | `ts,symbol,bid,ask,bid_size,ask_size` |
 //!
-//! `ts` is nanoseconds since 1970 UTC or RFC 3339. The first line names the columns, in any order.
-//! A file is read whole or refused at its first bad line; the growing file skips and counts bad
+//! `ts` is nanoseconds since 1970 UTC or RFC 3339. The first line names the columns, in any order;
+//! prices have decimal points. A file is read whole or refused at its first bad line; the growing file skips and counts bad
 //! lines instead, because whoever writes it cannot be asked to start again.
 
 use std::fs::File;
@@ -23,6 +23,11 @@ const BUFFER: usize = 1 << 18;
 const MOST_PER_LOOK: u64 = 1 << 20;
 /// A line longer than this is not one of ours: the writer has lost its line ends.
 const LONGEST_LINE: usize = 4096;
+/// Bad lines told of one look at a growing file; the rest is counted.
+const MOST_FAULTS: usize = 20;
+/// Bytes before the place reached that must be found again in a file that only grew. Longer than a
+/// line, so that a time of its own is among them.
+const MARK: usize = 128;
 
 /// Why a CSV file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +84,16 @@ const TAIL_COLUMNS: [&str; 6] = ["ts", "symbol", "bid", "ask", "bid_size", "ask_
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn read_bars(path: &Path, instrument: InstrumentId) -> Result<Vec<Bar>, CsvError> {
+    bars_from(open(path)?, path, instrument)
+}
+
+/// The same from anything that can be read; the path is for messages.
+///
+/// # Errors
+/// As [`read_bars`].
+pub fn bars_from(input: impl Read, path: &Path, instrument: InstrumentId) -> Result<Vec<Bar>, CsvError> {
     let mut bars: Vec<Bar> = Vec::new();
-    read(path, &BAR_COLUMNS, |row| {
+    read(input, path, &BAR_COLUMNS, |row| {
         let bar = Bar {
             end: row.timestamp(0)?,
             instrument,
@@ -93,7 +106,11 @@ pub fn read_bars(path: &Path, instrument: InstrumentId) -> Result<Vec<Bar>, CsvE
         if !bar.is_sound() {
             return Err(row.fault(2, "prices must be positive with low ≤ open, close ≤ high, volume not negative"));
         }
-        row.in_order(bars.last().map(|last| last.end), bar.end)?;
+        let before = bars.last().map(|last| last.end);
+        row.in_order(before, bar.end)?;
+        if before == Some(bar.end) {
+            return Err(row.fault(0, "ends with the bar of the line above; keep one of the two"));
+        }
         bars.push(bar);
         Ok(())
     })?;
@@ -105,8 +122,16 @@ pub fn read_bars(path: &Path, instrument: InstrumentId) -> Result<Vec<Bar>, CsvE
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn read_quotes(path: &Path, instrument: InstrumentId) -> Result<Vec<Quote>, CsvError> {
+    quotes_from(open(path)?, path, instrument)
+}
+
+/// The same from anything that can be read; the path is for messages.
+///
+/// # Errors
+/// As [`read_quotes`].
+pub fn quotes_from(input: impl Read, path: &Path, instrument: InstrumentId) -> Result<Vec<Quote>, CsvError> {
     let mut quotes: Vec<Quote> = Vec::new();
-    read(path, &QUOTE_COLUMNS, |row| {
+    read(input, path, &QUOTE_COLUMNS, |row| {
         let quote = Quote {
             at: row.timestamp(0)?,
             instrument,
@@ -125,14 +150,18 @@ pub fn read_quotes(path: &Path, instrument: InstrumentId) -> Result<Vec<Quote>, 
     Ok(quotes)
 }
 
+fn open(path: &Path) -> Result<File, CsvError> {
+    File::open(path).map_err(|source| CsvError::Unreadable { path: path.to_owned(), source })
+}
+
 fn read(
+    input: impl Read,
     path: &Path,
     names: &[&'static str],
     mut take: impl FnMut(&Row<'_>) -> Result<(), LineFault>,
 ) -> Result<(), CsvError> {
     let unreadable = |source| CsvError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(file);
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(input);
     let mut record = ByteRecord::new();
     let failed = |error: csv::Error| match error.into_kind() {
         csv::ErrorKind::Io(source) => unreadable(source),
@@ -145,7 +174,9 @@ fn read(
     while reader.read_byte_record(&mut record).map_err(failed)? {
         let line = record.position().map_or(0, csv::Position::line);
         let row = Row { record: &record, names, places: &places, line };
-        take(&row).map_err(|fault| CsvError::Line { path: path.to_owned(), fault })?;
+        row.has_all_fields()
+            .and_then(|()| take(&row))
+            .map_err(|fault| CsvError::Line { path: path.to_owned(), fault })?;
     }
     Ok(())
 }
@@ -190,6 +221,21 @@ impl Row<'_> {
     #[inline]
     fn field(&self, column: usize) -> &[u8] {
         self.record.get(self.places[column]).unwrap_or_default().trim_ascii()
+    }
+
+    /// A field too many shifts all that follow: `38,10` for `38.10` would be read as two prices.
+    #[inline]
+    fn has_all_fields(&self) -> Result<(), LineFault> {
+        let (found, expected) = (self.record.len(), self.names.len());
+        if found == expected { Ok(()) } else { Err(self.wrong_count(found, expected)) }
+    }
+
+    #[cold]
+    fn wrong_count(&self, found: usize, expected: usize) -> LineFault {
+        let text = self.record.iter().collect::<Vec<_>>().join(&b',');
+        let value: String = String::from_utf8_lossy(&text).chars().take(40).collect();
+        let reason = format!("has {found} fields where {expected} belong; prices need decimal points, not commas");
+        LineFault { line: self.line, field: "line", value, reason }
     }
 
     fn fault(&self, column: usize, reason: impl Into<String>) -> LineFault {
@@ -272,13 +318,28 @@ fn plain_decimal(field: &[u8]) -> Option<Price> {
 pub struct Look {
     /// Good lines, in the order of the file.
     pub quotes: Vec<(Symbol, Quote)>,
-    /// Bad lines, skipped.
+    /// The first bad lines, at most 20.
     pub faults: Vec<LineFault>,
+    /// How many bad lines there were; all were skipped.
+    pub skipped: u64,
     /// The file was cut or replaced, and is read from its beginning again.
     pub started_over: bool,
 }
 
+impl Look {
+    fn skip(&mut self, fault: LineFault) {
+        self.skipped += 1;
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(fault);
+        }
+    }
+}
+
 /// A file of quotes that another program appends to.
+///
+/// A file that was cut, or replaced by another, is read from its beginning. It is known by the
+/// bytes before the place reached: they must still be there. What was appended to the old one after
+/// the last look is lost then; the new one has fresher quotes.
 #[derive(Debug)]
 pub struct QuoteTail {
     path: PathBuf,
@@ -286,14 +347,14 @@ pub struct QuoteTail {
     offset: u64,
     line: u64,
     places: Option<Vec<usize>>,
-    /// Tells a replaced file from one that grew.
-    identity: Option<(u64, u64)>,
+    /// What stands before `offset`: tells a cut or replaced file from one that grew.
+    mark: Vec<u8>,
 }
 
 impl QuoteTail {
     /// Of this file, which need not exist yet. What it holds already is read at the first look.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), offset: 0, line: 0, places: None, identity: None }
+        Self { path: path.to_owned(), offset: 0, line: 0, places: None, mark: Vec::new() }
     }
 
     /// Takes in what was appended since the last look, whole lines only. The quotes carry
@@ -309,12 +370,10 @@ impl QuoteTail {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(look),
             Err(error) => return Err(unreadable(error)),
         };
-        let about = file.metadata().map_err(unreadable)?;
-        let identity = identity(&about);
-        if about.len() < self.offset || self.identity.is_some_and(|known| known != identity) {
+        if !self.is_marked(&mut file).map_err(unreadable)? {
             (self.offset, self.line, self.places, look.started_over) = (0, 0, None, true);
+            self.mark.clear();
         }
-        self.identity = Some(identity);
         file.seek(SeekFrom::Start(self.offset)).map_err(unreadable)?;
         let mut text = Vec::new();
         file.take(MOST_PER_LOOK).read_to_end(&mut text).map_err(unreadable)?;
@@ -322,17 +381,33 @@ impl QuoteTail {
             if text.len() > LONGEST_LINE {
                 let reason = format!("no line end within {} bytes; skipped", text.len());
                 let value = String::from_utf8_lossy(&text[..20]).into_owned();
-                look.faults.push(LineFault { line: self.line + 1, field: "line", value, reason });
-                self.offset += text.len() as u64;
+                look.skip(LineFault { line: self.line + 1, field: "line", value, reason });
+                self.pass(&text);
             }
             return Ok(look);
         };
         for line in text[..end].split(|byte| *byte == b'\n') {
-            self.line += 1;
             self.take(line, &mut look)?;
+            self.line += 1;
         }
-        self.offset += end as u64 + 1;
+        self.pass(&text[..=end]);
         Ok(look)
+    }
+
+    /// Whether the bytes before the place reached are those that were read there.
+    fn is_marked(&self, file: &mut File) -> io::Result<bool> {
+        let length = self.mark.len() as u64;
+        let mut found = Vec::with_capacity(self.mark.len());
+        file.seek(SeekFrom::Start(self.offset - length))?;
+        file.by_ref().take(length).read_to_end(&mut found)?;
+        Ok(found == self.mark)
+    }
+
+    /// These bytes are done with.
+    fn pass(&mut self, text: &[u8]) {
+        self.offset += text.len() as u64;
+        self.mark.extend_from_slice(&text[text.len().saturating_sub(MARK)..]);
+        self.mark.drain(..self.mark.len().saturating_sub(MARK));
     }
 
     fn take(&mut self, line: &[u8], look: &mut Look) -> Result<(), CsvError> {
@@ -346,10 +421,10 @@ impl QuoteTail {
             self.places = Some(found.map_err(|problem| columns_error(&self.path, &TAIL_COLUMNS, problem))?);
             return Ok(());
         };
-        let row = Row { record: &record, names: &TAIL_COLUMNS, places, line: self.line };
-        match tail_quote(&row) {
+        let row = Row { record: &record, names: &TAIL_COLUMNS, places, line: self.line + 1 };
+        match row.has_all_fields().and_then(|()| tail_quote(&row)) {
             Ok(quote) => look.quotes.push(quote),
-            Err(fault) => look.faults.push(fault),
+            Err(fault) => look.skip(fault),
         }
         Ok(())
     }
@@ -369,17 +444,6 @@ fn tail_quote(row: &Row<'_>) -> Result<(Symbol, Quote), LineFault> {
         return Err(row.fault(2, "both sides must have a price and a size, with bid below ask"));
     }
     Ok((symbol, quote))
-}
-
-#[cfg(unix)]
-fn identity(about: &std::fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (about.dev(), about.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_: &std::fs::Metadata) -> (u64, u64) {
-    (0, 0)
 }
 
 #[cfg(test)]
@@ -422,7 +486,10 @@ mod tests {
             (format!("{head}2,10,11,-9,10,100\n"), "line 3: high = '11': prices must be positive"),
             (format!("{head}0,10,11,9,10,100\n"), "line 3: ts = '0': lies before the line above"),
             (format!("{head}yesterday,10,11,9,10,100\n"), "line 3: ts = 'yesterday': 'yesterday' is not a time"),
-            (format!("{head}2,10\n"), "line 3: high = ''"),
+            (format!("{head}2,10\n"), "line 3: line = '2,10': has 2 fields where 6 belong"),
+            (format!("{head}2,38,10,38,50,100\n1,2,3,4,5,6,7\n"), "line 3: high = '10'"),
+            (format!("{head}2,10,11,9,10,50,100\n"), "has 7 fields where 6 belong; prices need decimal points"),
+            (format!("{head}1,10,11,9,10,100\n"), "line 3: ts = '1': ends with the bar of the line above"),
         ] {
             let error = read_bars(file(&text).path(), ONE).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
@@ -470,6 +537,46 @@ mod tests {
         assert_eq!(look.quotes.len(), 1);
         std::fs::write(&path, "what,is,this\n").unwrap();
         assert!(tail.look().is_err());
+    }
+
+    #[test]
+    fn a_file_that_only_grew_is_never_read_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quotes.csv");
+        let mut text = String::from("ts,symbol,bid,ask,bid_size,ask_size\n");
+        let mut tail = QuoteTail::new(&path);
+        let mut times = Vec::new();
+        for ts in 1_514_487_600_000_000_000_i64..1_514_487_600_000_000_050 {
+            text.push_str(&format!("{ts},PETR4,10.00,10.01,100,100\n"));
+            // A writer that makes the whole file anew each time is as good as one that appends.
+            let fresh = folder.path().join("fresh.csv");
+            std::fs::write(&fresh, &text).unwrap();
+            std::fs::rename(&fresh, &path).unwrap();
+            let look = tail.look().unwrap();
+            assert!(!look.started_over);
+            times.extend(look.quotes.iter().map(|(_, quote)| quote.at.as_nanos() - 1_514_487_600_000_000_000));
+        }
+        assert_eq!(times, (0..50).collect::<Vec<_>>());
+        // Cut and filled again beyond the place reached: longer, and yet another file.
+        std::fs::write(&path, text.replace("15144876", "15145740") + "\n\n\n").unwrap();
+        let look = tail.look().unwrap();
+        assert!(look.started_over);
+        assert_eq!(look.quotes.len(), 50);
+    }
+
+    #[test]
+    fn bad_lines_are_counted_and_only_the_first_are_told() {
+        let head = "ts,symbol,bid,ask,bid_size,ask_size\n";
+        let mut text = format!("{head}{}", "1,PETR4,38,10,38,11,100,100\n".repeat(50));
+        text.push_str(&"x".repeat(LONGEST_LINE + 1));
+        let mut file = file(&text);
+        let mut tail = QuoteTail::new(file.path());
+        let look = tail.look().unwrap();
+        assert_eq!((look.quotes.len(), look.skipped, look.faults.len()), (0, 50, MOST_FAULTS));
+        assert!(look.faults[0].to_string().contains("has 8 fields where 6 belong"), "{}", look.faults[0]);
+        assert_eq!(tail.look().unwrap().skipped, 1);
+        file.write_all(b"\n2,PETR4,10.00,10.01,100,100\n").unwrap();
+        assert_eq!(tail.look().unwrap().quotes.len(), 1);
     }
 
     proptest! {

@@ -70,6 +70,10 @@ pub fn read(path: &Path) -> Result<Vec<IndexClose>, IndexCsvError> {
             }
             continue;
         }
+        if record.len() != 2 {
+            let reason = format!("has {} fields where 2 belong; closes need decimal points", record.len());
+            return Err(fault("line", &record.iter().collect::<Vec<_>>().join(","), reason));
+        }
         let day: Date =
             date.parse().map_err(|_| fault("date", date, "expected a date such as 2017-12-28".to_owned()))?;
         let price: Price =
@@ -115,10 +119,8 @@ mod tests {
             ("", None),
             ("Date;Close\n", Some("line 1: columns")),
             ("date,close\n28.12.2017,1\n", Some("line 2: date = '28.12.2017'")),
-            (
-                "date,close\n2017-12-28,76.402,08\n2017-12-28,1\n",
-                Some("line 3: date = '2017-12-28': does not lie after"),
-            ),
+            ("date,close\n2017-12-28,76.402,08\n", Some("line 2: line = '2017-12-28,76.402,08': has 3 fields")),
+            ("date,close\n2017-12-28,2\n2017-12-28,1\n", Some("line 3: date = '2017-12-28': does not lie after")),
             ("date,close\n2017-12-28,-1\n", Some("line 2: close = '-1': must be positive")),
             ("date,close\n2017-12-28,\n", Some("line 2: close = ''")),
         ] {

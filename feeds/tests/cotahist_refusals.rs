@@ -1,5 +1,7 @@
 //! Every way in which a COTAHIST file can be wrong, and what is said about it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of any test function")]
+
 mod support;
 
 use std::convert::Infallible;
@@ -169,10 +171,9 @@ fn whole_files_are_refused_for_what_they_are() {
         ([&good[..], &body[..247]].concat(), "line 6 follows the trailer"),
         ([&good[..], &good[..]].concat(), "line 6 follows the trailer"),
         ([other_header.as_bytes(), rest].concat(), "two files were joined"),
-        (good[..good.len() - 210].to_vec(), "states '000' lines"),
+        (good[..good.len() - 210].to_vec(), "states '' lines, which is no number"),
     ] {
         let found = file_error(&file);
-        let found = if message.contains("'000'") { found.replace("'00000'", "'000'") } else { found };
         assert!(found.contains(message), "{found}\nexpected: {message}");
     }
 }
@@ -292,7 +293,7 @@ fn zips_without_one_text_are_refused() {
         (zip_of(&[("README.md", b"hello")]), "holds no COTAHIST text (README.md)"),
         (two, "several texts (COTAHIST_A2023.TXT, COTAHIST_A2024.TXT)"),
         (zip_of(&[("COTAHIST_A2024.TXT", b"")]), "it is empty"),
-        (zip_of(&[("COTAHIST_A2024.TXT", &good)])[..300].to_vec(), "the download was cut short"),
+        (zip_of(&[("COTAHIST_A2024.TXT", &good)])[..200].to_vec(), "the download was cut short"),
         (b"PK\x03\x04".to_vec(), "the download was cut short"),
     ] {
         let refused = refusal("COTAHIST_A2024.ZIP", &bytes);
@@ -322,10 +323,14 @@ fn a_missing_file_says_so() {
 fn whoever_takes_the_records_may_stop() {
     let (_folder, path) = saved("COTAHIST_A2024.TXT", &small_file());
     let mut taken = 0;
-    let outcome = cotahist::read(&path, |_| {}, |_| {
-        taken += 1;
-        if taken == 2 { Err(std::io::Error::other("disk full")) } else { Ok(()) }
-    });
+    let outcome = cotahist::read(
+        &path,
+        |_| {},
+        |_| {
+            taken += 1;
+            if taken == 2 { Err(std::io::Error::other("disk full")) } else { Ok(()) }
+        },
+    );
     assert!(matches!(outcome, Err(ReadError::Stopped(_))), "{outcome:?}");
     assert_eq!(taken, 2);
 }

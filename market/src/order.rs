@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use chrono::Datelike;
@@ -163,7 +164,7 @@ impl StrategyId {
 
 /// Our name of an order (FIX 11): unique for ever, at most 20 characters, and it tells account,
 /// day and sequence: `PAPR-20171228-000042`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientOrderId {
     account: [u8; 4],
     /// `yyyymmdd`, exchange time.
@@ -222,6 +223,14 @@ impl ClientOrderId {
     /// The account's tag.
     pub fn account(&self) -> &str {
         std::str::from_utf8(&self.account).unwrap_or_default()
+    }
+}
+
+/// Day and sequence tell almost all identifiers apart; books are kept by account anyway.
+impl Hash for ClientOrderId {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.day) << 32 | u64::from(self.sequence));
     }
 }
 

@@ -4,8 +4,7 @@
 //! Whoever owns the book applies changes one after another (the Account actor live, the loop in a
 //! backtest), so no two decisions ever see the same remaining limit.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use market::fees::Modality;
@@ -16,15 +15,22 @@ use market::{
     Quantity, Rate, ReportKind, Side, StrategyId, Timestamp,
 };
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use crate::cash::CashLedger;
 use crate::day_trade::{DayTerms, DayTraded};
+use crate::entered::Orders;
 use crate::life_cycle::{OrderEvent, OrderStatus, transition};
 use crate::order::{Order, Replacement};
 use crate::position::Position;
 
 /// Ended orders are kept for this many sessions, so that a late fill still finds its order; a
 /// settlement cycle (D+2) is over by then, with room.
-const KEPT_SESSIONS: usize = 5;
+const KEPT_SESSIONS: u32 = 5;
+
+/// And no more than this many of them, however busy a session is. A broker that reports on an
+/// order so long after its end is heard as one that reports on an unknown order: nothing changes.
+const KEPT_ENDED: usize = 10_000;
 
 /// What an account's book needs to know of the world.
 #[derive(Clone, Debug)]
@@ -146,16 +152,6 @@ pub struct Applied {
     pub holding: Holding,
 }
 
-/// An order with what it currently adds to the aggregates.
-#[derive(Clone, Debug)]
-struct Entered {
-    order: Order,
-    counted: Quantity,
-    working: Quantity,
-    reserved: Money,
-    brokerage_charged: bool,
-}
-
 /// One instrument's side of the book.
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
@@ -174,10 +170,11 @@ struct Line {
 #[derive(Clone, Debug)]
 pub struct Book {
     settings: BookSettings,
-    orders: HashMap<ClientOrderId, Entered>,
-    executions: HashSet<ExecutionId>,
+    orders: Orders,
+    // Keys come from a broker that we are logged in to: speed before resistance to chosen keys.
+    executions: FxHashSet<ExecutionId>,
     lines: Vec<Line>,
-    holdings: HashMap<(StrategyId, InstrumentId), Holding>,
+    holdings: FxHashMap<(StrategyId, InstrumentId), Holding>,
     cash: CashLedger,
     reserved: Money,
     market_value: Money,
@@ -186,27 +183,28 @@ pub struct Book {
     terms: Option<DayTerms>,
     /// By trade date, until that date's trades have settled.
     day_traded: BTreeMap<(Date, InstrumentId), DayTraded>,
-    /// Orders that ended, by session, oldest first, with their executions.
-    ended: VecDeque<Vec<ClientOrderId>>,
-    executions_of: HashMap<ClientOrderId, Vec<ExecutionId>>,
+    /// Orders that ended, oldest first, each with the session that it ended in.
+    ended: VecDeque<(u32, ClientOrderId)>,
+    /// Sessions begun so far.
+    sessions: u32,
 }
 
 impl Book {
     /// An empty book with money in it.
     pub fn new(settings: BookSettings) -> Self {
         Self {
-            orders: HashMap::new(),
-            executions: HashSet::new(),
+            orders: Orders::default(),
+            executions: FxHashSet::default(),
             lines: vec![Line::default(); settings.instruments],
-            holdings: HashMap::new(),
+            holdings: FxHashMap::default(),
             cash: CashLedger::with(settings.cash),
             reserved: Money::ZERO,
             market_value: Money::ZERO,
             fees: Money::ZERO,
             terms: None,
             day_traded: BTreeMap::new(),
-            ended: VecDeque::from([Vec::new()]),
-            executions_of: HashMap::new(),
+            ended: VecDeque::new(),
+            sessions: 0,
             settings,
         }
     }
@@ -219,17 +217,7 @@ impl Book {
     /// that the sequence went wrong, and going on could hide an order.
     pub fn enter(&mut self, intent: NewOrder, worst_price: Price) {
         self.keep_terms(intent.decided_at);
-        let entered = Entered {
-            order: Order::new(intent, worst_price),
-            counted: Quantity::ZERO,
-            working: Quantity::ZERO,
-            reserved: Money::ZERO,
-            brokerage_charged: false,
-        };
-        match self.orders.entry(intent.client_order_id) {
-            Entry::Occupied(_) => panic!("order identifier {} used twice", intent.client_order_id),
-            Entry::Vacant(place) => place.insert(entered),
-        };
+        self.orders.enter(Order::new(intent, worst_price));
         self.recount(intent.client_order_id);
     }
 
@@ -290,10 +278,13 @@ impl Book {
         let (status, strategy) = (order.status, order.intent.strategy);
         let fill = match &report.kind {
             ReportKind::Fill { execution_id, price, quantity } => {
-                Some(self.apply_fill(report, execution_id, *price, *quantity)?)
+                let effect = self.apply_fill(report, execution_id, *price, *quantity)?;
+                self.recount(id);
+                Some(effect)
             }
             ReportKind::Replaced { quantity, limit_price } => {
                 self.apply_replaced(report, *quantity, *limit_price)?;
+                self.recount(id);
                 None
             }
             kind => {
@@ -301,10 +292,12 @@ impl Book {
                 None
             }
         };
-        self.recount(id);
         let after = self.orders.get(&id).map_or(status, |entered| entered.order.status);
         if after.is_terminal() && !status.is_terminal() {
-            self.ended.back_mut().expect("a session's list is always open").push(id);
+            self.ended.push_back((self.sessions, id));
+            if self.ended.len() > KEPT_ENDED {
+                self.forget_oldest();
+            }
         }
         let holding = self.holding(strategy, report.instrument);
         Ok(Applied { client_order_id: id, strategy, instrument: report.instrument, status: after, fill, holding })
@@ -352,7 +345,7 @@ impl Book {
         let (side, strategy) = (order.intent.side, order.intent.strategy);
         let fee = notional.scaled(terms.rate) + brokerage;
         self.executions.insert(execution_id.clone());
-        self.executions_of.entry(id).or_default().push(execution_id.clone());
+        entered.executions.push(execution_id.clone());
 
         if self.terms.is_none_or(|known| known.from < terms.from) {
             self.terms = Some(terms);
@@ -496,14 +489,17 @@ impl Book {
         self.end_session();
         self.cash.settle(session);
         self.day_traded.retain(|_, day| day.terms.settles > session);
-        self.ended.push_back(Vec::new());
-        while self.ended.len() > KEPT_SESSIONS {
-            for id in self.ended.pop_front().into_iter().flatten() {
-                self.orders.remove(&id);
-                for execution_id in self.executions_of.remove(&id).into_iter().flatten() {
-                    self.executions.remove(&execution_id);
-                }
-            }
+        self.sessions += 1;
+        while self.ended.front().is_some_and(|(ended, _)| ended + KEPT_SESSIONS <= self.sessions) {
+            self.forget_oldest();
+        }
+    }
+
+    /// The order that ended longest ago goes, with its executions.
+    fn forget_oldest(&mut self) {
+        let Some((_, id)) = self.ended.pop_front() else { return };
+        for execution_id in self.orders.remove(&id).into_iter().flat_map(|entered| entered.executions) {
+            self.executions.remove(&execution_id);
         }
     }
 
@@ -672,7 +668,7 @@ impl Book {
     /// The first aggregate that differs, with both figures.
     pub fn verify(&self) -> Result<(), String> {
         let mut lines = vec![(Quantity::ZERO, Quantity::ZERO, 0); self.lines.len()];
-        let (mut reserved, mut working) = (Money::ZERO, HashMap::new());
+        let (mut reserved, mut working) = (Money::ZERO, FxHashMap::default());
         for entered in self.orders.values() {
             let order = &entered.order;
             let (buys, sells, unknown) = &mut lines[order.intent.instrument.index()];

@@ -10,6 +10,7 @@
 pub mod book;
 pub mod cash;
 mod day_trade;
+mod entered;
 pub mod life_cycle;
 pub mod order;
 pub mod position;

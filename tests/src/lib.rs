@@ -1,6 +1,8 @@
 //! Tests that need more than one crate: parity, faults, scenarios, end to end.
 //!
-//! This library builds the small worlds they play in.
+//! This library builds the small worlds they play in; [`scenario`] plays a trader's words.
+
+pub mod scenario;
 
 use std::sync::Arc;
 

@@ -37,7 +37,6 @@
 mod matching;
 mod resting;
 
-use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -47,6 +46,7 @@ use market::{
     PhaseChange, Price, Quantity, Quote, Rate, ReportKind, Side, TimeInForce, Timestamp, Universe,
 };
 use risk::Approved;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{Broker, BrokerOrder, SendError};
@@ -109,6 +109,9 @@ struct Book {
     taken_today: Quantity,
 }
 
+/// Ended orders that the exchange still knows, to recognise an identifier that comes again.
+const KEPT_ENDED: usize = 10_000;
+
 /// How an order ended, or that it has not.
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -125,9 +128,9 @@ pub struct SimulatedExchange {
     books: Vec<Book>,
     /// In order of arrival: the latency is the same for all.
     on_the_way: VecDeque<(Timestamp, Arrival)>,
-    known: HashMap<ClientOrderId, Known>,
-    /// Orders that ended in this session, forgotten when the one after the next begins.
-    ended: [Vec<ClientOrderId>; 2],
+    known: FxHashMap<ClientOrderId, Known>,
+    /// Orders that ended, oldest first; the latest [`KEPT_ENDED`] are remembered.
+    ended: VecDeque<ClientOrderId>,
     phase: Phase,
     session: Option<Date>,
     executions: u64,
@@ -142,8 +145,8 @@ impl SimulatedExchange {
             universe,
             books,
             on_the_way: VecDeque::new(),
-            known: HashMap::new(),
-            ended: [Vec::new(), Vec::new()],
+            known: FxHashMap::default(),
+            ended: VecDeque::new(),
             phase,
             session: None,
             executions: 0,
@@ -232,7 +235,7 @@ impl SimulatedExchange {
 
     fn refused_in_phase(&self, order: &NewOrder) -> bool {
         let auction = matches!(order.order_type, OrderType::AtAuction { .. });
-        !(self.phase.accepts_new_orders() || auction && self.phase.accepts_auction_orders())
+        !if auction { self.phase.accepts_auction_orders() } else { self.phase.accepts_new_orders() }
     }
 
     fn arrive_cancel(&mut self, cancel: &CancelOrder, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
@@ -292,7 +295,12 @@ impl SimulatedExchange {
         if let Some(known) = self.known.get_mut(&id) {
             known.open = false;
         }
-        self.ended[1].push(id);
+        self.ended.push_back(id);
+        if self.ended.len() > KEPT_ENDED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
     }
 
     /// Lets the resting orders of an instrument meet an event.
@@ -455,11 +463,6 @@ impl Broker for SimulatedExchange {
             for book in &mut self.books {
                 book.taken_today = Quantity::ZERO;
             }
-            let [old, recent] = std::mem::take(&mut self.ended);
-            for id in old {
-                self.known.remove(&id);
-            }
-            self.ended[0] = recent;
             // What ended before this session: a good-till date without one, or a day whose close
             // was never told.
             let stays = |resting: &Resting| match resting.order.time_in_force {

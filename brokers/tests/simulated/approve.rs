@@ -5,8 +5,8 @@
 use market::fees::Brokerage;
 use market::order::ReplaceOrder;
 use market::{
-    Calendar, ClientOrderId, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind, Money,
-    NewOrder, OrderType, Phase, Price, Quantity, Rate, ReportKind, Side, TimeInForce, Timestamp, TopOfBook,
+    Calendar, ClientOrderId, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind,
+    Money, NewOrder, OrderType, Phase, Price, Quantity, Rate, ReportKind, Side, TimeInForce, Timestamp, TopOfBook,
 };
 use oms::{Book, BookSettings};
 use risk::{Approved, HaltLevel, Limits, View};

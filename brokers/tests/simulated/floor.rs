@@ -89,15 +89,16 @@ impl Floor {
     }
 
     fn exchange(&mut self) -> &mut SimulatedExchange {
-        self.exchange.get_or_insert_with(|| {
-            SimulatedExchange::new(self.settings, Arc::clone(&self.universe), Phase::Continuous)
-        })
+        self.exchange
+            .get_or_insert_with(|| SimulatedExchange::new(self.settings, Arc::clone(&self.universe), Phase::Continuous))
     }
 
     fn at(&self, time: &str) -> Timestamp {
-        let text = if time.matches(':').count() == 1 { format!("{time}:00") } else { time.to_owned() };
-        let time = chrono_time(&text);
-        Timestamp::from_local(self.day.and_time(time)).expect("a time")
+        let (time, milliseconds) = time.split_once('.').unwrap_or((time, "0"));
+        let parts: Vec<u32> = time.split(':').map(number).collect();
+        let second = parts.get(2).copied().unwrap_or_default();
+        let local = self.day.and_hms_milli_opt(parts[0], parts[1], second, number(milliseconds));
+        local.and_then(Timestamp::from_local).expect("a time")
     }
 
     fn instrument(&self, symbol: &str) -> InstrumentId {
@@ -286,9 +287,4 @@ impl Floor {
 
 fn letter(word: &str) -> char {
     word.chars().next().expect("a letter")
-}
-
-/// `hh:mm:ss` with or without a fraction.
-fn chrono_time(text: &str) -> chrono::NaiveTime {
-    text.parse().unwrap_or_else(|_| panic!("not a time: {text}"))
 }

@@ -18,7 +18,7 @@ use market::{
 use oms::BookSettings;
 use risk::Limits;
 use store::EmbeddedStore;
-use strategies::Parameters;
+use strategies::{ParameterError, Parameters, StrategyEntry};
 
 use super::summary;
 use crate::cli::{BacktestArguments, CalendarChoice, local};
@@ -59,7 +59,7 @@ struct Prepared {
 pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool) -> Result<Answer, Failure> {
     let entry = strategies::find(&arguments.strategy).ok_or_else(|| unknown_strategy(&arguments.strategy))?;
     let given = arguments.parameters.iter().cloned().collect();
-    let parameters = Parameters::check(entry.parameters, given).map_err(|error| Failure::usage(error.to_string()))?;
+    let parameters = Parameters::check(entry.parameters, given).map_err(|error| unfit(entry, &error))?;
     // Only a configuration that was named counts: a file that happens to lie here must not change
     // the figures of a CSV backtest.
     let config = overrides.file.as_ref().map(|_| load(overrides)).transpose()?;
@@ -157,6 +157,14 @@ fn unknown_strategy(given: &str) -> Failure {
     let hint =
         nearest(given, names.iter().copied()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
     Failure::usage(format!("unknown strategy '{given}': there are {}{hint}", names.join(", ")))
+}
+
+fn unfit(entry: &StrategyEntry, error: &ParameterError) -> Failure {
+    let near = match error {
+        ParameterError::Unknown { given, .. } => nearest(given, entry.parameters.iter().map(|spec| spec.name)),
+        _ => None,
+    };
+    Failure::usage(format!("{error}{}", near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default()))
 }
 
 fn sizing(arguments: &BacktestArguments) -> Sizing {

@@ -56,11 +56,21 @@ fn import(directory: &Path, files: &[PathBuf], index: &str) -> Result<Answer, Fa
     let mut history = store.history()?;
     let results: Vec<Imported> = files.iter().map(|file| import_file(&mut history, file, index)).collect();
     let refused = results.iter().filter(|result| !result.imported).count();
+    let json = serde_json::json!({ "files": results, "refused": refused });
+    if refused > 0 {
+        let errors = results.iter().filter_map(|result| result.error.clone());
+        let taken = match results.len() - refused {
+            0 => String::new(),
+            taken => format!("; the other {taken} imported"),
+        };
+        let summary = format!("{refused} of {} refused, without a trace{taken}", counted(results.len(), "file"));
+        let lines: Vec<String> = errors.chain([summary]).collect();
+        return Err(Failure::Failed(lines.join("\n"), json));
+    }
     let rows = results.iter().map(|result| {
         let count = |count: u64| count.to_string();
         vec![
             result.file.display().to_string(),
-            if result.imported { "imported".to_owned() } else { "refused".to_owned() },
             count(result.records),
             result.sessions.to_string(),
             count(result.counts.inserted),
@@ -68,16 +78,12 @@ fn import(directory: &Path, files: &[PathBuf], index: &str) -> Result<Answer, Fa
             count(result.counts.updated),
         ]
     });
-    let mut text = table(&["File", "Result", "Records", "Sessions", "New", "Same", "Changed"], 2, rows);
-    for error in results.iter().filter_map(|result| result.error.as_ref()) {
-        text.push_str(&format!("\n{error}"));
-    }
-    let json = serde_json::json!({ "files": results, "refused": refused });
-    if refused > 0 {
-        let message = format!("{refused} of {} files were refused and left no trace\n{text}", results.len());
-        return Err(Failure::Failed(message, json));
-    }
-    Ok(Answer::new(text, json))
+    Ok(Answer::new(table(&["Imported", "Records", "Sessions", "New", "Same", "Changed"], 1, rows), json))
+}
+
+/// `1 file`, `2 files`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Imports one file, whole or not at all.
@@ -204,13 +210,13 @@ fn status(directory: &Path, symbols: &[Symbol], all: bool) -> Result<Answer, Fai
         _ => "none".to_owned(),
     };
     text.push_str(&format!(
-        "\n{} listings, {} sessions ({}), {} closes of the IBOVESPA ({}), {} files imported",
-        coverage.len(),
-        sessions.len(),
+        "\n{}, {} ({}), {} of the IBOVESPA ({}), {} imported",
+        counted(coverage.len(), "listing"),
+        counted(sessions.len(), "session"),
         span(sessions.first().copied(), sessions.last().copied()),
-        index.len(),
+        counted(index.len(), "close"),
         span(index.first().map(|close| close.date), index.last().map(|close| close.date)),
-        imports.len(),
+        counted(imports.len(), "file"),
     ));
     let json = serde_json::json!({
         "listings": coverage,
@@ -271,14 +277,19 @@ fn verify(directory: &Path, symbols: &[Symbol]) -> Result<Answer, Failure> {
     }
     let common = begins.zip(ends).filter(|(begins, ends)| begins.first <= ends.last);
     match common {
-        Some((begins, ends)) => text.push_str(&format!(
-            "\n{} symbols share {} to {}: {} begins last, {} ends first",
-            findings.len(),
-            begins.first,
-            ends.last,
-            begins.symbol,
-            ends.symbol
-        )),
+        Some((begins, ends)) => {
+            let alike = findings.iter().all(|f| (f.first, f.last) == (begins.first, ends.last));
+            let bound = if alike {
+                "the whole of each".to_owned()
+            } else {
+                format!("{} begins last, {} ends first", begins.symbol, ends.symbol)
+            };
+            let shared = counted(findings.len(), "symbol");
+            text.push_str(&format!(
+                "\n{shared} with history in common from {} to {}: {bound}",
+                begins.first, ends.last
+            ));
+        }
         None if findings.is_empty() => {
             text.push_str("\nNothing is stored; import files with 'pregao data import FILE'.")
         }

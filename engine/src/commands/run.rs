@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use actors::feed::{FeedError, Pace, SharedSource};
+use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
 use actors::{Clock, FeedSource, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
@@ -16,7 +17,7 @@ use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, MarketEvent, Symbol, Timestamp, Universe};
 use risk::{HaltLevel, HaltSwitch};
-use store::{EmbeddedStore, Filter, HaltStore, History};
+use store::{AccountTag, EmbeddedStore, Filter, HaltStore, History};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, FeedConfig, Overrides, load};
@@ -41,7 +42,10 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let source = source(&config, &store, &calendar)?;
     let halt = HaltSwitch::at(level_found(&store));
     let desk = wiring::desk(&config, &source.universe, &calendar, source.start);
-    let journal: actors::journal::SharedJournal = shared(store.journal()?);
+    let journal: SharedJournal = shared(store.journal()?);
+    if matches!(config.feed, FeedConfig::Replay { .. }) {
+        refuse_to_go_back(&config, &journal, source.start)?;
+    }
     let recovered = recover(&desk, &journal, &halt).map_err(Failure::failed)?;
     let mut exchange =
         SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start));
@@ -74,7 +78,27 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         clock: source.clock,
         policy: RestartPolicy::default(),
     };
-    runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings)))
+    runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, recovered.fills)))
+}
+
+/// Sessions that the journal knows already are not traded a second time.
+fn refuse_to_go_back(config: &Config, journal: &SharedJournal, start: Timestamp) -> Result<(), Failure> {
+    let account: AccountTag = config.account.tag.parse().map_err(Failure::failed)?;
+    let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut newest = Timestamp::MIN;
+    journal.read(account, journal.last_sequence(account)?, &mut |entry| {
+        newest = entry.at;
+        Ok(())
+    })?;
+    if newest <= start {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the journal of {account} in {} has come to {} already, and a replay cannot go back: \
+         set feed.from to a later day, or data_directory to another directory",
+        config.data_directory.display(),
+        newest.local_date(),
+    )))
 }
 
 /// The halt that was in force when the last run ended. A record that cannot be read halts.
@@ -166,7 +190,7 @@ impl FeedSource for Followed {
     }
 }
 
-async fn until_stopped(settings: SystemSettings) -> Result<Answer, Failure> {
+async fn until_stopped(settings: SystemSettings, fills_before: u64) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let system = System::start(settings).await.map_err(Failure::failed)?;
@@ -192,18 +216,19 @@ async fn until_stopped(settings: SystemSettings) -> Result<Answer, Failure> {
     let restarts = system.restarts().by_actor();
     let snapshot = system.stop().await.map_err(Failure::failed)?;
     let book = snapshot.desk.book();
+    // The record goes back to the beginning of the journal.
+    let fills = snapshot.record.counts.fills.saturating_sub(fills_before);
     let text = format!(
-        "Stopped: {reason}. Equity {} BRL, {} orders and {} fills in this run, {} open orders.",
+        "Stopped: {reason}. Equity {} BRL, {} orders and {fills} fills in this run, {} open orders.",
         money(book.equity()),
         snapshot.record.counts.orders,
-        snapshot.record.counts.fills,
         book.open_orders().len(),
     );
     let json = serde_json::json!({
         "stopped": reason,
         "equity": book.equity().to_f64(),
         "orders": snapshot.record.counts.orders,
-        "fills": snapshot.record.fills.len(),
+        "fills": fills,
         "denials": snapshot.desk.denials(),
         "open_orders": book.open_orders().len(),
         "halt": snapshot.desk.halt().level().name(),

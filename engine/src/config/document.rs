@@ -128,12 +128,12 @@ impl Document {
         }
     }
 
-    /// Adds what the environment says: variables that begin with the prefix, `__` between sections.
+    /// Adds what the environment says: variables that begin with the prefix, `__` between sections;
+    /// `STRATEGY__0__NOTIONAL` is the `notional` of the first `[[strategy]]`.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in variables {
             if let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) {
-                let path = rest.to_lowercase().replace("__", ".");
-                self.put(&path, Text::One(value), Origin::Environment(name));
+                self.put(&path_of(rest), Text::One(value), Origin::Environment(name));
             }
         }
     }
@@ -146,6 +146,20 @@ impl Document {
     fn put(&mut self, path: &str, text: Text, origin: Origin) {
         self.settings.insert(path.to_owned(), Setting { text, origin });
     }
+}
+
+/// The path that a variable's name (without the prefix) means.
+fn path_of(name: &str) -> String {
+    let mut path = String::new();
+    for part in name.to_lowercase().split("__") {
+        if !path.is_empty() && !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
+            path.push_str(&format!("[{part}]"));
+        } else {
+            path.push_str(if path.is_empty() { "" } else { "." });
+            path.push_str(part);
+        }
+    }
+    path
 }
 
 /// A scalar as it was written, without quotes.

@@ -20,7 +20,7 @@ use risk::{Limits, LimitsSettings};
 use strategies::Parameters;
 
 use document::{Document, Problem, Text};
-use reader::Reader;
+use reader::{Reader, nearest};
 
 /// The file that is read where no other is named.
 pub const DEFAULT_FILE: &str = "pregao.toml";
@@ -352,7 +352,14 @@ fn read_strategy(reader: &mut Reader, place: usize) -> Option<StrategyConfig> {
         _ => Execution::Market,
     };
     let sizing = read_sizing(reader, place);
-    let parameters = kind.and_then(|kind| read_parameters(reader, &key("parameters"), kind));
+    let parameters = match kind {
+        Some(kind) => read_parameters(reader, &key("parameters"), kind),
+        None => {
+            // Which ones there are depends on the kind: that complaint comes first.
+            reader.table(&key("parameters"));
+            None
+        }
+    };
     let kind = kind?;
     Some(StrategyConfig {
         name: name.unwrap_or_else(|| kind.name.to_owned()),
@@ -388,14 +395,24 @@ fn read_sizing(reader: &mut Reader, place: usize) -> Option<Sizing> {
 }
 
 fn read_parameters(reader: &mut Reader, key: &str, kind: &strategies::StrategyEntry) -> Option<Parameters> {
+    let names: Vec<&str> = kind.parameters.iter().map(|spec| spec.name).collect();
     let mut given = BTreeMap::new();
     for (name, setting) in reader.table(key) {
-        match &setting.text {
-            Text::One(text) if f64::from_str(text).is_ok() => {
-                given.insert(name, f64::from_str(text).unwrap_or_default());
+        let complaint = match &setting.text {
+            _ if !names.contains(&name.as_str()) => {
+                let hint = nearest(&name, names.iter().copied()).map(|near| format!("; did you mean '{near}'?"));
+                format!("unknown parameter: {} has {}{}", kind.name, names.join(", "), hint.unwrap_or_default())
             }
-            text => reader.complain(&format!("{key}.{name}"), format!("'{text}' is not a number")),
-        }
+            Text::One(text) => match f64::from_str(text) {
+                Ok(number) => {
+                    given.insert(name, number);
+                    continue;
+                }
+                Err(_) => format!("'{text}' is not a number"),
+            },
+            list @ Text::List(_) => format!("'{list}' is not a number"),
+        };
+        reader.complain(&format!("{key}.{name}"), complaint);
     }
     let checked = Parameters::check(kind.parameters, given);
     // Built once without instruments: parameters that do not go together show here, not at start.

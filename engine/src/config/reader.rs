@@ -24,9 +24,12 @@ impl Reader {
         Self { document, asked: BTreeSet::new() }
     }
 
-    /// Notes a complaint about a key, at its place if it was given.
+    /// Notes a complaint about a key, at its place if it was given; a table's is that of its first key.
     pub fn complain(&mut self, key: &str, message: impl Into<String>) {
-        let origin = self.document.settings.get(key).map(|setting| setting.origin.clone());
+        let below = format!("{key}.");
+        let settings = self.document.settings.iter();
+        let mut found = settings.filter(|(path, _)| *path == key || path.starts_with(&below));
+        let origin = found.next().map(|(_, setting)| setting.origin.clone());
         self.document.problems.push(Problem { origin, key: key.to_owned(), message: message.into() });
     }
 

@@ -516,7 +516,7 @@ impl<R: Read> Buffer<R> {
             let fresh = &self.held[KEPT..self.end];
             let line_end = fresh.iter().position(|byte| *byte == b'\n');
             let of_line = line_end.unwrap_or(fresh.len());
-            length += of_line;
+            length += of_line - usize::from(fresh[..of_line].ends_with(b"\r"));
             if line_end.is_some() || self.at_end {
                 // The rest of the buffer is the next line's: close the gap.
                 let whole = of_line + usize::from(line_end.is_some());

@@ -1,5 +1,6 @@
 //! What several tests of this crate need.
 #![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests, outside of any test function")]
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -100,7 +101,8 @@ pub(crate) fn read_all(text: &[u8]) -> (Vec<DailyRecord>, Result<Summary, Refuse
 pub(crate) fn any_record() -> impl Strategy<Value = DailyRecord> {
     let names = ("[!-~]{1,12}", prop::option::of("[A-Z]{2}[A-Z0-9]{10}"), latin1(12), latin1(10));
     let codes = (0..1_000_u16, 0..1_000_u16, 0..100_u16, 0..10_u8, 0..1_000_u16);
-    let prices = (prop::sample::select(vec![1_u32, 10, 100, 1_000]), prop::array::uniform8(cents()), any::<[bool; 2]>());
+    let prices =
+        (prop::sample::select(vec![1_u32, 10, 100, 1_000]), prop::array::uniform8(cents()), any::<[bool; 2]>());
     let amounts = (0..100_000_u32, 0..10_i64.pow(18), 0..10_i128.pow(18), 0..10_u64.pow(13));
     let dates = (1..=366_u32, prop::option::of((0..9_999_i32, 1..=365_u32)));
     (names, codes, prices, amounts, dates).prop_map(|(names, codes, prices, amounts, dates)| {
