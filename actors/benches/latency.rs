@@ -3,6 +3,7 @@
 //!
 //! Beside it, in the same run, one ractor hop and one bare tokio channel hop, because a busy
 //! machine slows all of them alike.
+#![allow(clippy::print_stdout, reason = "a benchmark speaks on standard output")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -51,7 +52,7 @@ struct Source {
 impl FeedSource for Source {
     fn poll(&mut self) -> Result<Polled, FeedError> {
         self.noise += 1;
-        if self.noise % NOISE_BETWEEN != 0 {
+        if !self.noise.is_multiple_of(NOISE_BETWEEN) {
             return Ok(Polled::Event(quote(NOISE, 1_000 + (self.noise / 3 % 20) as i64)));
         }
         let next = self.waiting.lock().expect("whole").pop_front();

@@ -612,6 +612,8 @@ pub struct Recovered {
     pub broker_sequence: u64,
     /// Fills the journal holds.
     pub fills: u64,
+    /// When the last entry was written.
+    pub last_at: Option<Timestamp>,
     fills_in_order: Vec<(Timestamp, Applied)>,
     settings: DeskSettings,
     halt: HaltSwitch,
@@ -621,7 +623,7 @@ impl Recovered {
     /// Nothing read yet.
     pub fn new(settings: DeskSettings, halt: HaltSwitch) -> Self {
         let desk = Desk::new(settings.clone(), halt.clone());
-        Self { desk, sequence: 0, broker_sequence: 0, fills: 0, fills_in_order: Vec::new(), settings, halt }
+        Self { desk, sequence: 0, broker_sequence: 0, fills: 0, last_at: None, fills_in_order: Vec::new(), settings, halt }
     }
 
     /// Reads the account's journal from its beginning.
@@ -640,6 +642,7 @@ impl Recovered {
         }
         let mut decoded = Vec::with_capacity(entries.len());
         for entry in entries {
+            self.last_at = Some(entry.at);
             let value: Entry = serde_json::from_str(&entry.payload)
                 .map_err(|error| format!("journal entry {} cannot be read: {error}", entry.sequence))?;
             decoded.push((entry.sequence, value));

@@ -3,6 +3,7 @@
 //!
 //! The workloads are an EMA(10/20) cross on 1,000,000 one-minute bars and on 5,000,000 quotes,
 //! random walks in centavos like those that other engines are measured on.
+#![allow(clippy::print_stdout, reason = "a benchmark speaks on standard output")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -217,10 +218,13 @@ fn quotes_engine(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(QUOTES)).bench_local(|| engine_quotes(black_box(&quotes)));
 }
 
+/// Name, events, bare loop, engine.
+type Pair<'a> = (&'static str, usize, Box<dyn Fn() -> u64 + 'a>, Box<dyn Fn() -> Finished + 'a>);
+
 /// Both loops in turn in one run, so that a machine that is busy slows both alike.
 fn ratios() {
     let (bars, quotes) = (bars(), quotes());
-    let pairs: [(&str, usize, Box<dyn Fn() -> u64>, Box<dyn Fn() -> Finished>); 2] = [
+    let pairs: [Pair<'_>; 2] = [
         ("bars", BARS, Box::new(|| bare_bars(black_box(&bars))), Box::new(|| engine_bars(black_box(&bars)))),
         (
             "quotes",

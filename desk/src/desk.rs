@@ -41,6 +41,8 @@ pub struct Desk {
     session: Date,
     price_horizon: Timestamp,
     sequence: (Date, u32),
+    /// The latest identifier given out: none may come again, even if the clock goes back.
+    issued: Option<ClientOrderId>,
     /// The day that `sequence` counts, as instants, so that most orders skip the calendar.
     day: std::ops::Range<Timestamp>,
     denials: BTreeMap<&'static str, u64>,
@@ -61,6 +63,7 @@ impl Desk {
             session,
             price_horizon: Timestamp::MIN,
             sequence: (session, 0),
+            issued: None,
             day: Timestamp::MAX..Timestamp::MIN,
             denials: BTreeMap::new(),
             calendar,
@@ -113,6 +116,7 @@ impl Desk {
         };
         let approved = risk::review(order, self.halt.level(), &self.view(request.instrument, top, now)?)?;
         self.sequence.1 = client_order_id.sequence();
+        self.issued = Some(client_order_id);
         Ok(approved)
     }
 
@@ -140,12 +144,18 @@ impl Desk {
     fn next_id(&mut self, now: Timestamp) -> Result<ClientOrderId, Denial> {
         let date = self.day(now);
         let used = self.sequence.1;
-        ClientOrderId::new(&self.account, date, used + 1).map_err(|_| Denial {
+        let denied = |because| Denial {
             check: code::IDENTIFIERS,
-            because: "every order identifier of the day is used",
+            because,
             asked: Figure::Count(u64::from(used) + 1),
             limit: Figure::Count(u64::from(ClientOrderId::MAX_SEQUENCE)),
-        })
+        };
+        let id = ClientOrderId::new(&self.account, date, used + 1)
+            .map_err(|_| denied("every order identifier of the day is used"))?;
+        if self.issued.is_some_and(|issued| id <= issued) {
+            return Err(denied("the clock went back: the identifier may have been used"));
+        }
+        Ok(id)
     }
 
     fn view(&self, instrument: InstrumentId, top: TopOfBook, now: Timestamp) -> Result<View<'_>, Denial> {
@@ -254,6 +264,7 @@ impl Desk {
         if let Ok(day) = Date::parse_from_str(&id.day().to_string(), "%Y%m%d") {
             self.sequence = self.sequence.max((day, id.sequence()));
         }
+        self.issued = self.issued.max(Some(id));
         self.book.enter(order, worst_price);
     }
 

@@ -47,6 +47,15 @@ pub enum Command {
     Data(DataCommand),
     /// Run a strategy over history or over a CSV file.
     Backtest(Box<BacktestArguments>),
+    /// Lift a halt that is in force, while the daemon is stopped.
+    Resume {
+        /// Who resumes: a person's name, kept in the record.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why it is safe to resume, kept in the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Version and build.
     Version,
     /// Shell completions on standard output.

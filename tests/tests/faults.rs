@@ -76,7 +76,7 @@ impl Gate {
 }
 
 async fn assert_sound(system: &System, name: &str) -> actors::account::Snapshot {
-    let snapshot = system.snapshot().await.unwrap();
+    let snapshot = system.snapshot().await.expect("the account answers");
     snapshot.desk.book().verify().unwrap_or_else(|difference| panic!("{name}: {difference}"));
     let executions: HashSet<_> = snapshot.record.fills.iter().map(|fill| &fill.execution_id).collect();
     assert_eq!(executions.len(), snapshot.record.fills.len(), "{name}: a fill was applied twice");

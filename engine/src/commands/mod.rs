@@ -4,6 +4,7 @@ mod backtest;
 mod check;
 mod data;
 mod demo;
+mod resume;
 mod run;
 mod summary;
 mod version;
@@ -24,6 +25,7 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
+        Command::Resume { by, reason } => resume::resume(&overrides, by, reason),
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

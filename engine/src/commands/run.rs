@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::feed::{FeedError, Pace, SharedSource};
@@ -15,9 +15,9 @@ use actors::{Clock, FeedSource, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
 use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
-use market::{Calendar, MarketEvent, Symbol, Timestamp, Universe};
+use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use risk::{HaltLevel, HaltSwitch};
-use store::{AccountTag, EmbeddedStore, Filter, HaltStore, History};
+use store::{EmbeddedStore, Filter, HaltStore, History};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, FeedConfig, Overrides, load};
@@ -34,19 +34,27 @@ struct Source {
     source: SharedSource,
 }
 
+impl Source {
+    fn is_replay(&self) -> bool {
+        matches!(self.pace, Pace::Lockstep { .. })
+    }
+}
+
 /// Runs the daemon.
 pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let config = load(overrides)?;
     let calendar = Calendar::b3();
     let store = EmbeddedStore::open(&config.data_directory)?;
-    let source = source(&config, &store, &calendar)?;
     let halt = HaltSwitch::at(level_found(&store));
-    let desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let journal: SharedJournal = shared(store.journal()?);
-    if matches!(config.feed, FeedConfig::Replay { .. }) {
-        refuse_to_go_back(&config, &journal, source.start)?;
-    }
+    let mut source = source(&config, &store, &calendar, None)?;
+    let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let recovered = recover(&desk, &journal, &halt).map_err(Failure::failed)?;
+    if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
+        // What was traded once is not traded again: the replay goes on after the last day.
+        source = self::source(&config, &store, &calendar, last.local_date().succ_opt())?;
+        desk.start = source.start;
+    }
     let mut exchange =
         SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start));
     exchange.continue_executions_after(recovered.fills);
@@ -81,26 +89,6 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, recovered.fills)))
 }
 
-/// Sessions that the journal knows already are not traded a second time.
-fn refuse_to_go_back(config: &Config, journal: &SharedJournal, start: Timestamp) -> Result<(), Failure> {
-    let account: AccountTag = config.account.tag.parse().map_err(Failure::failed)?;
-    let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut newest = Timestamp::MIN;
-    journal.read(account, journal.last_sequence(account)?, &mut |entry| {
-        newest = entry.at;
-        Ok(())
-    })?;
-    if newest <= start {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "the journal of {account} in {} has come to {} already, and a replay cannot go back: \
-         set feed.from to a later day, or data_directory to another directory",
-        config.data_directory.display(),
-        newest.local_date(),
-    )))
-}
-
 /// The halt that was in force when the last run ended. A record that cannot be read halts.
 fn level_found(store: &EmbeddedStore) -> HaltLevel {
     let record = store.halt().and_then(|halt| halt.load_halt());
@@ -120,13 +108,26 @@ fn level_found(store: &EmbeddedStore) -> HaltLevel {
     }
 }
 
-fn source(config: &Config, store: &EmbeddedStore, calendar: &Calendar) -> Result<Source, Failure> {
+/// What the configuration says, from `not_before` on where the journal has come that far.
+fn source(
+    config: &Config,
+    store: &EmbeddedStore,
+    calendar: &Calendar,
+    not_before: Option<Date>,
+) -> Result<Source, Failure> {
     let history = store.history()?;
     let symbols = wiring::symbols(&config.strategies);
     match &config.feed {
         FeedConfig::Replay { from, to, speed } => {
             let market = wiring::market(&history, calendar, &symbols).map_err(Failure::failed)?;
-            let (start, events) = wiring::replay(&market, calendar, *from, *to).map_err(Failure::failed)?;
+            let from = (*from).max(not_before);
+            let (start, events) = wiring::replay(&market, calendar, from, *to).map_err(|error| match not_before {
+                Some(_) => Failure::Failed(
+                    format!("the journal has come to the end of the replay ({error}); start anew with another --data-dir"),
+                    serde_json::Value::Null,
+                ),
+                None => Failure::failed(error),
+            })?;
             Ok(Source {
                 universe: market.universe,
                 history: market.history,

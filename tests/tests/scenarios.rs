@@ -1,0 +1,24 @@
+//! Every text in `tests/scenarios/` holds: one rule or one bad day each, in a trader's words. The
+//! language is described in [`tests::scenario`]; a fixed bug leaves its scenario there.
+
+use std::fs;
+use std::path::Path;
+
+use tests::scenario::play;
+
+#[test]
+fn every_scenario_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut texts: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    texts.sort();
+    assert!(!texts.is_empty(), "no scenario in {}", folder.display());
+    let mut differences = Vec::new();
+    for path in &texts {
+        let name = format!("scenarios/{}", path.file_name().unwrap().to_string_lossy());
+        match play(&name, &fs::read_to_string(path).unwrap()) {
+            Ok(checked) => println!("{name}: {checked} lines hold"),
+            Err(difference) => differences.push(difference.to_string()),
+        }
+    }
+    assert!(differences.is_empty(), "{} of {} fail:\n{}", differences.len(), texts.len(), differences.join("\n"));
+}
