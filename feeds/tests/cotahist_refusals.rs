@@ -7,8 +7,8 @@ mod support;
 use std::convert::Infallible;
 use std::path::PathBuf;
 
+use feeds::cotahist::LINE_ERRORS_SHOWN;
 use feeds::cotahist::layout::{self, Field};
-use feeds::cotahist::reader::LINE_ERRORS_SHOWN;
 use feeds::cotahist::{self, Fault, FileError, LineError, Progress, ReadError, Refused, Writer, writer::render};
 use market::{DailyRecord, Price};
 use support::{HEADER, day, petr4, price, read_all, small_file, text_of, zip_of};

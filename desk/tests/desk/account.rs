@@ -191,7 +191,7 @@ fn an_unknown_outcome_freezes_its_instrument() {
 }
 
 fn change(text: &str, phase: Phase, session: &str) -> PhaseChange {
-    PhaseChange { at: at(text), phase, session: session.parse().unwrap() }
+    PhaseChange { at: at(text), phase, session: session.parse().expect("a date") }
 }
 
 #[test]

@@ -214,7 +214,7 @@ async fn until_stopped(settings: SystemSettings, fills_before: u64) -> Result<An
         }
     };
     tracing::info!(reason, "stopping");
-    let restarts = system.restarts().by_actor();
+    let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.stop().await.map_err(Failure::failed)?;
     let book = snapshot.desk.book();
     // The record goes back to the beginning of the journal.
@@ -227,6 +227,7 @@ async fn until_stopped(settings: SystemSettings, fills_before: u64) -> Result<An
     );
     let json = serde_json::json!({
         "stopped": reason,
+        "events": events,
         "equity": book.equity().to_f64(),
         "orders": snapshot.record.counts.orders,
         "fills": fills,

@@ -7,7 +7,8 @@ use std::path::Path;
 use market::DailyRecord;
 use zip::ZipArchive;
 
-use super::reader::{FileError, Reader, Refused, Summary};
+use super::reader::{Reader, Summary};
+use super::refusal::{FileError, Refused};
 
 /// A local file header, which every ZIP with something in it starts with.
 const ZIP_MAGIC: [u8; 4] = *b"PK\x03\x04";

@@ -4,22 +4,16 @@
 //! read; whether the file was good is known at its end, from [`Reader::finish`].
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{self, Read};
-use std::path::PathBuf;
+use std::io::Read;
 
 use chrono::Datelike;
 use market::{DailyRecord, Date, InstrumentKind};
 
+use super::buffer::Buffer;
 use super::flags::{Flag, Flags};
 use super::layout::{self, LINE_LENGTH};
-use super::record::{Fault, Line, LineError, Parser, Refusal, shown};
-
-/// Line errors that are kept to be shown; the rest is counted.
-pub const LINE_ERRORS_SHOWN: usize = 20;
-
-/// Read at a time. Large enough to make the system call cheap, small enough for the cache.
-const BUFFER: usize = 128 * 1024;
+use super::record::{Line, Parser, Refusal};
+use super::refusal::{Fault, FileError, LINE_ERRORS_SHOWN, LineError, Refused, Thousands, shown};
 
 /// What the first line of a file says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,159 +43,11 @@ pub struct Summary {
     pub flags: BTreeMap<Flag, u64>,
 }
 
-/// Why a file as a whole is no COTAHIST file.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// It cannot be opened.
-    #[error("it cannot be opened; check that it exists and may be read")]
-    Unreadable(#[source] io::Error),
-    /// Reading failed on the way.
-    #[error("reading failed after line {lines}: the file or the disk is damaged; download it again")]
-    ReadFailed {
-        /// Lines read before.
-        lines: u64,
-        /// Why.
-        source: io::Error,
-    },
-    /// It starts like a ZIP and is none.
-    #[error("it is a ZIP file that cannot be unpacked: the download was cut short; download it again")]
-    BadZip(#[source] zip::result::ZipError),
-    /// A ZIP without the text.
-    #[error("the ZIP holds no COTAHIST text ({found}); give the file as B3 publishes it")]
-    NoTextInside {
-        /// What it holds.
-        found: String,
-    },
-    /// A ZIP with more than one.
-    #[error("the ZIP holds several texts ({found}); give one file at a time, as B3 publishes them")]
-    SeveralTextsInside {
-        /// Their names.
-        found: String,
-    },
-    /// Nothing in it.
-    #[error("it is empty; B3 answers so on a day without session, otherwise download it again")]
-    Empty,
-    /// The first line is something else.
-    #[error("its first line is no COTAHIST header but '{found}'; give a file that B3 calls COTAHIST_…")]
-    NoHeader {
-        /// Its beginning.
-        found: String,
-    },
-    /// It stops without a trailer.
-    #[error("it ends after line {lines} without a trailer: it was cut short; download it again")]
-    NoTrailer {
-        /// Lines that are there.
-        lines: Thousands,
-    },
-    /// The trailer counts other lines than there are.
-    #[error("its trailer states {stated} lines and it has {counted}: lines were lost; download it again")]
-    CountDiffers {
-        /// What the trailer says.
-        stated: Thousands,
-        /// What was read.
-        counted: Thousands,
-    },
-    /// The trailer's count is no number.
-    #[error("its trailer states '{found}' lines, which is no number; download it again")]
-    CountUnreadable {
-        /// What stands there.
-        found: String,
-    },
-    /// Header and trailer are of two files.
-    #[error("its header says '{header}' and its trailer '{trailer}': two files were joined; download it again")]
-    HeaderAndTrailerDiffer {
-        /// What the header says.
-        header: String,
-        /// What the trailer says.
-        trailer: String,
-    },
-    /// Something follows the trailer.
-    #[error("line {line} follows the trailer: two files were joined; give them one by one")]
-    DataAfterTrailer {
-        /// Which line.
-        line: u64,
-    },
-    /// A session of another year than the header's.
-    #[error("line {line} is of {session} in a file of {year}: it was put together by hand; download it again")]
-    YearDiffers {
-        /// Which line.
-        line: u64,
-        /// Its session.
-        session: Date,
-        /// The header's year.
-        year: u16,
-    },
-}
-
-/// A count, shown with separators: `1,911`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Thousands(pub u64);
-
-impl fmt::Display for Thousands {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        let places = digits.len();
-        let grouped: String = digits
-            .chars()
-            .enumerate()
-            .flat_map(|(at, digit)| {
-                let separator = at > 0 && (places - at).is_multiple_of(3);
-                separator.then_some(',').into_iter().chain([digit])
-            })
-            .collect();
-        f.pad(&grouped)
-    }
-}
-
-/// A refused file: nothing of it may be kept.
-#[derive(Debug)]
-pub struct Refused {
-    /// Which file, where there is one.
-    pub path: Option<PathBuf>,
-    /// What is wrong with it as a whole.
-    pub file: Option<FileError>,
-    /// The first wrong lines, at most [`LINE_ERRORS_SHOWN`].
-    pub lines: Vec<LineError>,
-    /// How many lines were wrong.
-    pub wrong_lines: u64,
-}
-
-impl From<FileError> for Refused {
-    fn from(error: FileError) -> Self {
-        Self { path: None, file: Some(error), lines: Vec::new(), wrong_lines: 0 }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.path {
-            Some(path) => write!(f, "{} was refused, nothing of it is kept", path.display())?,
-            None => f.write_str("the file was refused, nothing of it is kept")?,
-        }
-        if let Some(error) = &self.file {
-            write!(f, "\n  {error}")?;
-        }
-        for error in &self.lines {
-            write!(f, "\n  {error}")?;
-        }
-        match self.wrong_lines - self.lines.len() as u64 {
-            0 => Ok(()),
-            more => write!(f, "\n  and {} more wrong lines", Thousands(more)),
-        }
-    }
-}
-
-impl std::error::Error for Refused {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.file.as_ref().and_then(std::error::Error::source)
-    }
-}
-
 /// Reads one COTAHIST text.
 ///
 /// ```
 /// # use feeds::cotahist::Reader;
-/// # fn keep(_: market::DailyRecord) {}
+/// # fn keep(_: &market::DailyRecord) {}
 /// # let text: &[u8] = b"";
 /// let mut reader = Reader::new(text);
 /// while let Some(record) = reader.next_record() {
@@ -245,7 +91,7 @@ impl<R: Read> Reader<R> {
     /// Reads from here; nothing is read before the first record is asked for.
     pub fn new(input: R) -> Self {
         Self {
-            buffer: Buffer { input, held: vec![0; BUFFER], start: 0, end: 0, at_end: false, dropped: 0 },
+            buffer: Buffer::new(input),
             parser: Parser::new(),
             lines: 0,
             place: Place::Header,
@@ -293,7 +139,7 @@ impl<R: Read> Reader<R> {
 
     /// Bytes of the text read so far.
     pub fn bytes_read(&self) -> u64 {
-        self.buffer.dropped + self.buffer.start as u64
+        self.buffer.passed()
     }
 
     /// Reads what is left and gives the verdict.
@@ -324,7 +170,7 @@ impl<R: Read> Reader<R> {
             Ok(None) => return self.end(),
             Err(source) => return self.stop(FileError::ReadFailed { lines: self.lines, source }),
         };
-        let text = &self.buffer.held[line.content.clone()];
+        let text = self.buffer.text(&line);
         let number = self.lines + 1;
         let mut step = Step::Other;
         let outcome = match self.place {
@@ -447,107 +293,6 @@ fn trailer(text: &[u8], header: &HeaderText, lines: u64) -> Result<(), FileError
         Ok(())
     } else {
         Err(FileError::CountDiffers { stated: Thousands(stated), counted: Thousands(lines) })
-    }
-}
-
-/// The part of the file that is in memory.
-struct Buffer<R> {
-    input: R,
-    held: Vec<u8>,
-    start: usize,
-    end: usize,
-    at_end: bool,
-    /// Bytes that were held before.
-    dropped: u64,
-}
-
-/// One line in the buffer.
-struct Found {
-    /// Its bytes without line end; the beginning only, where the line is longer than the buffer.
-    content: std::ops::Range<usize>,
-    /// Its length without line end.
-    length: usize,
-    /// Bytes to pass over to reach the next.
-    whole: usize,
-}
-
-impl<R: Read> Buffer<R> {
-    /// The next line, if it is in memory, starts `01` and ends `CR LF` after 245 bytes.
-    #[inline]
-    fn whole_quote(&self) -> Option<&Line> {
-        let window = self.held[self.start..self.end].first_chunk::<{ LINE_LENGTH + 2 }>()?;
-        let shaped = window[..2] == *b"01" && window[LINE_LENGTH..] == *b"\r\n";
-        if shaped { window.first_chunk() } else { None }
-    }
-
-    /// The next line, whatever it is. None at the end of the file.
-    fn line(&mut self) -> io::Result<Option<Found>> {
-        let mut searched = 0;
-        loop {
-            let held = &self.held[self.start..self.end];
-            if let Some(at) = held[searched..].iter().position(|byte| *byte == b'\n') {
-                return Ok(Some(self.found(searched + at, 1)));
-            }
-            if self.at_end {
-                return Ok(if held.is_empty() { None } else { Some(self.found(held.len(), 0)) });
-            }
-            if held.len() == self.held.len() {
-                return self.endless_line().map(Some);
-            }
-            searched = held.len();
-            self.fill()?;
-        }
-    }
-
-    fn found(&self, length: usize, line_end: usize) -> Found {
-        let content = &self.held[self.start..self.start + length];
-        let length = content.strip_suffix(b"\r").unwrap_or(content).len();
-        Found { content: self.start..self.start + length, length, whole: content.len() + line_end }
-    }
-
-    /// A line that fills the buffer: keep its beginning and read over the rest.
-    fn endless_line(&mut self) -> io::Result<Found> {
-        const KEPT: usize = 4 * LINE_LENGTH;
-        let mut length = self.end;
-        self.dropped += (self.end - KEPT) as u64;
-        loop {
-            self.end = KEPT;
-            self.fill()?;
-            let fresh = &self.held[KEPT..self.end];
-            let line_end = fresh.iter().position(|byte| *byte == b'\n');
-            let of_line = line_end.unwrap_or(fresh.len());
-            length += of_line - usize::from(fresh[..of_line].ends_with(b"\r"));
-            if line_end.is_some() || self.at_end {
-                // The rest of the buffer is the next line's: close the gap.
-                let whole = of_line + usize::from(line_end.is_some());
-                self.held.copy_within(KEPT + whole..self.end, KEPT);
-                self.end -= whole;
-                self.dropped += whole as u64;
-                return Ok(Found { content: 0..KEPT, length, whole: KEPT });
-            }
-            self.dropped += of_line as u64;
-        }
-    }
-
-    /// Reads more behind what is held, which moves to the front first.
-    fn fill(&mut self) -> io::Result<()> {
-        self.dropped += self.start as u64;
-        self.held.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        loop {
-            match self.input.read(&mut self.held[self.end..]) {
-                Ok(0) => self.at_end = true,
-                Ok(count) => self.end += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
-            return Ok(());
-        }
-    }
-
-    #[inline]
-    fn take(&mut self, bytes: usize) {
-        self.start += bytes;
     }
 }
 

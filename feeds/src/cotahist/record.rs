@@ -4,7 +4,6 @@
 //! block is checked once, together; after that conversions need no checks. Nothing is allocated
 //! unless a line is refused.
 
-use std::fmt;
 use std::ops::Range;
 
 use market::history::FixedText;
@@ -13,105 +12,19 @@ use market::{DailyRecord, Date, InstrumentKind, Isin, Money, Price, Quantity, Sy
 use super::flags::Flags;
 use super::kind::kind_of;
 use super::layout::{self, Field, LINE_LENGTH};
+use super::refusal::Fault;
 
 /// Bytes of one quote line, without its line end.
 pub type Line = [u8; LINE_LENGTH];
 
 /// DATVEN of what never expires.
 const NO_EXPIRY: [u8; 8] = *b"99991231";
-/// Written instead of it by some early files.
+/// Taken for the same: there is no such day.
 const ZERO_EXPIRY: [u8; 8] = *b"00000000";
 /// MODREF of the real, the currency since 1994-07-04.
 const REAL: [u8; 4] = *b"R$  ";
 /// A centavo in steps of `Price` and `Money`.
 const STEPS_PER_CENT: u64 = market::decimal::SCALE as u64 / 100;
-
-/// One line that cannot be a record: where, what stands there, why not.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LineError {
-    /// Line of the file, from 1.
-    pub line: u64,
-    /// Field that is wrong.
-    pub field: &'static Field,
-    /// What it holds, shortened, as the file has it.
-    pub value: String,
-    /// What is wrong with it.
-    pub fault: Fault,
-}
-
-/// What is wrong with a field.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// The line has another length.
-    Length(usize),
-    /// Neither header, quote nor trailer.
-    RecordType,
-    /// Something other than digits in a number.
-    NotDigits,
-    /// No such day.
-    NotADate,
-    /// Empty, or with a space or an unprintable character inside.
-    NotASymbol,
-    /// A control character in a text.
-    Unprintable,
-    /// Prices in a currency of before the real.
-    Currency,
-    /// Higher than the high of the same line.
-    AboveHigh(Price),
-    /// Outside the low and high of the same line.
-    OutsideRange(Price, Price),
-    /// A price that is for no units.
-    FactorZero,
-    /// Divided by this factor, the price has more decimals than we keep.
-    NotExact(u32),
-    /// More than a price can hold.
-    TooLarge,
-}
-
-impl fmt::Display for LineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, field, value, fault } = self;
-        match fault {
-            Fault::Length(length) => write!(f, "line {line} has {length} characters where {LINE_LENGTH} belong")?,
-            _ => write!(f, "line {line}, {} ({}) is '{value}': {fault}", field.name, field.meaning)?,
-        }
-        write!(f, "; {}", fault.remedy())
-    }
-}
-
-impl std::error::Error for LineError {}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length(length) => write!(f, "{length} characters where {LINE_LENGTH} belong"),
-            Self::RecordType => f.write_str("not a quote (01) and not the trailer (99)"),
-            Self::NotDigits => f.write_str("only digits belong here"),
-            Self::NotADate => f.write_str("not a day of the calendar (AAAAMMDD)"),
-            Self::NotASymbol => f.write_str("not a ticker: empty, or a space or odd character inside"),
-            Self::Unprintable => f.write_str("has a control character"),
-            Self::Currency => f.write_str("not the real (R$)"),
-            Self::AboveHigh(high) => write!(f, "above the high of the same line, {high}"),
-            Self::OutsideRange(low, high) => write!(f, "outside the line's own range, {low} to {high}"),
-            Self::FactorZero => f.write_str("a price cannot be for zero units"),
-            Self::NotExact(factor) => write!(f, "not exact to 8 decimals after dividing by the factor {factor}"),
-            Self::TooLarge => f.write_str("more than 92 billion BRL"),
-        }
-    }
-}
-
-impl Fault {
-    /// What the reader of the message can do.
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Currency => "files up to 1994 hold older currencies: import 1995 and later",
-            Self::Length(_) | Self::RecordType | Self::Unprintable => {
-                "the file was changed or cut on its way: download it again from B3"
-            }
-            _ => "download the file again from B3; if the line stays, B3 published it so: report it to them",
-        }
-    }
-}
 
 /// A refused field, before its line number and text are known.
 pub(super) type Refusal = (&'static Field, Fault);
@@ -475,20 +388,4 @@ fn term(line: &Line) -> Result<u16, Refusal> {
 #[inline]
 fn text<const N: usize>(bytes: &[u8]) -> FixedText<N> {
     FixedText::from_latin1(bytes).expect("no more bytes than the text holds")
-}
-
-/// Bytes of a file for a message: latin-1, control characters escaped, shortened.
-pub(super) fn shown(bytes: &[u8]) -> String {
-    const MOST: usize = 60;
-    let escaped = bytes.iter().take(MOST).flat_map(|byte| {
-        let character = char::from(*byte);
-        let escape = character.is_control();
-        let escaped = if escape { Some(character.escape_default()) } else { None };
-        escaped.into_iter().flatten().chain((!escape).then_some(character))
-    });
-    let mut text: String = escaped.collect();
-    if bytes.len() > MOST {
-        text.push('…');
-    }
-    text
 }

@@ -1,6 +1,12 @@
 //! What the end of a session and the passing of sessions do: day trades, pruning.
 
-use crate::scenario::play;
+use market::fees::Brokerage;
+use market::{
+    ExecutionReport, FeeSchedule, InstrumentId, NewOrder, OrderType, Quantity, ReportKind, Side, StrategyId,
+    TimeInForce, Timestamp,
+};
+
+use crate::scenario::{book, id, play};
 
 #[test]
 fn a_round_trip_of_a_day_is_charged_the_day_trade_rate() {
@@ -147,4 +153,32 @@ fn ended_orders_are_kept_for_five_sessions_so_that_a_late_fill_finds_them() {
         expect    2 status canceled
         ",
     );
+}
+
+#[test]
+fn of_ended_orders_no_more_than_ten_thousand_are_kept() {
+    let mut book = book("100000", FeeSchedule::free(), Brokerage::FREE);
+    let at: Timestamp = "2025-06-12T14:00:00Z".parse().unwrap();
+    let instrument = InstrumentId::new(0);
+    for number in 1..=10_002 {
+        let client_order_id = id(number);
+        let order = NewOrder {
+            client_order_id,
+            strategy: StrategyId(0),
+            instrument,
+            side: Side::Buy,
+            quantity: Quantity::new(100),
+            order_type: OrderType::Market,
+            time_in_force: TimeInForce::Day,
+            decided_at: at,
+        };
+        book.enter(order, "10".parse().unwrap());
+        // The second one stays open, however many end after it.
+        if number != 2 {
+            book.apply(&ExecutionReport { at, client_order_id, instrument, kind: ReportKind::Expired }).unwrap();
+        }
+    }
+    let kept = |number| book.order(&id(number)).is_some();
+    assert_eq!([1, 2, 3, 10_002].map(kept), [false, true, true, true]);
+    book.verify().unwrap();
 }

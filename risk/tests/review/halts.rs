@@ -1,7 +1,7 @@
 //! What each level of the halt, and a frozen instrument, still lets through.
 
-use market::order::CancelOrder;
 use market::Side;
+use market::order::CancelOrder;
 use risk::{Denial, HaltLevel};
 
 use crate::world::{BOVA11, PETR4, World, limit, price, verdict};

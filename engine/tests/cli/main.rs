@@ -1,0 +1,17 @@
+//! The program as its user meets it: the built binary, run in an empty directory of its own.
+//!
+//! - [`program`]: runs it, reads what it says
+//! - [`usage`]: what is typed wrongly, exit codes, one JSON document whatever happens
+//! - [`config`]: `check`, `init`, environment
+//! - [`data`]: history in and verified
+//! - [`backtest`]: on CSV files and on the store
+//! - [`demo`]: the main job; its page in a browser
+//! - [`run`]: the daemon
+
+mod backtest;
+mod config;
+mod data;
+mod demo;
+mod program;
+mod run;
+mod usage;

@@ -1,0 +1,124 @@
+//! `run`: the daemon, from its start to its end, and what it finds when it starts again.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use crate::program::{Room, assert_documented};
+
+/// The example, on quotes that another program appends to a file.
+fn quotes_file(room: &Room) {
+    room.pregao(&["init"]).done();
+    let text = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
+    let (before, rest) = text.split_once("[feed]").unwrap();
+    let (_, after) = rest.split_once("[[strategy]]").unwrap();
+    let feed = "[feed]\nkind = \"quotes_file\"\npath = \"quotes.csv\"\npoll_milliseconds = 10\n\n[[strategy]]";
+    room.write("pregao.toml", &format!("{before}{feed}{after}"));
+}
+
+fn append(room: &Room, lines: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(room.path("quotes.csv")).unwrap();
+    file.write_all(lines.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_replay_ends_by_itself_and_goes_on_where_it_ended() {
+    let room = Room::new().with_samples();
+    room.pregao(&["init"]).done();
+    let told = room.pregao(&["run", "--json"]).done();
+    let first = told.json();
+    assert_documented(&first, &["run"]);
+    assert_eq!(first["stopped"], "end of the replay");
+    assert!(first["orders"].as_u64().unwrap() > 5, "{first}");
+    assert_eq!((&first["orders"], &first["open_orders"]), (&first["fills"], &0.into()));
+    assert!(told.err.contains("recovered") && told.err.contains("running"), "{}", told.err);
+
+    // What was traded once is not traded again.
+    room.pregao(&["run", "--json"]).failed(1, &["the journal has come to the end of the replay", "--data-dir"]);
+
+    // The same configuration from the start, in another directory, gives the same.
+    let again = Room::new().with_samples();
+    again.pregao(&["init"]).done();
+    let second = again.pregao(&["run", "--json"]).done().json();
+    assert_eq!((&second["fingerprint"], &second["equity"]), (&first["fingerprint"], &first["equity"]));
+}
+
+#[test]
+fn a_replay_in_two_parts_keeps_what_the_first_part_left() {
+    let room = Room::new().with_samples();
+    room.pregao(&["init"]).done();
+    let text = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
+    room.write("half.toml", &text.replace("to = \"2017-12-28\"", "to = \"2017-09-29\""));
+    let half = room.pregao(&["-c", "half.toml", "run", "--json"]).done().json();
+    let rest = room.pregao(&["run", "--json"]).done();
+    assert!(!rest.err.contains("entries=0"), "the second part recovers: {}", rest.err);
+    let rest = rest.json();
+    assert_eq!(rest["halt"], "active");
+    let orders = |document: &serde_json::Value| document["orders"].as_u64().unwrap();
+    assert!(orders(&half) > 0 && orders(&rest) > 0);
+
+    let whole = Room::new().with_samples();
+    whole.pregao(&["init"]).done();
+    let whole = whole.pregao(&["run", "--json"]).done().json();
+    assert_eq!(orders(&half) + orders(&rest), orders(&whole), "a stop in between changes nothing");
+    assert_eq!(rest["fingerprint"], whole["fingerprint"]);
+    assert_eq!(rest["equity"], whole["equity"]);
+}
+
+#[test]
+fn the_daemon_follows_a_file_stops_when_told_and_recovers() {
+    let room = Room::new();
+    quotes_file(&room);
+    let mut first = room.start(&["run", "--json"]);
+    first.until("running");
+
+    append(&room, "ts,symbol,bid,ask,bid_size,ask_size\n");
+    append(&room, "2017-12-20T13:00:00Z,PETR4,15.00,15.01,100,100\n2017-12-20T13:00:01Z,OTHER3,1.00,1.01,1,1\n");
+    // A line that cannot be read is skipped and told, so by then those before it have been taken in.
+    append(&room, "what is this\n");
+    first.until("line 4");
+
+    // One writer to a data directory. Readers work beside it.
+    let holder = format!("process {}", first.id());
+    let second = room.pregao(&["run", "--json"]).failed(1, &["pregao-data is in use by", &holder]);
+    assert!(second.json()["error"].as_str().unwrap().contains(&holder));
+    room.pregao(&["data", "status"]).done();
+
+    first.terminate();
+    let told = first.end().done();
+    let document = told.json();
+    assert_documented(&document, &["run"]);
+    assert_eq!(document["stopped"], "SIGTERM");
+    assert_eq!(document["events"], 1, "the quote of a symbol that no strategy names is none of its business");
+    assert_eq!((&document["equity"], &document["halt"]), (&1_000_000.0.into(), &"active".into()));
+
+    let mut again = room.start(&["run"]);
+    again.until("recovered");
+    again.until("running");
+    again.terminate();
+    let told = again.end().done();
+    let recovered = told.err.lines().find(|line| line.contains("recovered")).unwrap();
+    assert!(!recovered.contains("entries=0 "), "the journal of the first run is read: {recovered}");
+    assert!(told.out.starts_with("Stopped: SIGTERM."), "{}", told.out);
+}
+
+#[test]
+fn a_killed_daemon_leaves_a_directory_that_the_next_one_takes_up() {
+    let room = Room::new();
+    quotes_file(&room);
+    let mut first = room.start(&["run"]);
+    first.until("running");
+    // Dropped, it is killed: no time to put anything away.
+    drop(first);
+    let mut second = room.start(&["run", "--json"]);
+    second.until("running");
+    second.terminate();
+    assert_eq!(second.end().done().json()["stopped"], "SIGTERM");
+}
+
+#[test]
+fn a_run_without_history_says_what_to_import() {
+    let room = Room::new();
+    room.pregao(&["init"]).done();
+    let told = room.pregao(&["run", "--json"]).failed(1, &["there is no history of PETR4", "pregao data import"]);
+    assert!(told.json()["error"].as_str().unwrap().contains("PETR4"));
+}
