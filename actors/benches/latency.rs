@@ -297,7 +297,8 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let channel = show("CHANNEL hop", tokio::spawn(channel_hop()).await.expect("it ends"));
         let hop = show("RACTOR hop", tokio::spawn(ractor_hop()).await.expect("it ends"));

@@ -342,7 +342,8 @@ impl State {
                         let order = *approved.get();
                         let accepted = NoticeKind::Accepted { client_order_id: order.client_order_id, side, quantity };
                         self.tell(strategy, instrument, accepted, turn.clone());
-                        let entry = Entry::Intent { order, worst_price: approved.worst_price(), signal: request.signal };
+                        let entry =
+                            Entry::Intent { order, worst_price: approved.worst_price(), signal: request.signal };
                         self.write_command(now, entry, Command::Submit(approved), &turn);
                     }
                     Err(denial) => {
@@ -623,7 +624,16 @@ impl Recovered {
     /// Nothing read yet.
     pub fn new(settings: DeskSettings, halt: HaltSwitch) -> Self {
         let desk = Desk::new(settings.clone(), halt.clone());
-        Self { desk, sequence: 0, broker_sequence: 0, fills: 0, last_at: None, fills_in_order: Vec::new(), settings, halt }
+        Self {
+            desk,
+            sequence: 0,
+            broker_sequence: 0,
+            fills: 0,
+            last_at: None,
+            fills_in_order: Vec::new(),
+            settings,
+            halt,
+        }
     }
 
     /// Reads the account's journal from its beginning.

@@ -366,19 +366,19 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
     let clock = &settings.clock;
     let mut list = vec![
         elsewhere(
-        child(
-            to.journal.name(),
-            Active,
-            Halted,
-            || journal::Journal,
-            journal::Arguments {
-                address: to.journal.clone(),
-                account: to.account.clone(),
-                journal: Arc::clone(&settings.journal),
-                halt: Arc::clone(&settings.halt_store),
-                durable: settings.durable,
-            },
-        ),
+            child(
+                to.journal.name(),
+                Active,
+                Halted,
+                || journal::Journal,
+                journal::Arguments {
+                    address: to.journal.clone(),
+                    account: to.account.clone(),
+                    journal: Arc::clone(&settings.journal),
+                    halt: Arc::clone(&settings.halt_store),
+                    durable: settings.durable,
+                },
+            ),
             settings.journal_runtime.as_ref(),
         ),
         child(

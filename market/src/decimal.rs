@@ -255,7 +255,8 @@ fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
     // Amounts of one order nearly always fit 64 bits, where a division costs a tenth.
     if let (Ok(numerator), Ok(denominator)) = (i64::try_from(numerator), i64::try_from(denominator)) {
         let (quotient, remainder) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
-        return i128::from(quotient) + i128::from(rounds_up(quotient % 2 != 0, remainder.cmp(&(denominator - remainder))));
+        return i128::from(quotient)
+            + i128::from(rounds_up(quotient % 2 != 0, remainder.cmp(&(denominator - remainder))));
     }
     let (quotient, remainder) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
     quotient + i128::from(rounds_up(quotient % 2 != 0, remainder.cmp(&(denominator - remainder))))

@@ -165,9 +165,12 @@ impl Player {
         match (led_to, expected) {
             (Outcome::Done, None) | (Outcome::Submitted, Some(("submitted", ""))) => Ok(()),
             (Outcome::Denied(check, _), Some(("denied", name))) if name == *check => Ok(()),
-            (Outcome::Ignored(reason), Some(("ignored", words))) if !words.is_empty() && reason.contains(words) => Ok(()),
+            (Outcome::Ignored(reason), Some(("ignored", words))) if !words.is_empty() && reason.contains(words) => {
+                Ok(())
+            }
             (Outcome::Submitted, None) | (Outcome::Denied(..), None) => {
-                Err("an order, cancel or replace says what becomes of it: '-> submitted' or '-> denied CHECK'".to_owned())
+                Err("an order, cancel or replace says what becomes of it: '-> submitted' or '-> denied CHECK'"
+                    .to_owned())
             }
             (Outcome::Done, _) => Err("it happened, and nothing else".to_owned()),
             (Outcome::Submitted, _) => Err("it was submitted".to_owned()),

@@ -115,7 +115,8 @@ fn an_order_that_betters_the_best_price_stands_first() {
         settings  rule queue
         quote     10:00:00 PETR4 10.00x300 10.02x500
         send      10:00:01 A buy 200 PETR4 limit 10.01       -> A new
-        trade     10:00:02 PETR4 10.01x100                   -> A fill 100 @ 10.01
+        quote     10:00:02 PETR4 10.01x500 10.02x500         # those came behind it
+        trade     10:00:03 PETR4 10.01x100                   -> A fill 100 @ 10.01
         ",
     );
 }

@@ -9,5 +9,6 @@ mod continuous;
 mod floor;
 mod leftovers;
 mod machine;
+mod restart;
 mod stops;
 mod volume;

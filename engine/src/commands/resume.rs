@@ -21,9 +21,10 @@ pub fn resume(overrides: &Overrides, by: &str, reason: &str) -> Result<Answer, F
     let store = EmbeddedStore::open(&directory)?;
     let mut halt = store.halt()?;
     // A record that cannot be read halts; a new one on top of it is what lifts that, too.
-    let before = halt.load_halt().map_or_else(|_| HaltLevel::Halted.name().to_owned(), |record| {
-        record.map_or_else(|| HaltLevel::Active.name().to_owned(), |record| record.level)
-    });
+    let before = halt.load_halt().map_or_else(
+        |_| HaltLevel::Halted.name().to_owned(),
+        |record| record.map_or_else(|| HaltLevel::Active.name().to_owned(), |record| record.level),
+    );
     let record = HaltRecord {
         level: HaltLevel::Active.name().to_owned(),
         reason: reason.to_owned(),

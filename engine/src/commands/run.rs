@@ -123,7 +123,9 @@ fn source(
             let from = (*from).max(not_before);
             let (start, events) = wiring::replay(&market, calendar, from, *to).map_err(|error| match not_before {
                 Some(_) => Failure::Failed(
-                    format!("the journal has come to the end of the replay ({error}); start anew with another --data-dir"),
+                    format!(
+                        "the journal has come to the end of the replay ({error}); start anew with another --data-dir"
+                    ),
                     serde_json::Value::Null,
                 ),
                 None => Failure::failed(error),

@@ -425,3 +425,6 @@ fn read_parameters(reader: &mut Reader, key: &str, kind: &strategies::StrategyEn
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

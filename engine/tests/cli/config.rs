@@ -153,7 +153,11 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
     assert_eq!(file["valid"], true);
 
     for (name, value, said) in [
-        ("PREGAO__RISK__MAX_DAILY_LOSS", "-5", "environment PREGAO__RISK__MAX_DAILY_LOSS: risk.max_daily_loss: must be"),
+        (
+            "PREGAO__RISK__MAX_DAILY_LOSS",
+            "-5",
+            "environment PREGAO__RISK__MAX_DAILY_LOSS: risk.max_daily_loss: must be",
+        ),
         ("PREGAO__RISK__MAX_DAILY_LOS", "5", "risk.max_daily_los: unknown key; did you mean 'risk.max_daily_loss'?"),
         ("PREGAO__STRATEGY__0__NOTIONL", "5", "did you mean 'strategy[0].notional'?"),
         ("PREGAO_CONFIG", "none.toml", "none.toml cannot be read"),

@@ -213,6 +213,9 @@ pub(crate) fn assert_documented(document: &Value, commands: &[&str]) {
         .collect();
     for key in document.as_object().unwrap().keys() {
         let named = format!("`{key}`");
-        assert!(sections.iter().any(|text| text.contains(&named)), "docs/json.md does not tell '{key}' of {commands:?}");
+        assert!(
+            sections.iter().any(|text| text.contains(&named)),
+            "docs/json.md does not tell '{key}' of {commands:?}"
+        );
     }
 }

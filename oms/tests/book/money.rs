@@ -76,6 +76,22 @@ fn the_fee_rate_is_the_one_of_the_trade_date() {
 }
 
 #[test]
+fn a_fill_told_late_does_not_bring_the_old_rate_back() {
+    play(
+        "
+        session   2025-07-31
+        order     1 buy 200 PETR4 limit 10.00
+        session   2025-08-01
+        order     2 buy 100 PETR4 limit 10.00
+        expect    account reserved 3000.83                # 0.60 at yesterday's rate, 0.23 at today's
+        at        2025-07-31
+        report    1 fill 100 @ 10.00 as X1                -> working
+        expect    account fees 0.30 reserved 2000.46      # what is left trades at today's
+        ",
+    );
+}
+
+#[test]
 fn a_date_without_fees_refuses_the_fill_and_keeps_the_reservation() {
     play(
         "

@@ -54,7 +54,13 @@ fn position(stage: &Stage, symbol: &str, words: &mut Words<'_>) -> Result<(), St
             let worst = worst.max((position.quantity - book.open_sells(id)).abs());
             same("exposure", book.mark_of(id).times(worst), words.read("an amount")?)
         }
-        "frozen" => if book.is_frozen(id) { Ok(()) } else { Err(format!("{symbol} is not frozen")) },
+        "frozen" => {
+            if book.is_frozen(id) {
+                Ok(())
+            } else {
+                Err(format!("{symbol} is not frozen"))
+            }
+        }
         other => Err(format!("unknown word '{other}'")),
     }
 }

@@ -241,10 +241,7 @@ impl Stage {
     }
 
     /// Lets the exchange act, if there is one; every report of it must fit.
-    fn exchange(
-        &mut self,
-        act: impl FnOnce(&mut SimulatedExchange, &mut Vec<ExecutionReport>),
-    ) -> Result<(), String> {
+    fn exchange(&mut self, act: impl FnOnce(&mut SimulatedExchange, &mut Vec<ExecutionReport>)) -> Result<(), String> {
         let Some(exchange) = &mut self.exchange else { return Ok(()) };
         let mut reports = Vec::new();
         act(exchange, &mut reports);

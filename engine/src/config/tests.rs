@@ -1,0 +1,108 @@
+use std::collections::BTreeSet;
+
+use super::document::Origin;
+use super::*;
+
+fn document(text: &str, environment: &[(&str, &str)]) -> Document {
+    let mut document = Document::default();
+    document.add_toml(Path::new("pregao.toml"), text);
+    document.add_environment(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    document
+}
+
+fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    match from_document(document(text, environment)) {
+        Ok(_) => Vec::new(),
+        Err(Unusable(problems)) => problems.iter().map(Problem::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_example_that_is_shipped_is_valid() {
+    let config = from_text("pregao.toml", EXAMPLE).unwrap();
+    assert_eq!(config.account.tag, "PAPR");
+    assert_eq!(config.strategies.len(), 2);
+}
+
+/// Keys as people know them: places in lists and names of parameters left out.
+fn known_as(key: &str) -> String {
+    let place = key.find('[').zip(key.find(']'));
+    let key = place.map_or(key.to_owned(), |(open, close)| format!("{}[]{}", &key[..open], &key[close + 1..]));
+    match key.split_once("parameters") {
+        Some((before, _)) => format!("{before}parameters"),
+        None => key,
+    }
+}
+
+/// The first column of every table of keys.
+fn keys_of(documentation: &str) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    let mut in_table_of_keys = false;
+    for line in documentation.lines() {
+        let Some(row) = line.trim().strip_prefix('|') else {
+            in_table_of_keys = false;
+            continue;
+        };
+        let first = row.split('|').next().unwrap_or_default().trim();
+        in_table_of_keys |= first == "key";
+        if in_table_of_keys && first.starts_with('`') {
+            keys.extend(first.split('`').skip(1).step_by(2).map(known_as));
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_exists() {
+    let mut reader = Reader::new(document(EXAMPLE, &[]));
+    assert!(read(&mut reader).is_some());
+    let asked: BTreeSet<String> = reader.asked().iter().map(|key| known_as(key)).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let told = keys_of(&text);
+    let (untold, unasked): (Vec<_>, Vec<_>) = (asked.difference(&told).collect(), told.difference(&asked).collect());
+    assert!(untold.is_empty(), "read by the program, but in no table of docs/configuration.md: {untold:?}");
+    assert!(unasked.is_empty(), "in a table of docs/configuration.md, but never read: {unasked:?}");
+}
+
+#[test]
+fn names_in_the_environment_are_paths() {
+    for (name, path) in [
+        ("PREGAO__MODE", "mode"),
+        ("PREGAO__RISK__PRICE_COLLAR", "risk.price_collar"),
+        ("PREGAO__STRATEGY__0__SYMBOLS", "strategy[0].symbols"),
+        ("PREGAO__STRATEGY__12__PARAMETERS__FAST", "strategy[12].parameters.fast"),
+    ] {
+        let document = document("", &[(name, "x"), ("PREGAO_CONFIG", "not a setting"), ("HOME", "neither")]);
+        let found: Vec<(&String, &Origin)> =
+            document.settings.iter().map(|(path, setting)| (path, &setting.origin)).collect();
+        assert_eq!(found, [(&path.to_owned(), &Origin::Environment(name.to_owned()))]);
+    }
+}
+
+#[test]
+fn the_environment_reaches_into_a_strategy() {
+    let fast = [("PREGAO__STRATEGY__0__PARAMETERS__FAST", "25")];
+    assert_eq!(
+        problems(EXAMPLE, &fast),
+        ["environment PREGAO__STRATEGY__0__PARAMETERS__FAST: strategy[0].parameters: fast = 25 must be below slow = 20"]
+    );
+    assert_eq!(problems(EXAMPLE, &[("PREGAO__STRATEGY__0__PARAMETERS__FAST", "5")]), [""; 0]);
+}
+
+#[test]
+fn numbers_stay_text_until_their_own_type_reads_them() {
+    let exact = EXAMPLE.replace("cash = \"1000000.00\"", "cash = 0.1");
+    let config = from_text("pregao.toml", &exact).unwrap();
+    assert_eq!(config.account.cash, "0.10".parse().unwrap());
+    let finer = EXAMPLE.replace("cash = \"1000000.00\"", "cash = 1e3");
+    assert_eq!(problems(&finer, &[]).len(), 1);
+}
+
+#[test]
+fn two_strategies_cannot_have_one_name() {
+    let twice = EXAMPLE.replace("name = \"reversion\"", "name = \"trend\"");
+    let told = problems(&twice, &[]);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("strategy[1].name: 'trend' names two strategies"), "{told:?}");
+}
