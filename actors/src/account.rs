@@ -27,6 +27,7 @@ use crate::address::Address;
 use crate::board::Board;
 use crate::broker::Command;
 use crate::clock::Clock;
+use crate::halt::Halter;
 use crate::journal::SharedJournal;
 use crate::turn::Turn;
 use crate::{broker, journal, limit, strategy};
@@ -167,7 +168,7 @@ pub struct Arguments {
     /// What the desk is made of.
     pub desk: DeskSettings,
     /// The switch.
-    pub halt: HaltSwitch,
+    pub halt: Halter,
     /// The hot quotes.
     pub board: Arc<Board>,
     /// Time.
@@ -267,7 +268,8 @@ impl Actor for Account {
 impl State {
     /// Starting is recovering: the desk is what the journal says.
     fn recover(arguments: Arguments) -> Result<Self, ActorProcessingErr> {
-        let mut recovered = Recovered::new(arguments.desk.clone(), arguments.halt.clone());
+        let names = arguments.strategies.iter().map(|(_, settings)| settings.name.clone()).collect();
+        let mut recovered = Recovered::new(arguments.desk.clone(), names, arguments.halt.switch.clone());
         recovered.read(&arguments.stored)?;
         let record = recovered.record();
         Ok(Self {
@@ -327,12 +329,14 @@ impl State {
                 let reviewed = if self.uncommitted.len() < MOST_UNCOMMITTED && !self.journal_is_down {
                     self.desk.request(&request, top, now)
                 } else {
-                    Err(risk::Denial {
-                        check: "journal",
+                    let denial = risk::Denial {
+                        check: risk::checks::code::JOURNAL,
                         because: "the journal does not answer",
                         asked: risk::Figure::Count(self.uncommitted.len() as u64),
                         limit: risk::Figure::Count(MOST_UNCOMMITTED as u64),
-                    })
+                    };
+                    self.desk.note_denial(&denial);
+                    Err(denial)
                 };
                 // The strategy is told first and the journal last: the runtime runs whom was woken last
                 // next, and the order waits for the journal.
@@ -423,7 +427,7 @@ impl State {
             tracing::error!(reason, waiting = self.waiting.len(), "the journal failed: no new orders");
         }
         self.journal_is_down = true;
-        self.arguments.halt.raise(HaltLevel::StopNew);
+        self.arguments.halt.raise(HaltLevel::StopNew, "journal", reason);
         self.release_cancels();
         for waiting in std::mem::take(&mut self.waiting) {
             self.not_sent(&waiting.command, format!("not sent: the journal failed: {reason}"), &waiting.turn);
@@ -527,7 +531,9 @@ impl State {
                 OrderStatus::PendingNew | OrderStatus::Unknown if !reached => {
                     self.take(concluded(ReportKind::Rejected { reason }), 0, &Turn::none());
                 }
+                // Reports came again before this answer, so a replace without one was not taken.
                 OrderStatus::PendingReplace => {
+                    let reason = "the broker did not answer the change".to_owned();
                     self.take(concluded(ReportKind::ReplaceRejected { reason }), 0, &Turn::none());
                 }
                 // A cancel may be asked for again without harm.
@@ -617,12 +623,13 @@ pub struct Recovered {
     pub last_at: Option<Timestamp>,
     fills_in_order: Vec<(Timestamp, Applied)>,
     settings: DeskSettings,
+    strategies: Vec<String>,
     halt: HaltSwitch,
 }
 
 impl Recovered {
     /// Nothing read yet.
-    pub fn new(settings: DeskSettings, halt: HaltSwitch) -> Self {
+    pub fn new(settings: DeskSettings, strategies: Vec<String>, halt: HaltSwitch) -> Self {
         let desk = Desk::new(settings.clone(), halt.clone());
         Self {
             desk,
@@ -632,6 +639,7 @@ impl Recovered {
             last_at: None,
             fills_in_order: Vec::new(),
             settings,
+            strategies,
             halt,
         }
     }
@@ -662,7 +670,7 @@ impl Recovered {
             self.settings.book.cash = *cash;
             self.desk = Desk::new(self.settings.clone(), self.halt.clone());
         }
-        let mut rebuild = rebuild(&mut self.desk);
+        let mut rebuild = rebuild(&mut self.desk).for_strategies(&self.strategies);
         for (sequence, entry) in decoded {
             let at = match &entry {
                 Entry::Report { report, .. } => Some(report.at),

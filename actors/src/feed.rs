@@ -71,6 +71,8 @@ pub enum Pace {
 pub enum Message {
     /// Bring what there is.
     Next,
+    /// Bring nothing more.
+    Stop,
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
@@ -107,6 +109,7 @@ pub struct Arguments {
 pub struct State {
     arguments: Arguments,
     last: Option<Timestamp>,
+    stopped: bool,
 }
 
 /// The kind of actor.
@@ -120,7 +123,7 @@ impl Actor for Feed {
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         arguments.address.bind(myself.clone());
         myself.send_message(Message::Next)?;
-        Ok(State { arguments, last: None })
+        Ok(State { arguments, last: None, stopped: false })
     }
 
     async fn handle(
@@ -130,6 +133,8 @@ impl Actor for Feed {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            Message::Stop => state.stopped = true,
+            Message::Next if state.stopped => {}
             Message::Next => {
                 for _ in 0..BATCH {
                     match state.poll() {

@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use store::{HaltRecord, HaltStore, Journal as Store, JournalEntry};
+use store::{Journal as Store, JournalEntry};
 
 use crate::account;
 use crate::address::Address;
@@ -19,8 +19,6 @@ use crate::turn::Turn;
 
 /// A store's journal that outlives the actor's restarts.
 pub type SharedJournal = Arc<Mutex<dyn Store>>;
-/// A store's halt record that outlives the actor's restarts.
-pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
 
 /// What the Journal hears.
 #[derive(Debug)]
@@ -34,8 +32,6 @@ pub enum Message {
     },
     /// Write everything that has come in.
     Flush,
-    /// The halt switch was moved: make it durable.
-    Halt(HaltRecord),
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
@@ -50,8 +46,6 @@ pub struct Arguments {
     pub account: Address<account::Message>,
     /// The store's journal.
     pub journal: SharedJournal,
-    /// The store's halt record.
-    pub halt: SharedHalt,
     /// Whether writing blocks on a disk or a server: then batches are worth waiting for.
     pub durable: bool,
 }
@@ -99,12 +93,6 @@ impl Actor for Journal {
                 }
             }
             Message::Flush => state.flush(),
-            Message::Halt(record) => {
-                let mut store = state.arguments.halt.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Err(error) = store.save_halt(&record) {
-                    tracing::error!(%error, level = %record.level, "the halt is in force but could not be stored");
-                }
-            }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the journal"),
         }

@@ -20,6 +20,7 @@
 //! - [`turn`]: lockstep for compressed time
 //! - [`clock`]: the seam for time
 //! - [`board`]: hot quotes, conflated: the latest wins
+//! - [`halt`]: the switch with its durable record
 //! - [`system`]: builds the whole tree and talks to it
 
 pub mod account;
@@ -28,6 +29,7 @@ pub mod board;
 pub mod broker;
 pub mod clock;
 pub mod feed;
+pub mod halt;
 pub mod journal;
 pub mod limit;
 pub mod session;

@@ -10,12 +10,12 @@
 
 use market::{Date, Money, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{DailyLoss, HaltLevel, HaltSwitch};
-use store::HaltRecord;
+use risk::DailyLoss;
 
+use crate::account;
 use crate::address::Address;
+use crate::halt::Halter;
 use crate::turn::Turn;
-use crate::{account, journal};
 
 /// What a Limit hears.
 #[derive(Debug)]
@@ -43,12 +43,10 @@ pub struct Arguments {
     pub address: Address<Message>,
     /// Where the halt is journaled.
     pub account: Address<account::Message>,
-    /// Where the halt is made durable.
-    pub journal: Address<journal::Message>,
     /// Loss of one day that is allowed.
     pub max_daily_loss: Money,
     /// The switch.
-    pub halt: HaltSwitch,
+    pub halt: Halter,
 }
 
 /// A Limit at work.
@@ -81,29 +79,18 @@ impl Actor for Limit {
         match message {
             Message::Observe { day, at, equity, turn } => {
                 if let Some(breach) = state.monitor.observe(day, equity) {
-                    throw(&state.arguments, at, breach.level, DailyLoss::NAME, &breach.to_string(), turn);
+let (level, by, reason) = (breach.level, DailyLoss::NAME, breach.to_string());
+                    if state.arguments.halt.raise(level, by, &reason) {
+                        let told = account::Message::Halted { level, by: by.to_owned(), reason, at, turn };
+                        if let Err(error) = state.arguments.account.send(told) {
+                            tracing::error!(%error, "the halt is in force but could not be journaled");
+                        }
+                    }
                 }
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the limit"),
         }
         Ok(())
-    }
-}
-
-/// Throws the switch, then tells those who must remember it. The switch comes first: nothing that
-/// fails afterwards can keep it open.
-fn throw(arguments: &Arguments, at: Timestamp, level: HaltLevel, by: &str, reason: &str, turn: Turn) {
-    if !arguments.halt.raise(level) {
-        return;
-    }
-    tracing::error!(level = level.name(), by, reason, "halted");
-    let record = HaltRecord { level: level.name().to_owned(), reason: reason.to_owned(), by: by.to_owned(), at };
-    if let Err(error) = arguments.journal.send(journal::Message::Halt(record)) {
-        tracing::error!(%error, "the halt is in force but could not be stored");
-    }
-    let told = account::Message::Halted { level, by: by.to_owned(), reason: reason.to_owned(), at, turn };
-    if let Err(error) = arguments.account.send(told) {
-        tracing::error!(%error, "the halt is in force but could not be journaled");
     }
 }

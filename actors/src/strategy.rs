@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use desk::{Ask, HostSettings, Notice, NoticeKind, StrategyHost};
+use desk::{Ask, HostSettings, Listen, Notice, NoticeKind, StrategyHost};
 use market::{MarketEvent, Universe};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -82,7 +82,9 @@ impl Actor for Strategy {
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let strategy = (arguments.build)()?;
         let mut host = StrategyHost::new(strategy, arguments.settings.clone(), Arc::clone(&arguments.universe));
-        let bars = arguments.warm_up.bars(&arguments.settings.instruments, host.warm_up(), arguments.clock.now())?;
+        // Stored bars are days; a strategy of quotes learns from quotes.
+        let count = if arguments.settings.listen == Listen::Bars { host.warm_up() } else { 0 };
+        let bars = arguments.warm_up.bars(&arguments.settings.instruments, count, arguments.clock.now())?;
         for bar in &bars {
             host.warm(bar);
         }

@@ -18,9 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use risk::{HaltLevel, HaltSwitch};
+use risk::HaltLevel;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::halt::Halter;
 
 /// When a child is restarted and when it is given up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,7 +89,7 @@ pub enum Message {
 pub struct Arguments {
     pub(crate) children: Vec<Child>,
     pub(crate) policy: RestartPolicy,
-    pub(crate) halt: HaltSwitch,
+    pub(crate) halt: Halter,
     pub(crate) restarts: Restarts,
     /// Names of children that were given up.
     pub(crate) given_up: watch::Sender<Vec<String>>,
@@ -166,9 +168,9 @@ impl State {
         while failures.front().is_some_and(|first| now.duration_since(*first) > policy.within) {
             failures.pop_front();
         }
-        self.arguments.halt.raise(child.when_down);
+        self.arguments.halt.raise(child.when_down, &child.name, reason);
         if failures.len() > policy.most {
-            self.arguments.halt.raise(child.when_given_up);
+            self.arguments.halt.raise(child.when_given_up, &child.name, reason);
             tracing::error!(
                 actor = child.name,
                 reason,

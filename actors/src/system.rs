@@ -18,7 +18,8 @@ use crate::board::{Board, QuoteSlots};
 use crate::broker::{ReportLog, SharedConnection};
 use crate::clock::Clock;
 use crate::feed::{Pace, SharedSource};
-use crate::journal::{SharedHalt, SharedJournal};
+use crate::halt::{Halter, SharedHalt};
+use crate::journal::SharedJournal;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::{account, broker, feed, journal, limit, session, strategy, supervisor, symbol};
 
@@ -207,7 +208,7 @@ impl System {
         let restarts = Restarts::default();
         let arguments = supervisor::Arguments {
             policy: settings.policy,
-            halt: settings.halt.clone(),
+            halt: halter(&settings),
             restarts: restarts.clone(),
             given_up: given_up_in,
             children: children(&settings, &addresses, &stats, &ended_in),
@@ -292,7 +293,12 @@ impl System {
 
     /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
     /// left to make durable, everything else.
+    ///
+    /// # Errors
+    /// The account is down or does not answer in time; everything is stopped all the same.
     pub async fn stop(self) -> Result<Snapshot, SystemError> {
+        // A feed that is down brings nothing either.
+        let _ = self.addresses.feed.send(feed::Message::Stop);
         let mut last = self.snapshot().await;
         let deadline = tokio::time::Instant::now() + ANSWER_LIMIT;
         while last.as_ref().is_ok_and(|snapshot| snapshot.uncommitted > 0) && tokio::time::Instant::now() < deadline {
@@ -312,8 +318,13 @@ impl System {
 ///
 /// # Errors
 /// The journal cannot be read, or does not lead to a desk.
-pub fn recover(settings: &DeskSettings, journal: &SharedJournal, halt: &HaltSwitch) -> Result<Recovered, SystemError> {
-    let mut recovered = Recovered::new(settings.clone(), halt.clone());
+pub fn recover(
+    settings: &DeskSettings,
+    strategies: Vec<String>,
+    journal: &SharedJournal,
+    halt: &HaltSwitch,
+) -> Result<Recovered, SystemError> {
+    let mut recovered = Recovered::new(settings.clone(), strategies, halt.clone());
     recovered.read(journal).map_err(|error| SystemError::Start(error.to_string()))?;
     Ok(recovered)
 }
@@ -355,6 +366,15 @@ fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
     Child { start, ..child }
 }
 
+/// The switch with its durable record.
+fn halter(settings: &SystemSettings) -> Halter {
+    Halter {
+        switch: settings.halt.clone(),
+        store: Arc::clone(&settings.halt_store),
+        clock: settings.clock.clone(),
+    }
+}
+
 /// The tree, in starting order.
 fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended: &watch::Sender<bool>) -> Vec<Child> {
     use HaltLevel::{Active, Halted, Reducing, StopNew};
@@ -375,7 +395,6 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                     address: to.journal.clone(),
                     account: to.account.clone(),
                     journal: Arc::clone(&settings.journal),
-                    halt: Arc::clone(&settings.halt_store),
                     durable: settings.durable,
                 },
             ),
@@ -414,7 +433,7 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                     .zip(settings.strategies.iter().map(|hosted| hosted.settings.clone()))
                     .collect(),
                 desk: settings.desk.clone(),
-                halt: settings.halt.clone(),
+                halt: halter(settings),
                 board: Arc::clone(&board),
                 clock: clock.clone(),
             },
@@ -428,9 +447,8 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
             limit::Arguments {
                 address: to.limit.clone(),
                 account: to.account.clone(),
-                journal: to.journal.clone(),
                 max_daily_loss: settings.desk.limits.max_daily_loss,
-                halt: settings.halt.clone(),
+                halt: halter(settings),
             },
         ),
         child(

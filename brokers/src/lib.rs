@@ -1,7 +1,8 @@
 //! Who we talk to: order entry, one file or folder per broker.
 //!
 //! [`Broker`] is the seam. Commands go in approved, execution reports come out; the caller owns
-//! the threads and the clock. A new broker is one file and one entry in [`BROKERS`].
+//! the threads and the clock. A new broker is one file, one entry in
+//! [`BROKERS`], and the arm of `pregao run` that connects it.
 
 pub mod simulated;
 
@@ -95,7 +96,7 @@ pub struct BrokerEntry {
     pub about: &'static str,
 }
 
-/// Every broker there is. Simulated trading is the only one in this release; it is also what paper
+/// Every broker that a configuration may name. Simulated trading is the only one in this release; it is also what paper
 /// trading uses.
 pub const BROKERS: &[BrokerEntry] =
     &[BrokerEntry { name: "simulated", about: "simulated exchange: paper trading and backtests" }];

@@ -92,7 +92,7 @@ impl Desk {
         let reviewed = self.reviewed(request, top, now);
         match &reviewed {
             Ok(approved) => self.book.enter(*approved.get(), approved.worst_price()),
-            Err(denial) => *self.denials.entry(denial.check).or_default() += 1,
+            Err(denial) => self.note_denial(denial),
         }
         reviewed
     }
@@ -176,6 +176,11 @@ impl Desk {
         })
     }
 
+    /// Counts a denial, also one that was made outside the desk.
+    pub fn note_denial(&mut self, denial: &Denial) {
+        *self.denials.entry(denial.check).or_default() += 1;
+    }
+
     /// Approves a cancel of an open order. Halts never stop a cancel.
     ///
     /// # Errors
@@ -199,7 +204,7 @@ impl Desk {
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let reviewed = self.replace_reviewed(replace, top, now);
         if let Err(denial) = &reviewed {
-            *self.denials.entry(denial.check).or_default() += 1;
+            self.note_denial(denial);
         }
         reviewed
     }

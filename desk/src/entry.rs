@@ -5,7 +5,7 @@
 //! symbol each number means; rebuilding translates to the numbers of today.
 
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder, Signal};
-use market::{ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, Price, ReportKind, Symbol, Universe};
+use market::{ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, Price, ReportKind, StrategyId, Symbol, Universe};
 use oms::Applied;
 use risk::{Denial, Figure, HaltLevel};
 use serde::{Deserialize, Serialize};
@@ -155,26 +155,41 @@ pub struct Rebuild<'a> {
     desk: &'a mut Desk,
     /// Symbols of the recorded run by number.
     recorded: Option<Vec<Symbol>>,
+    /// Strategies of the recorded run by number.
+    strategies: Vec<String>,
+    /// Strategies of today by number.
+    today: &'a [String],
     /// Entries applied.
     applied: u64,
     broker_sequence: u64,
     fills: u64,
 }
 
+/// Number of every strategy that is not configured any more.
+const GONE: StrategyId = StrategyId(u16::MAX);
+
 /// Begins rebuilding `desk`, which must be fresh.
 pub fn rebuild(desk: &mut Desk) -> Rebuild<'_> {
-    Rebuild { desk, recorded: None, applied: 0, broker_sequence: 0, fills: 0 }
+    Rebuild { desk, recorded: None, strategies: Vec::new(), today: &[], applied: 0, broker_sequence: 0, fills: 0 }
 }
 
-impl Rebuild<'_> {
+impl<'a> Rebuild<'a> {
+    /// With the strategies of today: what was recorded is told apart by name, not by place.
+    #[must_use]
+    pub fn for_strategies(mut self, names: &'a [String]) -> Self {
+        self.today = names;
+        self
+    }
+
     /// Applies the next entry; gives what a report changed.
     ///
     /// # Errors
     /// The entry does not lead on from the ones before.
     pub fn apply(&mut self, sequence: u64, entry: Entry) -> Result<Option<Applied>, RebuildError> {
         let fails = |reason: String| RebuildError::DoesNotApply { sequence, reason };
-        if let Entry::Started { instruments, .. } = entry {
+        if let Entry::Started { instruments, strategies, .. } = entry {
             self.recorded = Some(instruments);
+            self.strategies = strategies;
             return Ok(None);
         }
         if self.recorded.is_none() {
@@ -183,7 +198,9 @@ impl Rebuild<'_> {
         self.applied += 1;
         match entry {
             Entry::Intent { order, worst_price, .. } => {
-                let order = NewOrder { instrument: self.translate(sequence, order.instrument)?, ..order };
+                let (instrument, strategy) =
+                    (self.translate(sequence, order.instrument)?, self.translate_strategy(order.strategy));
+                let order = NewOrder { instrument, strategy, ..order };
                 if self.desk.book().order(&order.client_order_id).is_some() {
                     return Err(fails(format!("order {} was entered before", order.client_order_id)));
                 }
@@ -227,6 +244,17 @@ impl Rebuild<'_> {
     /// Entries applied so far.
     pub fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// The number that a strategy of the recorded run has today. One that is gone keeps a number
+    /// that nobody has: what it held stays in the book, and no other strategy takes it for its own.
+    fn translate_strategy(&self, recorded: StrategyId) -> StrategyId {
+        if self.today.is_empty() {
+            return recorded;
+        }
+        let name = self.strategies.get(recorded.index());
+        let place = name.and_then(|name| self.today.iter().position(|today| today == name));
+        place.and_then(|place| u16::try_from(place).ok()).map_or(GONE, StrategyId)
     }
 
     fn translate(&self, sequence: u64, recorded: InstrumentId) -> Result<InstrumentId, RebuildError> {

@@ -64,6 +64,9 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
     // the figures of a CSV backtest.
     let config = overrides.file.as_ref().map(|_| load(overrides)).transpose()?;
 
+    let path = arguments.report.clone().or_else(|| (!json).then(|| "report.html".into()));
+    path.as_deref().map_or(Ok(()), summary::check_place)?;
+
     let loading = Instant::now();
     let prepared = match (&arguments.bars, &arguments.quotes) {
         (Some(path), _) => from_bars(arguments, path)?,
@@ -132,7 +135,6 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
     };
     let mut result = summary::finish(&finished)?;
     (result.summary.engine_seconds, result.summary.load_seconds) = (engine_seconds, load_seconds);
-    let path = arguments.report.clone().or_else(|| (!json).then(|| "report.html".into()));
     if let Some(path) = &path {
         summary::write_report(&result.report, path)?;
     }

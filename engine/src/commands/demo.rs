@@ -36,6 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs the demo.
 pub fn demo(arguments: &DemoArguments, overrides: &Overrides) -> Result<Answer, Failure> {
+    summary::check_place(&arguments.report)?;
     let loading = Instant::now();
     let directory = data_directory(overrides)?.join("demo");
     fresh(&directory)?;

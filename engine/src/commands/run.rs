@@ -49,7 +49,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let journal: SharedJournal = shared(store.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
-    let recovered = recover(&desk, &journal, &halt).map_err(Failure::failed)?;
+    let names = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
         source = self::source(&config, &store, &calendar, last.local_date().succ_opt())?;

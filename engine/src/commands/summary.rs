@@ -21,6 +21,17 @@ pub fn finish(run: &FinishedRun<'_>) -> Result<Finished, Failure> {
     Ok(Finished { summary, report })
 }
 
+/// Told before the work rather than after it: the page can be put there.
+pub fn check_place(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let problem = match (folder.is_dir(), path.is_dir()) {
+        (true, false) => return Ok(()),
+        (true, true) => "that is a folder".to_owned(),
+        (false, _) => format!("there is no folder {}", folder.display()),
+    };
+    Err(Failure::usage(format!("the report cannot be written to {}: {problem}", path.display())))
+}
+
 /// Writes the page.
 pub fn write_report(report: &ReportData, path: &Path) -> Result<(), Failure> {
     let page = backtest::report::html(report, Locale::En).map_err(Failure::failed)?;

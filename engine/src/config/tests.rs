@@ -85,7 +85,9 @@ fn the_environment_reaches_into_a_strategy() {
     let fast = [("PREGAO__STRATEGY__0__PARAMETERS__FAST", "25")];
     assert_eq!(
         problems(EXAMPLE, &fast),
-        ["environment PREGAO__STRATEGY__0__PARAMETERS__FAST: strategy[0].parameters: fast = 25 must be below slow = 20"]
+        [
+            "environment PREGAO__STRATEGY__0__PARAMETERS__FAST: strategy[0].parameters: fast = 25 must be below slow = 20"
+        ]
     );
     assert_eq!(problems(EXAMPLE, &[("PREGAO__STRATEGY__0__PARAMETERS__FAST", "5")]), [""; 0]);
 }

@@ -8,6 +8,8 @@
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
+
 mod backtest;
 mod config;
 mod data;

@@ -65,6 +65,34 @@ fn a_replay_in_two_parts_keeps_what_the_first_part_left() {
 }
 
 #[test]
+fn a_halt_outlives_the_run_until_a_named_person_resumes() {
+    let room = Room::new().with_samples();
+    room.pregao(&["init"]).done();
+    let text = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
+    let text = text.replace("max_daily_loss = \"50000.00\"", "max_daily_loss = \"500.00\"");
+    room.write("first.toml", &text.replace("to = \"2017-12-28\"", "to = \"2017-08-31\""));
+    room.write("pregao.toml", &text);
+    let halted = room.pregao(&["-c", "first.toml", "run", "--json"]).done().json();
+    assert_eq!(halted["halt"], "reducing");
+    assert!(halted["orders"].as_u64().unwrap() > 0);
+
+    room.write("second.toml", &text.replace("to = \"2017-12-28\"", "to = \"2017-10-31\""));
+    let still = room.pregao(&["-c", "second.toml", "run", "--json"]).done();
+    assert!(still.err.contains("a halt is in force") && still.err.contains("daily_loss"), "{}", still.err);
+    assert_eq!(still.json()["halt"], "reducing");
+    assert!(still.json()["denials"]["halted"].as_u64().unwrap() > 0, "{}", still.out);
+
+    room.pregao(&["resume", "--by", "Ana"]).failed(2, &["--reason"]);
+    room.pregao(&["resume", "--by", " ", "--reason", "x"]).failed(2, &["--by is empty"]);
+    let resumed = room.pregao(&["resume", "--by", "Ana", "--reason", "loss understood", "--json"]).done().json();
+    assert_documented(&resumed, &["resume"]);
+    assert_eq!((&resumed["before"], &resumed["now"]), (&"reducing".into(), &"active".into()));
+    let told = room.pregao(&["run", "--json"]).done();
+    assert!(!told.err.contains("a halt is in force"), "{}", told.err);
+    assert!(told.json()["orders"].as_u64().unwrap() > 0, "{}", told.out);
+}
+
+#[test]
 fn the_daemon_follows_a_file_stops_when_told_and_recovers() {
     let room = Room::new();
     quotes_file(&room);

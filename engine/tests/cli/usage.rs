@@ -61,7 +61,8 @@ fn under_json_every_end_is_one_document() {
         (&["data", "status"], 1),
         (&["data", "verify"], 1),
         (&["data", "import", "none.zip"], 1),
-        (&["demo", "--report", "no/such/folder/report.html"], 1),
+        (&["demo", "--report", "no/such/folder/report.html"], 2),
+        (&["backtest", "--strategy", "moving_average_cross", "--bars", "x.csv", "--report", "."], 2),
     ] {
         let mut all = vec!["--json"];
         all.extend(arguments);

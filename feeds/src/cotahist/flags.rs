@@ -1,7 +1,7 @@
 //! What is odd in a record without being wrong.
 //!
 //! The exchange publishes such lines, so they are counted and shown and never refused. A flagged
-//! record is visible but must not feed an order.
+//! record is visible but is counted, so that a person can look.
 
 use market::{DailyRecord, InstrumentKind};
 

@@ -50,6 +50,8 @@ pub mod code {
     pub const IDENTIFIERS: &str = "order_identifiers";
     /// The order to cancel or replace is not open.
     pub const NOT_OPEN: &str = "order_not_open";
+    /// The journal does not answer, so no intent can be made durable.
+    pub const JOURNAL: &str = "journal";
     /// The instrument is not part of this run.
     pub const UNKNOWN_INSTRUMENT: &str = "unknown_instrument";
 }

@@ -8,7 +8,7 @@ CREATE TABLE journal (
     account   TEXT    NOT NULL,                             -- account tag, four capitals or digits
     sequence  INTEGER NOT NULL CHECK (sequence >= 1),       -- 1, 2, 3 … per account, no gaps
     at        INTEGER NOT NULL,                             -- when it happened
-    kind      TEXT    NOT NULL,                             -- what it is: order_intent, execution_report …
+    kind      TEXT    NOT NULL,                             -- what it is: intent, report …
     payload   TEXT    NOT NULL,                             -- JSON, byte for byte as it was written
     hash      BLOB    NOT NULL CHECK (length(hash) = 32),   -- link: digest of the previous link and this row
     UNIQUE (account, sequence)

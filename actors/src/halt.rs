@@ -1,0 +1,46 @@
+//! Halting from inside: throws the switch, then makes it durable.
+//!
+//! The switch comes first: nothing that fails afterwards can keep it open. The record is written by
+//! whoever throws it rather than sent as a message, so that no mailbox stands in between.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use risk::{HaltLevel, HaltSwitch};
+use store::{HaltRecord, HaltStore};
+
+use crate::clock::Clock;
+
+/// A store's halt record that outlives every actor's restarts.
+pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
+
+/// The switch with its durable record.
+#[derive(Clone)]
+pub struct Halter {
+    /// The switch that the gate reads.
+    pub switch: HaltSwitch,
+    /// Where the record is kept.
+    pub store: SharedHalt,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Halter {
+    /// Raises the switch to at least `level`; `true` if that changed anything.
+    pub fn raise(&self, level: HaltLevel, by: &str, reason: &str) -> bool {
+        if !self.switch.raise(level) {
+            return false;
+        }
+        tracing::error!(level = level.name(), by, reason, "halted");
+        let record = HaltRecord {
+            level: level.name().to_owned(),
+            reason: reason.to_owned(),
+            by: by.to_owned(),
+            at: self.clock.now(),
+        };
+        let stored = self.store.lock().unwrap_or_else(PoisonError::into_inner).save_halt(&record);
+        if let Err(error) = stored {
+            tracing::error!(%error, "the halt is in force but could not be stored");
+        }
+        true
+    }
+}
