@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -36,18 +37,20 @@ use crate::{broker, journal, limit, strategy};
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
 /// How often that is looked at, and a failed journal is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a starting Account waits for its predecessor's entries to be written.
+const SETTLING_LIMIT: Duration = Duration::from_secs(10);
 /// Entries that may wait for a journal that does not answer. Beyond it nothing new is taken on.
 const MOST_UNCOMMITTED: usize = 100_000;
 
 /// What an Account hears.
 #[derive(Debug)]
 pub enum Message {
-    /// A strategy asks for something.
+    /// A strategy asks for everything that one event made it want.
     Ask {
         /// Which strategy.
         strategy: StrategyId,
-        /// What.
-        ask: Ask,
+        /// What, in order.
+        asks: Vec<Ask>,
         /// The turn that waits.
         turn: Turn,
     },
@@ -82,6 +85,8 @@ pub enum Message {
     Found(Vec<(ClientOrderId, Option<BrokerOrder>)>),
     /// Entries are durable.
     Committed {
+        /// The beginning that they belong to.
+        writer: u64,
         /// Up to this sequence.
         through: u64,
         /// Turns that waited for it.
@@ -89,6 +94,8 @@ pub enum Message {
     },
     /// Entries are not durable.
     JournalFailed {
+        /// The beginning that they belong to.
+        writer: u64,
         /// Why.
         reason: String,
         /// Turns that waited for it.
@@ -169,6 +176,8 @@ pub struct Arguments {
     pub desk: DeskSettings,
     /// The switch.
     pub halt: Halter,
+    /// Numbers of beginnings, shared with its successors.
+    pub writers: Arc<AtomicU64>,
     /// The hot quotes.
     pub board: Arc<Board>,
     /// Time.
@@ -196,6 +205,12 @@ pub struct State {
     /// Entries that the Journal has not answered, by sequence.
     uncommitted: VecDeque<JournalEntry>,
     journal_is_down: bool,
+    /// The beginning that entries and answers belong to.
+    writer: u64,
+    /// A beginning has not been answered yet.
+    beginning: bool,
+    /// Instruments that have a price of this run.
+    marked: Vec<bool>,
 }
 
 /// The kind of actor.
@@ -207,12 +222,17 @@ impl Actor for Account {
     type Arguments = Arguments;
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        // What a predecessor handed to the Journal must be in the store before the store is read.
+        let (settled, answer) = oneshot::channel();
+        arguments.journal.send(journal::Message::Settle(settled))?;
+        tokio::time::timeout(SETTLING_LIMIT, answer).await??;
         let mut state = State::recover(arguments)?;
         if matches!(state.arguments.clock, Clock::System) {
             myself.send_interval(LOOK_EVERY, || Message::LookAtWaiting);
         }
-        state.arguments.board.forget_told();
         state.arguments.address.bind(myself);
+        // After binding: a price written in between is told to whoever lives here now.
+        state.arguments.board.forget_told();
         state.begin();
         Ok(state)
     }
@@ -227,22 +247,30 @@ impl Actor for Account {
             state.arguments.address.took();
         }
         match message {
-            Message::Ask { strategy, ask, turn } => state.ask(strategy, ask, turn),
+            Message::Ask { strategy, asks, turn } => {
+                for ask in asks {
+                    state.ask(strategy, ask, turn.clone());
+                }
+            }
             Message::Report { report, sequence, turn } => state.numbered_report(report, sequence, &turn),
             Message::NotSent { command, reason, turn } => state.not_sent(&command, reason, &turn),
             Message::OutcomeUnknown { client_order_id, reason, turn } => {
                 state.outcome_unknown(client_order_id, &reason, turn);
             }
             Message::Found(found) => state.found(found),
-            Message::Committed { through, turns } => {
-                state.committed(through);
+            Message::Committed { writer, through, turns } => {
+                if writer == state.writer {
+                    state.committed(through);
+                }
                 drop(turns);
             }
-            Message::JournalFailed { reason, turns } => {
-                state.journal_failed(&reason);
+            Message::JournalFailed { writer, reason, turns } => {
+                if writer == state.writer {
+                    state.journal_failed(&reason);
+                }
                 drop(turns);
             }
-            Message::JournalRestarted => state.send_uncommitted(),
+            Message::JournalRestarted => state.begin_writing(),
             Message::BrokerRestarted => state.sync(),
             Message::Hello { strategy } => state.tell_holdings(strategy),
             Message::Look { instrument, turn } => state.look(instrument, turn),
@@ -281,6 +309,9 @@ impl State {
             waiting: VecDeque::new(),
             uncommitted: VecDeque::new(),
             journal_is_down: false,
+            writer: 0,
+            beginning: false,
+            marked: vec![false; arguments.desk.universe.len()],
             arguments,
         })
     }
@@ -291,12 +322,14 @@ impl State {
         let instruments: Vec<Symbol> = universe.iter().map(|(_, instrument)| instrument.symbol).collect();
         let strategies = self.arguments.strategies.iter().map(|(_, settings)| settings.name.clone()).collect();
         let cash = self.arguments.desk.book.cash;
+        self.begin_writing();
         let started = Entry::Started { instruments, strategies, cash };
         self.write(self.arguments.clock.now(), vec![started], Turn::none());
         for instrument in universe.ids() {
             let top = self.arguments.board.top(instrument);
             if top.is_known() {
                 self.desk.mark(instrument, top.last);
+                self.marked[instrument.index()] = true;
             }
         }
         self.sync();
@@ -354,7 +387,10 @@ impl State {
                         self.record.counts.denials += 1;
                         tracing::debug!(%denial, strategy = strategy.index(), "denied");
                         self.tell(strategy, instrument, NoticeKind::Denied { side, quantity }, turn.clone());
-                        self.write(now, vec![Entry::denied(request, &denial)], turn);
+                        // A journal that does not answer is not given more to hold.
+                        if denial.check != risk::checks::code::JOURNAL {
+                            self.write(now, vec![Entry::denied(request, &denial)], turn);
+                        }
                     }
                 }
             }
@@ -389,19 +425,24 @@ impl State {
             })
             .collect();
         self.uncommitted.extend(entries.iter().cloned());
-        if let Err(error) = self.arguments.journal.send(journal::Message::Append { entries, turn }) {
+        if let Err(error) = self.arguments.journal.send(journal::Message::Append { writer: self.writer, entries, turn })
+        {
             tracing::warn!(%error, "entries wait for the journal");
         }
     }
 
-    fn send_uncommitted(&mut self) {
+    /// Begins with the Journal anew: everything without an answer is sent again.
+    fn begin_writing(&mut self) {
+        self.writer = self.arguments.writers.fetch_add(1, Ordering::Relaxed) + 1;
         let entries: Vec<JournalEntry> = self.uncommitted.iter().cloned().collect();
-        if !entries.is_empty() {
-            let _ = self.arguments.journal.send(journal::Message::Append { entries, turn: Turn::none() });
+        self.beginning = !entries.is_empty();
+        if let Err(error) = self.arguments.journal.send(journal::Message::Begin { writer: self.writer, entries }) {
+            tracing::warn!(%error, "will begin when the journal is back");
         }
     }
 
     fn committed(&mut self, through: u64) {
+        self.beginning = false;
         while self.uncommitted.front().is_some_and(|entry| entry.sequence <= through) {
             self.uncommitted.pop_front();
         }
@@ -423,6 +464,7 @@ impl State {
 
     /// No new order leaves; those that wait are withdrawn, cancels go out at once.
     fn journal_failed(&mut self, reason: &str) {
+        self.beginning = false;
         if !self.journal_is_down {
             tracing::error!(reason, waiting = self.waiting.len(), "the journal failed: no new orders");
         }
@@ -449,8 +491,8 @@ impl State {
         let patience = i64::try_from(JOURNAL_PATIENCE.as_nanos()).unwrap_or(i64::MAX);
         if self.waiting.front().is_some_and(|waiting| now.nanos_since(waiting.since) > patience) {
             self.journal_failed("no answer in time");
-        } else if self.journal_is_down {
-            self.send_uncommitted();
+        } else if self.journal_is_down && !self.beginning {
+            self.begin_writing();
         }
     }
 
@@ -556,6 +598,16 @@ impl State {
         self.begin_day(now);
         let top = self.arguments.board.look(instrument);
         self.desk.mark(instrument, top.last);
+        self.marked[instrument.index()] = true;
+        // After a restart, equity means something once everything held has a price of today.
+        if !self
+            .desk
+            .universe()
+            .ids()
+            .all(|id| self.marked[id.index()] || self.desk.book().position(id).quantity.is_zero())
+        {
+            return;
+        }
         let (day, equity) = (self.desk.day(now), self.desk.book().equity());
         if let Err(error) = self.arguments.limit.send(limit::Message::Observe { day, at: now, equity, turn }) {
             // The supervisor has raised the switch by the time the limit is down.

@@ -157,8 +157,8 @@ impl Actor for Broker {
         if matches!(arguments.clock, Clock::System) {
             myself.send_interval(LOOK_EVERY, || Message::Look);
         }
-        arguments.quotes.clear();
         arguments.address.bind(myself);
+        arguments.quotes.clear();
         // At the very first start the Account is not there yet and will ask by itself.
         let _ = arguments.account.send(account::Message::BrokerRestarted);
         Ok(State { arguments, reports: Vec::new() })

@@ -24,6 +24,8 @@ use crate::{broker, session, symbol};
 
 /// Events per message to itself: large enough to be cheap, small enough to notice a stop.
 const BATCH: usize = 256;
+/// How far a live event may lie ahead of our clock, in nanoseconds: clocks differ by less.
+const MOST_AHEAD: i64 = 2_000_000_000;
 /// The longest real pause between two events of a replay with a speed: nights are not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -182,6 +184,10 @@ impl State {
             return Ok(());
         }
         match arguments.pace {
+            Pace::Live(_) if event.at() > arguments.clock.now().plus_nanos(MOST_AHEAD) => {
+                arguments.stats.unsound();
+                tracing::warn!(?event, "market event from the future dropped: is the file in UTC?");
+            }
             Pace::Live(_) => {
                 self.bring_live(event);
                 // Whom it woke goes first: a burst must not hold back its own first event.

@@ -5,13 +5,17 @@
 //! together: many intents, one sync.
 //!
 //! When it dies: entries in its mailbox are gone and nothing was answered for them, so no order of
-//! theirs has left. The supervisor restarts it, and the Account sends again what was not answered;
-//! entries that had reached the store are recognised by their sequence.
+//! theirs has left. Restarted, it takes nothing until the Account begins anew (`Begin`) with all that
+//! was not answered; entries that had reached the store are recognised by their sequence.
+//!
+//! Each beginning has a number. What belongs to an earlier one, in either direction, is dropped: an
+//! Account that was restarted must not take its predecessor's answers for its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use store::{Journal as Store, JournalEntry};
+use tokio::sync::oneshot;
 
 use crate::account;
 use crate::address::Address;
@@ -23,8 +27,20 @@ pub type SharedJournal = Arc<Mutex<dyn Store>>;
 /// What the Journal hears.
 #[derive(Debug)]
 pub enum Message {
+    /// Write what has come in, then tell whoever starts that the store is up to date. Takes nothing
+    /// more until the next beginning.
+    Settle(oneshot::Sender<()>),
+    /// A writer begins, with everything that it has no answer for.
+    Begin {
+        /// Number of the beginning.
+        writer: u64,
+        /// In order of their sequence.
+        entries: Vec<JournalEntry>,
+    },
     /// Write these, then answer.
     Append {
+        /// Number of the beginning that they belong to.
+        writer: u64,
         /// In order of their sequence.
         entries: Vec<JournalEntry>,
         /// The turn that waits for the answer.
@@ -53,6 +69,8 @@ pub struct Arguments {
 /// The Journal at work.
 pub struct State {
     arguments: Arguments,
+    /// The beginning whose entries are taken.
+    writer: Option<u64>,
     waiting: Vec<JournalEntry>,
     turns: Vec<Turn>,
     flush_is_coming: bool,
@@ -70,7 +88,7 @@ impl Actor for Journal {
         arguments.address.bind(myself);
         // After a restart the Account may wait for answers that will never come.
         let _ = arguments.account.send(account::Message::JournalRestarted);
-        Ok(State { arguments, waiting: Vec::new(), turns: Vec::new(), flush_is_coming: false })
+        Ok(State { arguments, writer: None, waiting: Vec::new(), turns: Vec::new(), flush_is_coming: false })
     }
 
     async fn handle(
@@ -81,7 +99,20 @@ impl Actor for Journal {
     ) -> Result<(), ActorProcessingErr> {
         state.arguments.address.took();
         match message {
-            Message::Append { entries, turn } => {
+            Message::Settle(settled) => {
+                state.flush();
+                state.writer = None;
+                // Whoever asked may have given up.
+                let _ = settled.send(());
+            }
+            Message::Begin { writer, entries } => {
+                state.flush();
+                state.writer = Some(writer);
+                state.waiting = entries;
+                state.flush();
+            }
+            Message::Append { writer, .. } if state.writer != Some(writer) => {}
+            Message::Append { entries, turn, .. } => {
                 state.waiting.extend(entries);
                 state.turns.push(turn);
                 if !state.arguments.durable {
@@ -103,13 +134,13 @@ impl Actor for Journal {
 impl State {
     fn flush(&mut self) {
         self.flush_is_coming = false;
-        let Some(last) = self.waiting.last().map(|entry| entry.sequence) else { return };
+        let (Some(last), Some(writer)) = (self.waiting.last().map(|entry| entry.sequence), self.writer) else { return };
         let entries = std::mem::take(&mut self.waiting);
         let turns = std::mem::take(&mut self.turns);
         let mut store = self.arguments.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match store.append(&entries) {
-            Ok(()) => account::Message::Committed { through: last, turns },
-            Err(error) => account::Message::JournalFailed { reason: error.to_string(), turns },
+            Ok(()) => account::Message::Committed { writer, through: last, turns },
+            Err(error) => account::Message::JournalFailed { writer, reason: error.to_string(), turns },
         };
         drop(store);
         // Without an account nobody waits for the answer.

@@ -79,7 +79,7 @@ impl Actor for Limit {
         match message {
             Message::Observe { day, at, equity, turn } => {
                 if let Some(breach) = state.monitor.observe(day, equity) {
-let (level, by, reason) = (breach.level, DailyLoss::NAME, breach.to_string());
+                    let (level, by, reason) = (breach.level, DailyLoss::NAME, breach.to_string());
                     if state.arguments.halt.raise(level, by, &reason) {
                         let told = account::Message::Halted { level, by: by.to_owned(), reason, at, turn };
                         if let Err(error) = state.arguments.account.send(told) {

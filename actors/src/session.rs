@@ -4,9 +4,8 @@
 //! Sends each phase change to the Broker, which hands it on to the Account after the reports that
 //! the change caused (day orders expire before the day is settled).
 //!
-//! When it dies: restarted from the calendar, it announces the phase that holds now. A change that
-//! fell into the gap is announced late; until then the old phase rules, which denies at least as
-//! much as an unknown one once the day is over.
+//! When it dies: restarted from the calendar, it announces the phase that holds now. Live it repeats
+//! that every few seconds, so that a change that was lost with somebody's mailbox is late, not missed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +20,9 @@ use crate::turn::Turn;
 
 /// How often the live session looks at the clock: phases are minutes apart.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Looks between two announcements of the phase that holds: one may have been lost with a mailbox.
+const ANNOUNCE_EVERY: u32 = 25;
 
 /// What the Session hears.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub struct State {
     arguments: Arguments,
     session: SessionClock,
     changes: Vec<PhaseChange>,
+    looks: u32,
 }
 
 /// The kind of actor.
@@ -70,14 +73,13 @@ impl Actor for Session {
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let now = arguments.clock.now();
         let session = SessionClock::new(Arc::clone(&arguments.calendar), now);
-        let current = PhaseChange { at: now, phase: session.phase(), session: session.session() };
         if matches!(arguments.clock, Clock::System) {
-            let announce = broker::Message::Phase { change: current, turn: Turn::none() };
-            let _ = arguments.broker.send(announce);
             myself.send_interval(LOOK_EVERY, || Message::Look);
         }
         arguments.address.bind(myself);
-        Ok(State { arguments, session, changes: Vec::new() })
+        let state = State { arguments, session, changes: Vec::new(), looks: 0 };
+        state.announce(now);
+        Ok(state)
     }
 
     async fn handle(
@@ -87,7 +89,14 @@ impl Actor for Session {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Look => state.advance(state.arguments.clock.now(), &Turn::none()),
+            Message::Look => {
+                let now = state.arguments.clock.now();
+                state.advance(now, &Turn::none());
+                state.looks = (state.looks + 1) % ANNOUNCE_EVERY;
+                if state.looks == 0 {
+                    state.announce(now);
+                }
+            }
             Message::Advance { to, turn } => {
                 state.arguments.address.took();
                 state.advance(to, &turn);
@@ -100,6 +109,13 @@ impl Actor for Session {
 }
 
 impl State {
+    /// Says which phase holds; whoever knows already ignores it.
+    fn announce(&self, now: Timestamp) {
+        let change = PhaseChange { at: now, phase: self.session.phase(), session: self.session.session() };
+        // A broker that restarts hears it the next time.
+        let _ = self.arguments.broker.send(broker::Message::Phase { change, turn: Turn::none() });
+    }
+
     fn advance(&mut self, now: Timestamp, turn: &Turn) {
         self.session.advance(now, &mut self.changes);
         for change in self.changes.drain(..) {

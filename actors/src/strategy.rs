@@ -106,29 +106,17 @@ impl Actor for Strategy {
         match message {
             Message::Market { event, turn } => {
                 state.host.on_market(&event, &mut state.asks);
-                for ask in state.asks.drain(..) {
-                    if let Ask::Submit(request) = &ask
-                        && state.arguments.account.depth() > ACCOUNT_CROWD
-                    {
-                        tracing::error!(
-                            strategy = state.arguments.settings.name,
-                            "account overloaded, request dropped"
-                        );
-                        let (instrument, side, quantity) = (request.instrument, request.side, request.quantity);
-                        let holding = state.host.holding(instrument);
-                        state.host.on_notice(&Notice {
-                            instrument,
-                            holding,
-                            kind: NoticeKind::Denied { side, quantity },
-                        });
-                        continue;
-                    }
-                    let request =
-                        account::Message::Ask { strategy: state.arguments.settings.id, ask, turn: turn.clone() };
-                    if let Err(error) = state.arguments.account.send(request) {
-                        // The account will say what is held and open when it is back.
-                        tracing::warn!(%error, strategy = state.arguments.settings.name, "request lost");
-                    }
+                if state.asks.is_empty() {
+                    return Ok(());
+                }
+                let mut asks = std::mem::take(&mut state.asks);
+                if state.arguments.account.depth() > ACCOUNT_CROWD {
+                    asks.retain(|ask| !state.dropped(ask));
+                }
+                let strategy = state.arguments.settings.id;
+                if let Err(error) = state.arguments.account.send(account::Message::Ask { strategy, asks, turn }) {
+                    // The account will say what is held and open when it is back.
+                    tracing::warn!(%error, strategy = state.arguments.settings.name, "request lost");
                 }
             }
             Message::Notice { notice, turn } => {
@@ -139,5 +127,17 @@ impl Actor for Strategy {
             Message::Fault => panic!("fault injected into a strategy"),
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// Drops a new order before an overloaded account, as if it had been denied; keeps a cancel.
+    fn dropped(&mut self, ask: &Ask) -> bool {
+        let Ask::Submit(request) = ask else { return false };
+        tracing::error!(strategy = self.arguments.settings.name, "account overloaded, request dropped");
+        let (instrument, side, quantity) = (request.instrument, request.side, request.quantity);
+        let holding = self.host.holding(instrument);
+        self.host.on_notice(&Notice { instrument, holding, kind: NoticeKind::Denied { side, quantity } });
+        true
     }
 }

@@ -73,8 +73,8 @@ impl Actor for Symbol {
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         // A quote that was on its way to the predecessor must not block the slot.
-        arguments.quotes.take(arguments.instrument);
         arguments.address.bind(myself);
+        arguments.quotes.take(arguments.instrument);
         Ok(State { arguments, top: TopOfBook::default() })
     }
 

@@ -368,11 +368,7 @@ fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
 
 /// The switch with its durable record.
 fn halter(settings: &SystemSettings) -> Halter {
-    Halter {
-        switch: settings.halt.clone(),
-        store: Arc::clone(&settings.halt_store),
-        clock: settings.clock.clone(),
-    }
+    Halter { switch: settings.halt.clone(), store: Arc::clone(&settings.halt_store), clock: settings.clock.clone() }
 }
 
 /// The tree, in starting order.
@@ -426,6 +422,7 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                 stored: Arc::clone(&settings.journal),
                 broker: to.broker.clone(),
                 limit: to.limit.clone(),
+                writers: Arc::default(),
                 strategies: to
                     .strategies
                     .iter()

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use brokers::simulated::SimulationSettings;
 use brokers::{Broker, SimulatedExchange};
 use desk::{Ask, Desk, DeskSettings, HostSettings, Notice, NoticeKind, Record, StrategyHost};
-use market::{ExecutionReport, MarketEvent, PhaseChange, ReportKind, SessionClock, Timestamp, TopOfBook};
+use market::order::CancelOrder;
+use market::{ExecutionReport, MarketEvent, NewOrder, PhaseChange, ReportKind, SessionClock, Timestamp, TopOfBook};
 use risk::monitor::Breach;
-use risk::{DailyLoss, HaltLevel, HaltSwitch};
+use risk::{Approved, DailyLoss, HaltLevel, HaltSwitch};
 use strategies::Strategy;
 
 /// A strategy with its settings.
@@ -54,6 +55,13 @@ pub struct Backtest {
     changes: Vec<PhaseChange>,
     reports: Vec<ExecutionReport>,
     asks: Vec<Ask>,
+    commands: Vec<Command>,
+}
+
+/// An approved command on its way to the exchange.
+enum Command {
+    Submit(Approved<NewOrder>),
+    Cancel(Approved<CancelOrder>),
 }
 
 impl Backtest {
@@ -89,6 +97,7 @@ impl Backtest {
             changes: Vec::new(),
             reports: Vec::new(),
             asks: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
@@ -152,6 +161,8 @@ impl Backtest {
         self.changes = changes;
     }
 
+    /// Reviews everything that one event made a strategy want, then sends what was approved: live, a
+    /// command waits for its journal entry, so no report comes between two reviews of one event.
     fn take_asks(&mut self, host: usize, now: Timestamp) {
         let mut asks = std::mem::take(&mut self.asks);
         for ask in asks.drain(..) {
@@ -172,8 +183,7 @@ impl Backtest {
                     match reviewed {
                         Ok(approved) => {
                             self.record.counts.orders += 1;
-                            // The simulated exchange never fails to take a command.
-                            let _ = self.exchange.submit(&approved, now, &mut self.reports);
+                            self.commands.push(Command::Submit(approved));
                         }
                         Err(_) => self.record.counts.denials += 1,
                     }
@@ -181,13 +191,22 @@ impl Backtest {
                 Ask::Cancel(id) => {
                     if let Ok(approved) = self.desk.cancel(id, now) {
                         self.record.counts.cancels += 1;
-                        let _ = self.exchange.cancel(&approved, now, &mut self.reports);
+                        self.commands.push(Command::Cancel(approved));
                     }
                 }
             }
-            self.take_reports();
         }
         self.asks = asks;
+        let mut commands = std::mem::take(&mut self.commands);
+        for command in commands.drain(..) {
+            // The simulated exchange never fails to take a command.
+            let _ = match &command {
+                Command::Submit(order) => self.exchange.submit(order, now, &mut self.reports),
+                Command::Cancel(cancel) => self.exchange.cancel(cancel, now, &mut self.reports),
+            };
+            self.take_reports();
+        }
+        self.commands = commands;
     }
 
     fn take_reports(&mut self) {

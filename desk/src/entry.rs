@@ -5,7 +5,9 @@
 //! symbol each number means; rebuilding translates to the numbers of today.
 
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder, Signal};
-use market::{ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, Price, ReportKind, StrategyId, Symbol, Universe};
+use market::{
+    ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, Price, ReportKind, StrategyId, Symbol, Universe,
+};
 use oms::Applied;
 use risk::{Denial, Figure, HaltLevel};
 use serde::{Deserialize, Serialize};

@@ -32,6 +32,10 @@ const KEPT_SESSIONS: u32 = 5;
 /// order so long after its end is heard as one that reports on an unknown order: nothing changes.
 const KEPT_ENDED: usize = 10_000;
 
+/// No order has more units than this: a thousand times the shares of B3's largest company. A report
+/// that says otherwise is garbage, and sums of it would not fit.
+const MOST_UNITS: Quantity = Quantity::new(10_000_000_000_000);
+
 /// What an account's book needs to know of the world.
 #[derive(Clone, Debug)]
 pub struct BookSettings {
@@ -95,7 +99,7 @@ pub enum Anomaly {
     /// The report names another instrument than the order.
     #[error("report for {0} names another instrument than the order")]
     WrongInstrument(ClientOrderId),
-    /// A replace to less than has traded already, or to no quantity.
+    /// A replace to less than has traded already, to no quantity, or to an absurd one.
     #[error("replace of {client_order_id} to {quantity} is below the {cumulative} that have traded")]
     ImpossibleReplace {
         /// The order.
@@ -378,7 +382,7 @@ impl Book {
     ) -> Result<(), Anomaly> {
         let id = report.client_order_id;
         let order = &self.orders.get(&id).ok_or(Anomaly::UnknownOrder(id))?.order;
-        if quantity < order.cumulative || !quantity.is_positive() {
+        if quantity < order.cumulative || !quantity.is_positive() || quantity > MOST_UNITS {
             return Err(Anomaly::ImpossibleReplace { client_order_id: id, quantity, cumulative: order.cumulative });
         }
         if let Some(limit_price) = limit_price.filter(|price| *price <= Price::ZERO) {

@@ -15,9 +15,8 @@ pub fn resume(overrides: &Overrides, by: &str, reason: &str) -> Result<Answer, F
         }
     }
     let directory = data_directory(overrides)?;
-    if !directory.is_dir() {
-        return Err(Failure::usage(format!("there is no data directory {}: nothing to resume", directory.display())));
-    }
+    // Reading first: a directory without a store has nothing to resume, and none is made.
+    EmbeddedStore::open_read_only(&directory)?;
     let store = EmbeddedStore::open(&directory)?;
     let mut halt = store.halt()?;
     // A record that cannot be read halts; a new one on top of it is what lifts that, too.

@@ -16,6 +16,7 @@ use brokers::SimulatedExchange;
 use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
+use oms::OrderStatus;
 use risk::{HaltLevel, HaltSwitch};
 use store::{EmbeddedStore, Filter, HaltStore, History};
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,7 +60,11 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let mut exchange =
         SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start));
     exchange.continue_executions_after(recovered.fills);
-    for order in recovered.desk.book().open_orders() {
+    // Only what the exchange had: an intent that never left, or whose fate is unknown, is not sent now.
+    let had = |order: &&oms::Order| {
+        matches!(order.status, OrderStatus::Working | OrderStatus::PendingCancel | OrderStatus::PendingReplace)
+    };
+    for order in recovered.desk.book().open_orders().into_iter().filter(had) {
         exchange.restore(order.intent, order.order_type, order.quantity, order.cumulative);
     }
     tracing::info!(
@@ -146,7 +151,8 @@ fn source(
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;
             let stored: Vec<Symbol> = known.iter().map(|listing| listing.symbol).collect();
             let history = wiring::market(&history, calendar, &stored).map_err(Failure::failed)?.history;
-            let tail = Followed::new(path, Arc::clone(&universe));
+            let since = Clock::System.now().plus_nanos(-config.limits.max_quote_age);
+            let tail = Followed::new(path, Arc::clone(&universe), since);
             Ok(Source {
                 universe,
                 history,
@@ -161,14 +167,16 @@ fn source(
 
 /// A growing file of quotes as a feed.
 struct Followed {
+    /// Quotes from before this were somebody else's: what the file holds at a start is not traded.
+    since: Timestamp,
     tail: QuoteTail,
     universe: Arc<Universe>,
     waiting: VecDeque<MarketEvent>,
 }
 
 impl Followed {
-    fn new(path: &Path, universe: Arc<Universe>) -> Self {
-        Self { tail: QuoteTail::new(path), universe, waiting: VecDeque::new() }
+    fn new(path: &Path, universe: Arc<Universe>, since: Timestamp) -> Self {
+        Self { since, tail: QuoteTail::new(path), universe, waiting: VecDeque::new() }
     }
 }
 
@@ -184,7 +192,9 @@ impl FeedSource for Followed {
             }
             for (symbol, mut quote) in look.quotes {
                 // Quotes of symbols that no strategy names are none of our business.
-                if let Some(instrument) = self.universe.find(&symbol) {
+                if let Some(instrument) = self.universe.find(&symbol)
+                    && quote.at >= self.since
+                {
                     quote.instrument = instrument;
                     self.waiting.push_back(MarketEvent::Quote(quote));
                 }
@@ -206,9 +216,13 @@ async fn until_stopped(settings: SystemSettings, fills_before: u64) -> Result<An
             _ = terminate.recv() => break "SIGTERM",
             _ = tokio::signal::ctrl_c() => break "interrupt",
             () = wiring::feed_ended(&mut ended), if replay => break "end of the replay",
-            _ = given_up.changed() => {
+            changed = given_up.changed() => {
+                if changed.is_err() {
+                    return Err(Failure::Failed("the supervisor is gone; start again".to_owned(), serde_json::Value::Null));
+                }
                 let names = given_up.borrow_and_update().clone();
-                if let Some(name) = names.iter().find(|name| fatal.contains(&name.as_str())) {
+                let ends = |name: &&String| fatal.contains(&name.as_str()) || (replay && name.as_str() == "feed");
+                if let Some(name) = names.iter().find(ends) {
                     let message = format!("the {name} actor failed again and again; trading is halted");
                     let _ = system.stop().await;
                     return Err(Failure::Failed(message, serde_json::Value::Null));

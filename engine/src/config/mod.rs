@@ -135,6 +135,14 @@ pub fn data_directory(overrides: &Overrides) -> Result<PathBuf, Unusable> {
     }
     let mut reader = Reader::new(document(overrides, false)?);
     let directory: Option<PathBuf> = reader.optional("data_directory", "a path");
+    // Of the rest only what could hide or misspell this key matters here.
+    let matters =
+        |problem: &Problem| problem.key.is_empty() || !problem.key.contains('.') && !problem.key.contains('[');
+    let problems: Vec<Problem> =
+        reader.finish().into_iter().filter(matters).filter(|problem| problem.key != "mode").collect();
+    if !problems.is_empty() {
+        return Err(Unusable(problems));
+    }
     Ok(directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into()))
 }
 
@@ -170,7 +178,10 @@ fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
         }
         Err(error) => return Err(Unusable::file(format!("{} cannot be read: {error}", path.display()))),
     }
-    document.add_environment(std::env::vars());
+    // A variable that is not text cannot be one of ours.
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    document.add_environment(variables);
     if let Some(directory) = &overrides.data_directory {
         document.add_flag("data_directory", directory.display().to_string(), "--data-dir");
     }
@@ -197,6 +208,12 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let (simulation, brokerage) = read_broker(reader);
     let feed = read_feed(reader);
     let strategies = read_strategies(reader);
+    if let (Some(FeedConfig::QuotesFile { .. }), Some(strategies)) = (&feed, &strategies) {
+        for (place, _) in strategies.iter().enumerate().filter(|(_, strategy)| strategy.listen == Listen::Bars) {
+            let message = "this feed brings quotes only, so the strategy would never decide; set it to \"quotes\"";
+            reader.complain(&format!("strategy[{place}].listen"), message);
+        }
+    }
     Some(Config {
         data_directory,
         account: account?,

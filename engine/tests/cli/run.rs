@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::program::{Room, assert_documented};
 
@@ -12,7 +13,15 @@ fn quotes_file(room: &Room) {
     let (before, rest) = text.split_once("[feed]").unwrap();
     let (_, after) = rest.split_once("[[strategy]]").unwrap();
     let feed = "[feed]\nkind = \"quotes_file\"\npath = \"quotes.csv\"\npoll_milliseconds = 10\n\n[[strategy]]";
-    room.write("pregao.toml", &format!("{before}{feed}{after}"));
+    let text = format!("{before}{feed}{after}");
+    room.write("pregao.toml", &text);
+    room.pregao(&["check"]).failed(2, &["strategy[0].listen", "this feed brings quotes only"]);
+    room.write("pregao.toml", &text.replace("execution = \"auction\"", "execution = \"limit\"\nlisten = \"quotes\""));
+}
+
+/// Nanoseconds since 1970, as the file has them.
+fn now() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
 }
 
 fn append(room: &Room, lines: &str) {
@@ -100,10 +109,12 @@ fn the_daemon_follows_a_file_stops_when_told_and_recovers() {
     first.until("running");
 
     append(&room, "ts,symbol,bid,ask,bid_size,ask_size\n");
-    append(&room, "2017-12-20T13:00:00Z,PETR4,15.00,15.01,100,100\n2017-12-20T13:00:01Z,OTHER3,1.00,1.01,1,1\n");
+    // One of yesteryear, one of a symbol that no strategy names, one that counts.
+    append(&room, "2017-12-20T13:00:00Z,PETR4,15.00,15.01,100,100\n");
+    append(&room, &format!("{0},OTHER3,1.00,1.01,1,1\n{0},PETR4,15.00,15.01,100,100\n", now()));
     // A line that cannot be read is skipped and told, so by then those before it have been taken in.
     append(&room, "what is this\n");
-    first.until("line 4");
+    first.until("line 5");
 
     // One writer to a data directory. Readers work beside it.
     let holder = format!("process {}", first.id());
@@ -116,7 +127,7 @@ fn the_daemon_follows_a_file_stops_when_told_and_recovers() {
     let document = told.json();
     assert_documented(&document, &["run"]);
     assert_eq!(document["stopped"], "SIGTERM");
-    assert_eq!(document["events"], 1, "the quote of a symbol that no strategy names is none of its business");
+    assert_eq!(document["events"], 1, "{document}");
     assert_eq!((&document["equity"], &document["halt"]), (&1_000_000.0.into(), &"active".into()));
 
     let mut again = room.start(&["run"]);

@@ -29,7 +29,8 @@ pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial>
     }
     let age = view.now.nanos_since(view.top.at);
     if view.phase.trades_continuously() {
-        if age > view.limits.max_quote_age {
+        // A price from the future is as wrong as one from the past.
+        if age.saturating_abs() > view.limits.max_quote_age {
             return Err(Denial {
                 check: NAME,
                 because: "the last price is too old",
