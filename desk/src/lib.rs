@@ -3,7 +3,7 @@
 //! The live actors and the backtest drive the very same code here, which is why they agree:
 //!
 //! - [`host`]: a strategy instance with what it holds; turns wishes into order requests
-//! - [`desk`]: the account's one writer; reviews requests, enters intents, applies reports
+//! - [`mod@desk`]: the account's one writer; reviews requests, enters intents, applies reports
 //! - [`record`]: what a run leaves to be read afterwards
 //! - [`entry`]: what the journal keeps of both, and how a desk is rebuilt from it
 

@@ -2,7 +2,7 @@
 //!
 //! - [`limits`]: the configured amounts; none has a default
 //! - [`checks`]: the pre-trade checks, one file each, one list
-//! - [`review`]: runs the list and seals what passes
+//! - [`mod@review`]: runs the list and seals what passes
 //! - [`halt`]: the switch that the last gate reads
 //! - [`monitor`]: watches after the trade that may trip the switch
 
