@@ -210,12 +210,12 @@ pub fn benchmark(history: &dyn History) -> Result<BTreeMap<Date, f64>, StoreErro
     Ok(closes.into_iter().map(|close| (close.date, close.close.to_f64())).collect())
 }
 
-/// Past bars of the store, read before the run.
-pub struct StoredBars(pub BarHistory);
+/// Past bars of the store, read before the run, as a replay would have delivered them.
+pub struct StoredBars(pub BarHistory, pub Arc<Calendar>);
 
 impl WarmUp for StoredBars {
     fn bars(&self, instruments: &[InstrumentId], count: usize, until: Timestamp) -> Result<Vec<Bar>, WarmUpError> {
-        Ok(self.0.last(instruments, count, until))
+        Ok(self.0.delivered(&self.1, instruments, count, until))
     }
 }
 

@@ -13,6 +13,7 @@
 //! Both prints carry the day's volume, because the file does not know the auctions' own; the
 //! simulated exchange takes one share of it for the whole day.
 
+use market::calendar::Session;
 use market::time::NANOS_PER_SECOND;
 use market::{AuctionKind, AuctionPrint, Bar, BarUse, Calendar, Date, InstrumentId, MarketEvent, Phase, Timestamp};
 
@@ -66,6 +67,26 @@ impl BarHistory {
         found
     }
 
+    /// The last `count` bars of each of these instruments that a replay has delivered by `until`: a
+    /// day's bar comes in the next session's opening call, so what has ended is not yet known.
+    pub fn delivered(
+        &self,
+        calendar: &Calendar,
+        instruments: &[InstrumentId],
+        count: usize,
+        until: Timestamp,
+    ) -> Vec<Bar> {
+        // The latest session whose opening call has come: everything before it is known.
+        let mut day = Some(calendar.trading_day(until));
+        while let Some(date) = day {
+            if let Some(session) = calendar.session(date).filter(|session| decide_at(session) <= until) {
+                return self.last(instruments, count, session.start().plus_nanos(-1));
+            }
+            day = calendar.previous_session(date);
+        }
+        Vec::new()
+    }
+
     /// All bars that ended within a span of days, by time, then by instrument number.
     pub fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Bar> {
         let within = |bar: &&Bar| (from..=to).contains(&bar.end);
@@ -73,6 +94,12 @@ impl BarHistory {
         found.sort_by_key(|bar| (bar.end, bar.instrument));
         found
     }
+}
+
+/// When strategies decide on the day before: one second into the opening call.
+fn decide_at(session: &Session) -> Timestamp {
+    let call = session.phases().iter().find(|span| span.phase == Phase::PreOpen);
+    call.map_or(session.start(), |span| span.start).plus_nanos(NANOS_PER_SECOND)
 }
 
 /// The events of the sessions that `bars` cover. Bars come by time, then by instrument, each ending
@@ -90,8 +117,7 @@ pub fn daily_stream(calendar: &Calendar, before: &[Bar], bars: &[Bar]) -> Result
             date,
             reason: calendar.closing_reason(date).unwrap_or("beyond the calendar").to_owned(),
         })?;
-        let call = session.phases().iter().find(|span| span.phase == Phase::PreOpen);
-        let decide_at = call.map_or(session.start(), |span| span.start).plus_nanos(NANOS_PER_SECOND);
+        let decide_at = decide_at(&session);
         events.extend(yesterday.iter().map(|bar| MarketEvent::Bar { at: decide_at, bar: *bar, used: BarUse::Decide }));
         let print = |bar: &Bar, at, kind, price| {
             MarketEvent::Auction(AuctionPrint { at, instrument: bar.instrument, kind, price, quantity: bar.volume })
@@ -193,5 +219,10 @@ mod tests {
         assert_eq!(history.last(&both, 9, until).len(), 4);
         assert_eq!(history.last(&both, 9, until.plus_nanos(-1)).len(), 2);
         assert_eq!(history.between(until, until).len(), 2);
+        // At the close of the 20th, and all night, the 19th is what a replay has delivered.
+        let call = calendar.session(day(21)).unwrap().start().plus_nanos(20 * 60 * NANOS_PER_SECOND);
+        for (until, delivered) in [(until, 2), (call.plus_nanos(-10 * 60 * NANOS_PER_SECOND), 2), (call, 4)] {
+            assert_eq!(history.delivered(&calendar, &both, 9, until).len(), delivered, "{until}");
+        }
     }
 }

@@ -62,11 +62,11 @@ impl FeedSource for ListSource {
 }
 
 /// Past bars in memory.
-pub struct MemoryWarmUp(pub BarHistory);
+pub struct MemoryWarmUp(pub BarHistory, pub Arc<Calendar>);
 
 impl WarmUp for MemoryWarmUp {
     fn bars(&self, instruments: &[InstrumentId], count: usize, until: Timestamp) -> Result<Vec<Bar>, WarmUpError> {
-        Ok(self.0.last(instruments, count, until))
+        Ok(self.0.delivered(&self.1, instruments, count, until))
     }
 }
 
@@ -232,7 +232,7 @@ impl World {
             Backtest::new(BacktestSettings { desk: self.desk(), simulation: self.simulation, strategies });
         for host in backtest.hosts_mut() {
             let instruments = host.settings().instruments.clone();
-            for bar in self.history.last(&instruments, host.warm_up(), self.start) {
+            for bar in self.history.delivered(&self.calendar, &instruments, host.warm_up(), self.start) {
                 host.warm(&bar);
             }
         }
@@ -256,7 +256,7 @@ impl World {
             halt,
             source: shared(ListSource::new(self.events.clone())),
             pace: Pace::Lockstep { speed: None },
-            warm_up: Arc::new(MemoryWarmUp(self.history.clone())),
+            warm_up: Arc::new(MemoryWarmUp(self.history.clone(), Arc::clone(&self.calendar))),
             clock: Clock::simulated(self.start),
             policy: RestartPolicy::default(),
         }

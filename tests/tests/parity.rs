@@ -76,3 +76,16 @@ fn a_backtest_repeats_itself() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn the_first_session_trades_on_the_bar_of_the_evening_before() {
+    let first_day_fills = |warm| {
+        let world = World::random(8, 4, 90, warm);
+        let first = world.events.first().map(|event| event.at().local_date());
+        let mut backtest = world.backtest();
+        let of_first = world.events.iter().filter(|event| Some(event.at().local_date()) == first);
+        of_first.for_each(|event| backtest.step(event));
+        backtest.finish().0.fills.len()
+    };
+    assert!((20..80).map(first_day_fills).sum::<usize>() > 10, "a replay must not sleep through its first session");
+}

@@ -100,7 +100,7 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
     });
     for host in run.hosts_mut() {
         let own = host.settings().instruments.clone();
-        for bar in prepared.history.last(&own, host.warm_up(), prepared.start) {
+        for bar in prepared.history.delivered(&Calendar::b3(), &own, host.warm_up(), prepared.start) {
             host.warm(&bar);
         }
     }

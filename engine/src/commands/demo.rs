@@ -178,7 +178,7 @@ fn trade(
         halt: HaltSwitch::at(HaltLevel::Active),
         source: shared(Recorded::new(events)),
         pace: Pace::Lockstep { speed: None },
-        warm_up: Arc::new(StoredBars(market.history.clone())),
+        warm_up: Arc::new(StoredBars(market.history.clone(), Arc::clone(calendar))),
         clock: Clock::simulated(desk.start),
         policy: RestartPolicy::default(),
     };
@@ -217,7 +217,7 @@ fn replayed(
     let mut run = Backtest::new(BacktestSettings { desk, simulation: config.simulation, strategies });
     for host in run.hosts_mut() {
         let own = host.settings().instruments.clone();
-        for bar in market.history.last(&own, host.warm_up(), start) {
+        for bar in market.history.delivered(&Calendar::b3(), &own, host.warm_up(), start) {
             host.warm(&bar);
         }
     }

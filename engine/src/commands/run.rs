@@ -88,7 +88,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         halt,
         source: source.source,
         pace: source.pace,
-        warm_up: Arc::new(StoredBars(source.history)),
+        warm_up: Arc::new(StoredBars(source.history, Arc::clone(&calendar))),
         clock: source.clock,
         policy: RestartPolicy::default(),
     };
