@@ -3,8 +3,8 @@
 //! 1. the session moves on: day orders expire, cash settles
 //! 2. the simulated exchange fills resting orders from the event
 //! 3. the book is marked, and the daily-loss monitor looks at it
-//! 4. each strategy that listens to the instrument decides, in the configured order; each request
-//!    is reviewed, entered and sent before the next strategy sees the event
+//! 4. each strategy that listens to the instrument decides, in the configured order; all that the
+//!    event made it want is reviewed and entered, then sent, before the next strategy sees the event
 //!
 //! An event stamped on a phase boundary belongs to the phase that ends there: bars carry the time
 //! of their end.
