@@ -42,6 +42,9 @@ const SETTLING_LIMIT: Duration = Duration::from_secs(10);
 /// Entries that may wait for a journal that does not answer. Beyond it nothing new is taken on.
 const MOST_UNCOMMITTED: usize = 100_000;
 
+/// Bytes of a usual entry's text, so that it is written without growing.
+const USUAL_PAYLOAD: usize = 640;
+
 /// What an Account hears.
 #[derive(Debug)]
 pub enum Message {
@@ -657,7 +660,9 @@ impl State {
 
 fn encoded(account: AccountTag, sequence: u64, at: Timestamp, entry: &Entry) -> JournalEntry {
     // Entries hold plain values; the only failures of this encoder are maps with odd keys.
-    let payload = serde_json::to_string(entry).expect("a journal entry is plain data");
+    let mut text = Vec::with_capacity(USUAL_PAYLOAD);
+    serde_json::to_writer(&mut text, entry).expect("a journal entry is plain data");
+    let payload = String::from_utf8(text).expect("JSON is UTF-8");
     JournalEntry { account, sequence, at, kind: Cow::Borrowed(entry.kind()), payload }
 }
 

@@ -112,6 +112,20 @@ struct Book {
 /// Ended orders that the exchange still knows, to recognise an identifier that comes again.
 const KEPT_ENDED: usize = 10_000;
 
+/// `SIM` and ten digits. Written digit by digit: the general formatter costs a twentieth of a backtest.
+fn execution_id(number: u64) -> ExecutionId {
+    if number > 9_999_999_999 {
+        return ExecutionId::new(&format!("SIM{number}"));
+    }
+    let mut text = *b"SIM0000000000";
+    let mut rest = number;
+    for digit in text.iter_mut().skip(3).rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    ExecutionId::new(std::str::from_utf8(&text).unwrap_or_default())
+}
+
 /// How an order ended, or that it has not.
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -341,7 +355,7 @@ impl SimulatedExchange {
                     client_order_id: resting.order.client_order_id,
                     instrument,
                     kind: ReportKind::Fill {
-                        execution_id: ExecutionId::new(&format!("SIM{:010}", self.executions)),
+                        execution_id: execution_id(self.executions),
                         price: offer.price,
                         quantity,
                     },
@@ -485,5 +499,17 @@ impl Broker for SimulatedExchange {
 
     fn on_time(&mut self, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
         self.arrive(now, reports);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn execution_identifiers_are_the_number_with_ten_digits_or_more() {
+        for number in [0, 1, 42, 9_999_999_999, 10_000_000_000, u64::MAX] {
+            assert_eq!(execution_id(number).as_str(), format!("SIM{number:010}"));
+        }
     }
 }
