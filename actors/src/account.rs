@@ -11,16 +11,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use brokers::BrokerOrder;
-use desk::{Ask, Desk, DeskSettings, Entry, HostSettings, Notice, NoticeKind, OpenOrder, Record, rebuild};
+use desk::{Ask, Desk, DeskSettings, Entry, HostSettings, Notice, NoticeKind, OpenOrder, Record};
 use market::{ClientOrderId, ExecutionReport, InstrumentId, PhaseChange, ReportKind, StrategyId, Symbol, Timestamp};
 use oms::{Applied, Order, OrderStatus};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{HaltLevel, HaltSwitch};
+use risk::HaltLevel;
 use store::{AccountTag, JournalEntry};
 use tokio::sync::oneshot;
 
@@ -30,6 +30,7 @@ use crate::broker::Command;
 use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
+use crate::recovery::Recovered;
 use crate::turn::Turn;
 use crate::{broker, journal, limit, strategy};
 
@@ -664,91 +665,4 @@ fn encoded(account: AccountTag, sequence: u64, at: Timestamp, entry: &Entry) -> 
     serde_json::to_writer(&mut text, entry).expect("a journal entry is plain data");
     let payload = String::from_utf8(text).expect("JSON is UTF-8");
     JournalEntry { account, sequence, at, kind: Cow::Borrowed(entry.kind()), payload }
-}
-
-/// A desk rebuilt from the journal, and where the streams stand.
-pub struct Recovered {
-    /// The desk.
-    pub desk: Desk,
-    /// The last entry.
-    pub sequence: u64,
-    /// The last report of the broker's stream.
-    pub broker_sequence: u64,
-    /// Fills the journal holds.
-    pub fills: u64,
-    /// When the last entry was written.
-    pub last_at: Option<Timestamp>,
-    fills_in_order: Vec<(Timestamp, Applied)>,
-    settings: DeskSettings,
-    strategies: Vec<String>,
-    halt: HaltSwitch,
-}
-
-impl Recovered {
-    /// Nothing read yet.
-    pub fn new(settings: DeskSettings, strategies: Vec<String>, halt: HaltSwitch) -> Self {
-        let desk = Desk::new(settings.clone(), halt.clone());
-        Self {
-            desk,
-            sequence: 0,
-            broker_sequence: 0,
-            fills: 0,
-            last_at: None,
-            fills_in_order: Vec::new(),
-            settings,
-            strategies,
-            halt,
-        }
-    }
-
-    /// Reads the account's journal from its beginning.
-    ///
-    /// # Errors
-    /// The journal cannot be read, or does not lead to a desk.
-    pub fn read(&mut self, journal: &SharedJournal) -> Result<(), ActorProcessingErr> {
-        let account: AccountTag = self.settings.account.parse()?;
-        let mut entries = Vec::new();
-        {
-            let store = journal.lock().unwrap_or_else(PoisonError::into_inner);
-            store.read(account, 1, &mut |entry| {
-                entries.push(entry);
-                Ok(())
-            })?;
-        }
-        let mut decoded = Vec::with_capacity(entries.len());
-        for entry in entries {
-            self.last_at = Some(entry.at);
-            let value: Entry = serde_json::from_str(&entry.payload)
-                .map_err(|error| format!("journal entry {} cannot be read: {error}", entry.sequence))?;
-            decoded.push((entry.sequence, value));
-        }
-        // The book began with the money of its first day, whatever the configuration says today.
-        if let Some((_, Entry::Started { cash, .. })) = decoded.first() {
-            self.settings.book.cash = *cash;
-            self.desk = Desk::new(self.settings.clone(), self.halt.clone());
-        }
-        let mut rebuild = rebuild(&mut self.desk).for_strategies(&self.strategies);
-        for (sequence, entry) in decoded {
-            let at = match &entry {
-                Entry::Report { report, .. } => Some(report.at),
-                _ => None,
-            };
-            if let (Some(applied), Some(at)) = (rebuild.apply(sequence, entry)?, at) {
-                self.fills_in_order.push((at, applied));
-            }
-            self.sequence = sequence;
-        }
-        self.broker_sequence = rebuild.broker_sequence();
-        self.fills = rebuild.fills();
-        self.desk.book().verify().map_err(|difference| format!("the rebuilt book does not add up: {difference}"))?;
-        Ok(())
-    }
-
-    fn record(&self) -> Record {
-        let mut record = Record::new(Arc::clone(self.desk.universe()));
-        for (at, applied) in &self.fills_in_order {
-            record.applied(*at, applied);
-        }
-        record
-    }
 }

@@ -21,6 +21,7 @@
 //! - [`clock`]: the seam for time
 //! - [`board`]: hot quotes, conflated: the latest wins
 //! - [`halt`]: the switch with its durable record
+//! - [`recovery`]: a desk rebuilt from its journal
 //! - [`system`]: builds the whole tree and talks to it
 
 pub mod account;
@@ -32,6 +33,7 @@ pub mod feed;
 pub mod halt;
 pub mod journal;
 pub mod limit;
+pub mod recovery;
 pub mod session;
 pub mod strategy;
 pub mod supervisor;

@@ -12,7 +12,7 @@ use strategies::ParameterError;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::account::{Recovered, Snapshot};
+use crate::account::Snapshot;
 use crate::address::Address;
 use crate::board::{Board, QuoteSlots};
 use crate::broker::{ReportLog, SharedConnection};
@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::feed::{Pace, SharedSource};
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
+use crate::recovery::Recovered;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::{account, broker, feed, journal, limit, session, strategy, supervisor, symbol};
 
