@@ -29,6 +29,8 @@ pub mod address;
 pub mod board;
 pub mod broker;
 pub mod clock;
+#[cfg(test)]
+mod conversation_tests;
 pub mod feed;
 pub mod halt;
 pub mod journal;

@@ -261,21 +261,6 @@ impl System {
         &self.stats
     }
 
-    /// Messages that wait, by mailbox.
-    pub fn mailboxes(&self) -> Vec<(String, u64)> {
-        let a = &self.addresses;
-        let mut depths = vec![
-            (a.journal.name().to_owned(), a.journal.depth()),
-            (a.session.name().to_owned(), a.session.depth()),
-            (a.account.name().to_owned(), a.account.depth()),
-            (a.broker.name().to_owned(), a.broker.depth()),
-            (a.limit.name().to_owned(), a.limit.depth()),
-        ];
-        depths.extend(a.symbols.iter().map(|address| (address.name().to_owned(), address.depth())));
-        depths.extend(a.strategies.iter().map(|address| (address.name().to_owned(), address.depth())));
-        depths
-    }
-
     /// Makes an actor panic.
     #[cfg(feature = "faults")]
     pub fn inject(&self, fault: Fault) {

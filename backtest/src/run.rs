@@ -15,7 +15,10 @@ use brokers::simulated::SimulationSettings;
 use brokers::{Broker, SimulatedExchange};
 use desk::{Ask, Desk, DeskSettings, HostSettings, Notice, NoticeKind, Record, StrategyHost};
 use market::order::CancelOrder;
-use market::{ExecutionReport, MarketEvent, NewOrder, PhaseChange, ReportKind, SessionClock, Timestamp, TopOfBook};
+use market::{
+    Bar, ExecutionReport, InstrumentId, MarketEvent, NewOrder, PhaseChange, ReportKind, SessionClock, Timestamp,
+    TopOfBook,
+};
 use risk::monitor::Breach;
 use risk::{Approved, DailyLoss, HaltLevel, HaltSwitch};
 use strategies::Strategy;
@@ -101,9 +104,14 @@ impl Backtest {
         }
     }
 
-    /// The strategies, to be warmed up before the first event.
-    pub fn hosts_mut(&mut self) -> &mut [StrategyHost] {
-        &mut self.hosts
+    /// Warms the strategies up before the first event: `bars` gives the last so many bars of these
+    /// instruments that are known by then.
+    pub fn warm_up(&mut self, mut bars: impl FnMut(&[InstrumentId], usize) -> Vec<Bar>) {
+        for host in &mut self.hosts {
+            for bar in bars(&host.settings().instruments, host.warm_up()) {
+                host.warm(&bar);
+            }
+        }
     }
 
     /// Takes in the next event. Events come in the order of their times.

@@ -198,18 +198,6 @@ impl StrategyHost {
         news
     }
 
-    /// Whether this event is one that the instance decides on.
-    #[inline]
-    pub fn wants(&self, event: &MarketEvent) -> bool {
-        match event {
-            MarketEvent::Bar { used: BarUse::MatchAndDecide | BarUse::Decide, .. } => {
-                self.settings.listen == Listen::Bars
-            }
-            MarketEvent::Quote(_) => self.settings.listen == Listen::Quotes,
-            _ => false,
-        }
-    }
-
     /// Takes in a sound event of one of its instruments; what it wants done is added to `asks`.
     #[inline]
     pub fn on_market(&mut self, event: &MarketEvent, asks: &mut Vec<Ask>) {

@@ -621,11 +621,6 @@ impl Book {
         self.cash.total() + self.market_value
     }
 
-    /// Value of all positions at their marks, longs less shorts.
-    pub fn net_exposure(&self) -> Money {
-        self.market_value
-    }
-
     /// Value of all positions at their marks, longs and shorts added, with open orders at worst.
     pub fn gross_exposure(&self) -> Money {
         self.lines

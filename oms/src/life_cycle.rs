@@ -208,20 +208,20 @@ mod tests {
             OrderStatus::PendingReplace => 'P',
             OrderStatus::Unknown => 'U',
             OrderStatus::Filled => 'F',
-            OrderStatus::Canceled => 'X',
+            OrderStatus::Canceled => 'K',
             OrderStatus::Rejected => 'R',
             OrderStatus::Expired => 'E',
         };
         #[rustfmt::skip]
         let grid = [
             // ack part final creq canc crej preq repl prej rej exp unk
-            "WWFCX....REU", // pending new
-            "WWFCXWPWW.EU", // working
-            "CCFCXW.CCREU", // pending cancel
-            "PPFCXP.WW.EU", // pending replace
-            "WWFUXW.WWREU", // unknown
+            "WWFCK....REU", // pending new
+            "WWFCKWPWW.EU", // working
+            "CCFCKW.CCREU", // pending cancel
+            "PPFCKP.WW.EU", // pending replace
+            "WWFUKW.WWREU", // unknown
             "F....F..F...", // filled
-            "XXX..X..X...", // canceled
+            "KKK..K..K...", // canceled
             ".....R..R...", // rejected
             "EEE..E..E...", // expired
         ];

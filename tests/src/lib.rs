@@ -230,12 +230,7 @@ impl World {
             .collect();
         let mut backtest =
             Backtest::new(BacktestSettings { desk: self.desk(), simulation: self.simulation, strategies });
-        for host in backtest.hosts_mut() {
-            let instruments = host.settings().instruments.clone();
-            for bar in self.history.delivered(&self.calendar, &instruments, host.warm_up(), self.start) {
-                host.warm(&bar);
-            }
-        }
+        backtest.warm_up(|own, count| self.history.delivered(&self.calendar, own, count, self.start));
         backtest
     }
 

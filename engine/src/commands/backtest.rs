@@ -98,12 +98,7 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
         simulation: simulation(config.as_ref(), arguments),
         strategies: vec![HostedStrategy { strategy, settings: hosted.settings }],
     });
-    for host in run.hosts_mut() {
-        let own = host.settings().instruments.clone();
-        for bar in prepared.history.delivered(&Calendar::b3(), &own, host.warm_up(), prepared.start) {
-            host.warm(&bar);
-        }
-    }
+    run.warm_up(|own, count| prepared.history.delivered(&Calendar::b3(), own, count, prepared.start));
 
     let running = Instant::now();
     feed(&mut run, &prepared.input, json);

@@ -215,12 +215,7 @@ fn replayed(
         .filter_map(|hosted| Some(HostedStrategy { strategy: (hosted.build)().ok()?, settings: hosted.settings }))
         .collect();
     let mut run = Backtest::new(BacktestSettings { desk, simulation: config.simulation, strategies });
-    for host in run.hosts_mut() {
-        let own = host.settings().instruments.clone();
-        for bar in market.history.delivered(&Calendar::b3(), &own, host.warm_up(), start) {
-            host.warm(&bar);
-        }
-    }
+    run.warm_up(|own, count| market.history.delivered(&Calendar::b3(), own, count, start));
     events.iter().for_each(|event| run.step(event));
     run.finish()
 }
