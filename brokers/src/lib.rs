@@ -6,8 +6,12 @@
 
 pub mod simulated;
 
+use std::sync::Arc;
+
 use market::order::{CancelOrder, ReplaceOrder};
-use market::{ClientOrderId, ExecutionReport, MarketEvent, NewOrder, PhaseChange, Quantity, Timestamp};
+use market::{
+    ClientOrderId, ExecutionReport, MarketEvent, NewOrder, PhaseChange, Quantity, StatedExecution, Statement, Timestamp,
+};
 use risk::Approved;
 
 pub use simulated::{SimulatedExchange, SimulationSettings};
@@ -33,6 +37,35 @@ pub struct BrokerOrder {
     /// Units traded.
     pub cumulative: Quantity,
 }
+
+/// What a connection has to say by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BrokerEvent {
+    /// Logged on: what was sent over an earlier connection and did not arrive by now never will. Comes
+    /// before anything else of this connection.
+    Connected,
+    /// The connection is gone, or the counterpart does not answer.
+    Disconnected {
+        /// Why, for people.
+        reason: String,
+    },
+    /// An execution report on an order of ours.
+    Report(ExecutionReport),
+    /// An execution of an order that was placed elsewhere.
+    External(StatedExecution),
+    /// The statement that was asked for.
+    Statement(Statement),
+    /// Something that cannot be understood, or speaks of what this run does not know.
+    Unreadable {
+        /// What came, cut to a bounded length.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Called from any thread when a connection has something to say.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// An order-entry connection.
 pub trait Broker: Send {
@@ -77,6 +110,27 @@ pub trait Broker: Send {
     /// # Errors
     /// The broker cannot be asked now.
     fn find(&self, id: &ClientOrderId) -> Result<Option<BrokerOrder>, SendError>;
+
+    /// Whether commands can leave now. A connection inside this process is always there.
+    fn is_connected(&self) -> bool {
+        true
+    }
+
+    /// Asks for a statement of the whole account. It comes as an event, now or at a later
+    /// [`Broker::poll`], and tells how things stand after everything that was sent before this call
+    /// over this connection, and after every report that came out before it.
+    ///
+    /// # Errors
+    /// The broker cannot be asked now.
+    fn request_statement(&mut self, _now: Timestamp, _events: &mut Vec<BrokerEvent>) -> Result<(), SendError> {
+        Err(SendError::Refused("this connection gives no statements".to_owned()))
+    }
+
+    /// Takes what has come in by itself since the last call.
+    fn poll(&mut self, _now: Timestamp, _events: &mut Vec<BrokerEvent>) {}
+
+    /// Whom to tell that there is something to poll.
+    fn wake_with(&mut self, _wake: Wake) {}
 
     /// The market moved. Only a simulated broker listens: it fills from it.
     fn on_market(&mut self, _event: &MarketEvent, _reports: &mut Vec<ExecutionReport>) {}

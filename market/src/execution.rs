@@ -49,6 +49,24 @@ pub enum ReportKind {
         /// Units traded now (FIX 32, last quantity).
         quantity: Quantity,
     },
+    /// An execution was taken back (H, trade cancel): it counts as if it had never been.
+    Bust {
+        /// The broker's name of this report.
+        execution_id: ExecutionId,
+        /// The execution that is taken back (FIX 19).
+        reference: ExecutionId,
+    },
+    /// An execution was corrected (G): it stands with this price and quantity, under this name.
+    Corrected {
+        /// The broker's name of the execution as it stands now.
+        execution_id: ExecutionId,
+        /// The execution that it takes the place of (FIX 19).
+        reference: ExecutionId,
+        /// Price per unit as it stands now.
+        price: Price,
+        /// Units as they stand now.
+        quantity: Quantity,
+    },
     /// What was left is cancelled (4).
     Canceled {
         /// The broker's words; empty when we asked for it.
@@ -86,6 +104,8 @@ impl ReportKind {
         match self {
             Self::New => "new",
             Self::Fill { .. } => "fill",
+            Self::Bust { .. } => "bust",
+            Self::Corrected { .. } => "corrected",
             Self::Canceled { .. } => "canceled",
             Self::Replaced { .. } => "replaced",
             Self::Rejected { .. } => "rejected",

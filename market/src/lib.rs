@@ -12,6 +12,7 @@
 //! - [`history`]: daily records as the exchange publishes them
 //! - [`fees`]: the versioned fee schedule
 //! - [`settlement`]: when a trade's cash moves
+//! - [`statement`]: what a broker says about an account as a whole
 
 pub mod calendar;
 pub mod data;
@@ -22,6 +23,7 @@ pub mod history;
 pub mod instrument;
 pub mod order;
 pub mod settlement;
+pub mod statement;
 pub mod time;
 
 pub use calendar::{Calendar, Phase, PhaseChange, SessionClock};
@@ -32,4 +34,5 @@ pub use fees::FeeSchedule;
 pub use history::{DailyRecord, IndexClose};
 pub use instrument::{Instrument, InstrumentId, InstrumentKind, Isin, Symbol, Universe};
 pub use order::{ClientOrderId, NewOrder, OrderType, Side, StrategyId, TimeInForce};
+pub use statement::{OrderReference, StatedExecution, StatedOrder, StatedStatus, Statement};
 pub use time::{Date, Timestamp};

@@ -280,6 +280,13 @@ impl Book {
             return Err(Anomaly::WrongInstrument(id));
         }
         let (status, strategy) = (order.status, order.intent.strategy);
+        if matches!(report.kind, ReportKind::Bust { .. } | ReportKind::Corrected { .. }) {
+            return Err(Anomaly::OutOfLifeCycle {
+                client_order_id: id,
+                status: status.name(),
+                event: report.kind.name(),
+            });
+        }
         let fill = match &report.kind {
             ReportKind::Fill { execution_id, price, quantity } => {
                 let effect = self.apply_fill(report, execution_id, *price, *quantity)?;
@@ -727,7 +734,7 @@ fn with_fees(notional: Money, rate: Rate, brokerage: Money) -> Money {
 fn event_of(kind: &ReportKind) -> OrderEvent {
     match kind {
         ReportKind::New => OrderEvent::Acknowledged,
-        ReportKind::Fill { .. } => OrderEvent::PartialFill,
+        ReportKind::Fill { .. } | ReportKind::Bust { .. } | ReportKind::Corrected { .. } => OrderEvent::PartialFill,
         ReportKind::Canceled { .. } => OrderEvent::Canceled,
         ReportKind::Replaced { .. } => OrderEvent::Replaced,
         ReportKind::Rejected { .. } => OrderEvent::Rejected,

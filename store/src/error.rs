@@ -34,6 +34,29 @@ pub enum StoreError {
         /// The process that holds it, as far as its lock file tells.
         holder: String,
     },
+    /// Another process has the right to write to this account.
+    #[error(
+        "account {account} is traded by {holder} (epoch {epoch}); stop that process, or wait until its lease \
+         runs out: two daemons may not trade one account"
+    )]
+    LeaseHeld {
+        /// Whose journal.
+        account: AccountTag,
+        /// Who holds it, for people.
+        holder: String,
+        /// Its epoch.
+        epoch: u64,
+    },
+    /// Another process has taken over the account: this one may not write or send any more.
+    #[error("account {account} was taken over by {holder} (epoch {epoch}); this process sends nothing more and ends")]
+    LeaseLost {
+        /// Whose journal.
+        account: AccountTag,
+        /// Who holds it now, for people.
+        holder: String,
+        /// Its epoch.
+        epoch: u64,
+    },
     /// Written by a program that knows more than this one.
     #[error("{place}: this data directory was written by a newer pregao: schema {found} > {known}; upgrade pregao")]
     NewerSchema {

@@ -44,6 +44,19 @@ pub struct JournalEntry {
     pub payload: String,
 }
 
+/// What the entries of an account up to one of them lead to, so that a start need not read them all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// Whose it is.
+    pub account: AccountTag,
+    /// The last entry that is in it.
+    pub sequence: u64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// JSON text, kept byte for byte; the journal does not look inside.
+    pub payload: String,
+}
+
 /// What [`Journal::verify`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,6 +87,9 @@ pub enum Break {
     Unreadable,
 }
 
+/// Snapshots that are kept of each account: the latest, and those before it should it be damaged.
+pub const KEPT_SNAPSHOTS: usize = 3;
+
 /// Where entries are kept.
 pub trait Journal: Send {
     /// Stores all of these entries or none, with one sync for the batch; durable when this returns.
@@ -102,6 +118,25 @@ pub trait Journal: Send {
         from_sequence: u64,
         visit: &mut dyn FnMut(JournalEntry) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
+
+    /// Keeps a snapshot, bound to the link of its entry; durable when this returns. The latest
+    /// [`KEPT_SNAPSHOTS`] of an account are kept. A journal that keeps none is read from its start.
+    ///
+    /// # Errors
+    /// An entry that the journal does not hold, or a failure below.
+    fn save_snapshot(&mut self, _snapshot: &Snapshot) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The latest snapshot of the account that is at or before this entry, whole, and made of the
+    /// chain as it stands. One that is damaged is passed over: the journal is the truth, and reading
+    /// more of it costs only time.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn latest_snapshot(&self, _account: AccountTag, _at_most: u64) -> Result<Option<Snapshot>, StoreError> {
+        Ok(None)
+    }
 
     /// Every account that has entries, in order.
     ///

@@ -3,6 +3,8 @@
 //! - [`journal`]: what each account decided and heard, in order, hash-chained: [`Journal`]
 //! - [`history`]: daily records, index closes and where they came from: [`History`], [`Import`]
 //! - [`halt`]: the halt state that outlives the process: [`HaltStore`]
+//! - [`lease`]: the right to write, one process an account: [`Lease`]
+//! - [`ledger`]: the four above as one thing to open: [`Ledger`]
 //! - [`meta`]: small named values: [`MetaStore`]
 //! - [`embedded`]: the default implementation, SQLite in one data directory, no server
 //! - [`digest`]: SHA-256 values, shared by the chain and the imports
@@ -18,6 +20,8 @@ pub mod error;
 pub mod halt;
 pub mod history;
 pub mod journal;
+pub mod lease;
+pub mod ledger;
 pub mod meta;
 
 pub use digest::Digest;
@@ -27,5 +31,7 @@ pub use halt::{HaltRecord, HaltStore};
 pub use history::{
     Coverage, DailyBarRow, Filter, History, Import, ImportCounts, ImportRecord, ImportSource, InstrumentFacts,
 };
-pub use journal::{AccountTag, Journal, JournalEntry, MemoryJournal, Verification};
+pub use journal::{AccountTag, Journal, JournalEntry, MemoryJournal, Snapshot, Verification};
+pub use lease::Lease;
+pub use ledger::Ledger;
 pub use meta::MetaStore;

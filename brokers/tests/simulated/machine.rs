@@ -288,6 +288,9 @@ impl Machine {
                     prop_assert_eq!(report.at, seen.order.decided_at.plus_nanos(latency));
                     seen.arrived = Some(report.at);
                 }
+                ReportKind::Bust { .. } | ReportKind::Corrected { .. } => {
+                    prop_assert!(false, "the simulated exchange takes no trade back: {:?}", report);
+                }
                 ReportKind::Fill { execution_id, price, quantity } => {
                     prop_assert!(self.executions.insert(execution_id.to_string()), "twice: {:?}", report);
                     prop_assert!(quantity.is_positive() && *price > Price::ZERO);
