@@ -3,6 +3,12 @@
 //!
 //! Whoever owns the book applies changes one after another (the Account actor live, the loop in a
 //! backtest), so no two decisions ever see the same remaining limit.
+//!
+//! - `executions`: fills, busts and corrections
+//! - `external`: what other hands do in the same account
+//! - `state`: the whole book as a value that can be stored
+
+mod executions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,14 +21,18 @@ use market::{
     Quantity, Rate, ReportKind, Side, StrategyId, Timestamp,
 };
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::cash::CashLedger;
 use crate::day_trade::{DayTerms, DayTraded};
-use crate::entered::Orders;
+use crate::entered::{Entered, Orders};
 use crate::life_cycle::{OrderEvent, OrderStatus, transition};
 use crate::order::{Order, Replacement};
 use crate::position::Position;
+
+use executions::Effects;
+pub(crate) use executions::Owner;
+pub use executions::{Execution, FillEffect, Revocation, RevokedEffect};
 
 /// Ended orders are kept for this many sessions, so that a late fill still finds its order; a
 /// settlement cycle (D+2) is over by then, with room.
@@ -96,6 +106,16 @@ pub enum Anomaly {
         /// What the order has left.
         leaves: Quantity,
     },
+    /// A bust or correction of an execution that it cannot be about.
+    #[error("{reference} of {client_order_id} cannot be taken back: {reason}")]
+    ImpossibleBust {
+        /// The order.
+        client_order_id: ClientOrderId,
+        /// The execution that was to be taken back.
+        reference: ExecutionId,
+        /// Why it cannot.
+        reason: String,
+    },
     /// The report names another instrument than the order.
     #[error("report for {0} names another instrument than the order")]
     WrongInstrument(ClientOrderId),
@@ -122,23 +142,6 @@ pub enum Anomaly {
     UnknownFee(Date),
 }
 
-/// What a fill did.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FillEffect {
-    /// The broker's name of it.
-    pub execution_id: ExecutionId,
-    /// Buy or sell.
-    pub side: Side,
-    /// Units.
-    pub quantity: Quantity,
-    /// Price per unit.
-    pub price: Price,
-    /// Exchange fees and brokerage charged for it.
-    pub fee: Money,
-    /// It came after the order had ended: legal, and worth an alert.
-    pub late: bool,
-}
-
 /// What a report changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Applied {
@@ -150,8 +153,10 @@ pub struct Applied {
     pub instrument: InstrumentId,
     /// Where the order stands now.
     pub status: OrderStatus,
-    /// The fill, if it was one.
+    /// The fill, if it was one; of a correction, the execution as it stands now.
     pub fill: Option<FillEffect>,
+    /// The execution that does not count any more, if a bust or a correction took one back.
+    pub revoked: Option<RevokedEffect>,
     /// What the strategy holds now.
     pub holding: Holding,
 }
@@ -176,7 +181,8 @@ pub struct Book {
     settings: BookSettings,
     orders: Orders,
     // Keys come from a broker that we are logged in to: speed before resistance to chosen keys.
-    executions: FxHashSet<ExecutionId>,
+    /// Whose every execution is that has been applied, busts and corrections by their own names too.
+    executions: FxHashMap<ExecutionId, Owner>,
     lines: Vec<Line>,
     holdings: FxHashMap<(StrategyId, InstrumentId), Holding>,
     cash: CashLedger,
@@ -198,7 +204,7 @@ impl Book {
     pub fn new(settings: BookSettings) -> Self {
         Self {
             orders: Orders::default(),
-            executions: FxHashSet::default(),
+            executions: FxHashMap::default(),
             lines: vec![Line::default(); settings.instruments],
             holdings: FxHashMap::default(),
             cash: CashLedger::with(settings.cash),
@@ -221,8 +227,8 @@ impl Book {
     /// that the sequence went wrong, and going on could hide an order.
     pub fn enter(&mut self, intent: NewOrder, worst_price: Price) {
         self.keep_terms(intent.decided_at);
-        self.orders.enter(Order::new(intent, worst_price));
-        self.recount(intent.client_order_id);
+        self.orders.enter(Entered::new(Order::new(intent, worst_price)));
+        self.recount_order(intent.client_order_id);
     }
 
     /// Notes that a cancel is about to be sent.
@@ -251,7 +257,7 @@ impl Book {
         if let Some(entered) = self.orders.get_mut(&replace.client_order_id) {
             entered.order.replacement = Some(Replacement { quantity: replace.quantity, worst_price });
         }
-        self.recount(replace.client_order_id);
+        self.recount_order(replace.client_order_id);
         Ok(())
     }
 
@@ -275,110 +281,43 @@ impl Book {
     /// until the book has been rebuilt.
     pub fn apply(&mut self, report: &ExecutionReport) -> Result<Applied, Anomaly> {
         let id = report.client_order_id;
-        let order = &self.orders.get(&id).ok_or(Anomaly::UnknownOrder(id))?.order;
+        let place = self.orders.place_of(&id).ok_or(Anomaly::UnknownOrder(id))?;
+        let order = &self.orders.at(place).order;
         if order.intent.instrument != report.instrument {
             return Err(Anomaly::WrongInstrument(id));
         }
         let (status, strategy) = (order.status, order.intent.strategy);
-        if matches!(report.kind, ReportKind::Bust { .. } | ReportKind::Corrected { .. }) {
-            return Err(Anomaly::OutOfLifeCycle {
-                client_order_id: id,
-                status: status.name(),
-                event: report.kind.name(),
-            });
-        }
-        let fill = match &report.kind {
+        let effects = match &report.kind {
             ReportKind::Fill { execution_id, price, quantity } => {
-                let effect = self.apply_fill(report, execution_id, *price, *quantity)?;
-                self.recount(id);
-                Some(effect)
+                self.apply_fill(place, report, execution_id, *price, *quantity)?
+            }
+            ReportKind::Bust { execution_id, reference } => self.apply_bust(place, report, execution_id, reference)?,
+            ReportKind::Corrected { execution_id, reference, price, quantity } => {
+                self.apply_corrected(place, report, execution_id, reference, *price, *quantity)?
             }
             ReportKind::Replaced { quantity, limit_price } => {
                 self.apply_replaced(report, *quantity, *limit_price)?;
-                self.recount(id);
-                None
+                self.recount(place);
+                Effects::default()
             }
             kind => {
                 self.step(id, report.instrument, event_of(kind))?;
-                None
+                Effects::default()
             }
         };
-        let after = self.orders.get(&id).map_or(status, |entered| entered.order.status);
+        if effects.fill.is_some() || effects.revoked.is_some() {
+            self.recount(place);
+        }
+        let after = self.orders.at(place).order.status;
         if after.is_terminal() && !status.is_terminal() {
             self.ended.push_back((self.sessions, id));
             if self.ended.len() > KEPT_ENDED {
                 self.forget_oldest();
             }
         }
-        let holding = self.holding(strategy, report.instrument);
-        Ok(Applied { client_order_id: id, strategy, instrument: report.instrument, status: after, fill, holding })
-    }
-
-    fn apply_fill(
-        &mut self,
-        report: &ExecutionReport,
-        execution_id: &ExecutionId,
-        price: Price,
-        quantity: Quantity,
-    ) -> Result<FillEffect, Anomaly> {
-        let id = report.client_order_id;
-        if self.executions.contains(execution_id) {
-            return Err(Anomaly::DuplicateExecution { client_order_id: id, execution_id: execution_id.clone() });
-        }
-        let terms = self.terms_at(report.at);
-        let entered = self.orders.get_mut(&id).ok_or(Anomaly::UnknownOrder(id))?;
-        let order = &mut entered.order;
-        // What an ended order had left may still arrive late, so its own leaves do not bound it.
-        let left = order.most() - order.cumulative;
-        if !quantity.is_positive() || quantity > left || price <= Price::ZERO {
-            return Err(Anomaly::ImpossibleFill { client_order_id: id, quantity, price, leaves: left });
-        }
-        let late = order.status.is_terminal();
-        // With a replace on its way this may be its first fill rather than the old order's last:
-        // the answer to the replace tells.
-        let is_last = order.cumulative + quantity >= order.most();
-        let event = if is_last { OrderEvent::FinalFill } else { OrderEvent::PartialFill };
-        let after = transition(order.status, event).ok_or(Anomaly::OutOfLifeCycle {
-            client_order_id: id,
-            status: order.status.name(),
-            event: "fill",
-        })?;
-        let terms = terms?;
-
-        // Nothing can fail from here on: the fill is applied whole.
-        let was_unknown = order.status == OrderStatus::Unknown;
-        order.status = after;
-        order.cumulative += quantity;
-        let notional = price.times(quantity);
-        order.traded += notional;
-        let brokerage = if entered.brokerage_charged { Money::ZERO } else { self.settings.brokerage.fee() };
-        entered.brokerage_charged = true;
-        let (side, strategy) = (order.intent.side, order.intent.strategy);
-        let fee = notional.scaled(terms.rate) + brokerage;
-        self.executions.insert(execution_id.clone());
-        entered.executions.push(execution_id.clone());
-
-        if self.terms.is_none_or(|known| known.from < terms.from) {
-            self.terms = Some(terms);
-        }
-        // A first fill may come before any mark: the trade itself is the best price known.
-        if self.mark_of(report.instrument) == Price::ZERO {
-            self.mark(report.instrument, price);
-        }
-        let signed = side.signed(quantity);
-        let line = &mut self.lines[report.instrument.index()];
-        line.position.trade(signed, price);
-        line.position.fees += fee;
-        line.fills += signed;
-        line.unknown -= u32::from(was_unknown);
-        assert_eq!(line.position.quantity, line.fills, "position differs from the sum of fills after {execution_id}");
-        self.market_value += line.mark.times(signed);
-        let day = self.day_traded.entry((terms.date, report.instrument)).or_insert_with(|| DayTraded::on(terms));
-        day.add(side, quantity, notional);
-        self.holdings.entry((strategy, report.instrument)).or_default().position += signed;
-        self.cash.book(terms.settles, -price.times(signed) - fee);
-        self.fees += fee;
-        Ok(FillEffect { execution_id: execution_id.clone(), side, quantity, price, fee, late })
+        let Effects { fill, revoked } = effects;
+        let (instrument, holding) = (report.instrument, self.holding(strategy, report.instrument));
+        Ok(Applied { client_order_id: id, strategy, instrument, status: after, fill, revoked, holding })
     }
 
     fn apply_replaced(
@@ -431,8 +370,12 @@ impl Book {
             status: order.status.name(),
             event: event_name(event),
         })?;
-        if event == OrderEvent::ReplaceRejected {
-            order.replacement = None;
+        match event {
+            OrderEvent::ReplaceRejected => order.replacement = None,
+            OrderEvent::Acknowledged | OrderEvent::Replaced => order.acknowledged = true,
+            OrderEvent::CancelRequested => order.cancel_requested = true,
+            OrderEvent::CancelRejected => order.cancel_requested = false,
+            _ => {}
         }
         if (after == OrderStatus::Unknown) != (order.status == OrderStatus::Unknown) {
             let unknown = &mut self.lines[instrument.index()].unknown;
@@ -442,17 +385,23 @@ impl Book {
         if event == OrderEvent::ReplaceRejected {
             self.end_if_all_traded(id);
         }
-        self.recount(id);
+        self.recount_order(id);
         Ok(())
     }
 
+    fn recount_order(&mut self, id: ClientOrderId) {
+        if let Some(place) = self.orders.place_of(&id) {
+            self.recount(place);
+        }
+    }
+
     /// Brings the aggregates in line with what the order counts for now.
-    fn recount(&mut self, id: ClientOrderId) {
+    fn recount(&mut self, place: usize) {
         let rate = self.terms.map_or(Rate::ZERO, |terms| terms.rate);
-        let Some(entered) = self.orders.get_mut(&id) else { return };
+        let entered = self.orders.at_mut(place);
         let order = &entered.order;
         let (counted, working) = (order.worst_leaves(), order.intent.side.signed(order.leaves()));
-        let brokerage = if entered.brokerage_charged { Money::ZERO } else { self.settings.brokerage.fee() };
+        let brokerage = if entered.brokerage.is_some() { Money::ZERO } else { self.settings.brokerage.fee() };
         let reserved = match order.intent.side {
             Side::Buy if counted.is_positive() => with_fees(order.worst_notional(), rate, brokerage),
             _ => Money::ZERO,
@@ -509,7 +458,7 @@ impl Book {
     /// The order that ended longest ago goes, with its executions.
     fn forget_oldest(&mut self) {
         let Some((_, id)) = self.ended.pop_front() else { return };
-        for execution_id in self.orders.remove(&id).into_iter().flat_map(|entered| entered.executions) {
+        for execution_id in self.orders.remove(&id).into_iter().flat_map(Entered::names) {
             self.executions.remove(&execution_id);
         }
     }
@@ -662,7 +611,7 @@ impl Book {
     pub fn cost_of_replace(&self, id: &ClientOrderId, to: Replacement, at: Timestamp) -> Option<Money> {
         let terms = self.terms_at(at).ok()?;
         let entered = self.orders.get(id)?;
-        let brokerage = if entered.brokerage_charged { Money::ZERO } else { self.settings.brokerage.fee() };
+        let brokerage = if entered.brokerage.is_some() { Money::ZERO } else { self.settings.brokerage.fee() };
         let needed = with_fees(entered.order.worst_notional_with(Some(to)), terms.rate, brokerage);
         Some(needed - entered.reserved)
     }
@@ -673,6 +622,9 @@ impl Book {
     /// # Errors
     /// The first aggregate that differs, with both figures.
     pub fn verify(&self) -> Result<(), String> {
+        let differs = |what: &str, kept: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+            Err(format!("{what} is kept as {kept:?}, a recount gives {found:?}"))
+        };
         let mut lines = vec![(Quantity::ZERO, Quantity::ZERO, 0); self.lines.len()];
         let (mut reserved, mut working) = (Money::ZERO, FxHashMap::default());
         for entered in self.orders.values() {
@@ -684,12 +636,17 @@ impl Book {
                 Side::Sell => *sells += order.worst_leaves(),
             }
             reserved += entered.reserved;
+            let traded: (Quantity, Money) =
+                entered.standing().fold((Quantity::ZERO, Money::ZERO), |(units, amount), execution| {
+                    (units + execution.quantity, amount + execution.price.times(execution.quantity))
+                });
+            let kept = (order.cumulative, order.traded);
+            if kept != traded || entered.brokerage.is_some() != traded.0.is_positive() {
+                return differs(&format!("what {} has traded", order.intent.client_order_id), &kept, &traded);
+            }
             *working.entry((order.intent.strategy, order.intent.instrument)).or_insert(Quantity::ZERO) +=
                 order.intent.side.signed(order.leaves());
         }
-        let differs = |what: &str, kept: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
-            Err(format!("{what} is kept as {kept:?}, a recount gives {found:?}"))
-        };
         let mut held = vec![Quantity::ZERO; self.lines.len()];
         for ((_, instrument), holding) in &self.holdings {
             held[instrument.index()] += holding.position;

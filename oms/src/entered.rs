@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use market::{ClientOrderId, ExecutionId, Money, Quantity};
+use market::{ClientOrderId, Date, ExecutionId, Money, Quantity};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
+use crate::book::{Execution, Revocation};
 use crate::order::Order;
 
 /// An order with what it currently adds to the book's aggregates.
@@ -19,9 +20,50 @@ pub(crate) struct Entered {
     pub(crate) counted: Quantity,
     pub(crate) working: Quantity,
     pub(crate) reserved: Money,
-    pub(crate) brokerage_charged: bool,
-    /// Its fills, to be forgotten with it.
-    pub(crate) executions: Vec<ExecutionId>,
+    /// When the brokerage charged for it moves; none while nothing of it stands.
+    pub(crate) brokerage: Option<Date>,
+    /// Its executions that have arrived, standing or not: to be forgotten with it.
+    pub(crate) executions: Vec<Execution>,
+    /// What took executions of it back, arrived or not.
+    pub(crate) revocations: Vec<Revocation>,
+}
+
+impl Entered {
+    /// An order that counts for nothing yet.
+    pub(crate) fn new(order: Order) -> Self {
+        Self {
+            order,
+            counted: Quantity::ZERO,
+            working: Quantity::ZERO,
+            reserved: Money::ZERO,
+            brokerage: None,
+            executions: Vec::new(),
+            revocations: Vec::new(),
+        }
+    }
+
+    /// An execution of it that has arrived.
+    pub(crate) fn execution(&self, execution_id: &ExecutionId) -> Option<&Execution> {
+        self.executions.iter().find(|execution| execution.execution_id == *execution_id)
+    }
+
+    /// The report that took an execution back, if one did. Most orders have none, so this costs
+    /// nothing where it matters.
+    #[inline]
+    pub(crate) fn revoked_by(&self, execution_id: &ExecutionId) -> Option<&ExecutionId> {
+        self.revocations.iter().find(|revocation| revocation.reference == *execution_id).map(|found| &found.by)
+    }
+
+    /// The executions that count.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.iter().filter(|execution| self.revoked_by(&execution.execution_id).is_none())
+    }
+
+    /// Every name that reports about its executions came under.
+    pub(crate) fn names(self) -> impl Iterator<Item = ExecutionId> {
+        let executions = self.executions.into_iter().map(|execution| execution.execution_id);
+        executions.chain(self.revocations.into_iter().map(|revocation| revocation.by))
+    }
 }
 
 /// All orders of a book.
@@ -43,16 +85,9 @@ impl Orders {
     /// # Panics
     /// If the identifier was used before: identifiers are unique for ever, so two equal ones mean
     /// that the sequence went wrong, and going on could hide an order.
-    pub(crate) fn enter(&mut self, order: Order) {
-        let id = order.intent.client_order_id;
-        let place = self.orders.insert(Entered {
-            order,
-            counted: Quantity::ZERO,
-            working: Quantity::ZERO,
-            reserved: Money::ZERO,
-            brokerage_charged: false,
-            executions: Vec::new(),
-        });
+    pub(crate) fn enter(&mut self, entered: Entered) {
+        let id = entered.order.intent.client_order_id;
+        let place = self.orders.insert(entered);
         let before = self.places.insert(id, place);
         assert!(before.is_none(), "order identifier {id} used twice");
     }
@@ -65,6 +100,26 @@ impl Orders {
     #[inline]
     pub(crate) fn get_mut(&mut self, id: &ClientOrderId) -> Option<&mut Entered> {
         self.orders.get_mut(*self.places.get(id)?)
+    }
+
+    /// Where an order is kept, for [`Self::at`], until an order is removed.
+    #[inline]
+    pub(crate) fn place_of(&self, id: &ClientOrderId) -> Option<usize> {
+        self.places.get(id).copied()
+    }
+
+    /// # Panics
+    /// If no order is kept there.
+    #[inline]
+    pub(crate) fn at(&self, place: usize) -> &Entered {
+        &self.orders[place]
+    }
+
+    /// # Panics
+    /// If no order is kept there.
+    #[inline]
+    pub(crate) fn at_mut(&mut self, place: usize) -> &mut Entered {
+        &mut self.orders[place]
     }
 
     pub(crate) fn remove(&mut self, id: &ClientOrderId) -> Option<Entered> {

@@ -15,7 +15,7 @@ pub mod life_cycle;
 pub mod order;
 pub mod position;
 
-pub use book::{Anomaly, Applied, Book, BookSettings, FillEffect, Holding};
+pub use book::{Anomaly, Applied, Book, BookSettings, Execution, FillEffect, Holding, Revocation, RevokedEffect};
 pub use cash::CashLedger;
 pub use life_cycle::{OrderEvent, OrderStatus, transition};
 pub use order::Order;

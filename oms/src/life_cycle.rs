@@ -183,6 +183,9 @@ pub const fn transition(status: OrderStatus, event: OrderEvent) -> Option<OrderS
         (S::Canceled, E::PartialFill | E::FinalFill) => S::Canceled,
         (S::Expired, E::PartialFill | E::FinalFill) => S::Expired,
 
+        // Units that a bust has freed may have traded again before the order ended.
+        (S::Filled, E::PartialFill | E::FinalFill) => S::Filled,
+
         // The late acknowledgement of an order whose fills, or whose end, came first (F07).
         (S::Filled | S::Canceled | S::Expired, E::Acknowledged) => status,
 
@@ -220,7 +223,7 @@ mod tests {
             "CCFCKW.CCREU", // pending cancel
             "PPFCKP.WW.EU", // pending replace
             "WWFUKW.WWREU", // unknown
-            "F....F..F...", // filled
+            "FFF..F..F...", // filled
             "KKK..K..K...", // canceled
             ".....R..R...", // rejected
             "EEE..E..E...", // expired

@@ -1,11 +1,12 @@
 //! One order and what has happened to it.
 
 use market::{Money, NewOrder, OrderType, Price, Quantity};
+use serde::{Deserialize, Serialize};
 
 use crate::life_cycle::OrderStatus;
 
 /// An order in the book.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Order {
     /// As it was first intended.
     pub intent: NewOrder,
@@ -23,10 +24,16 @@ pub struct Order {
     pub worst_price: Price,
     /// While a replace is on its way: what it asked for. Reservations count the worse of the two.
     pub replacement: Option<Replacement>,
+    /// The broker has said something that it can only say of an order that it has: without that, an
+    /// order that the broker does not list may never have arrived.
+    pub acknowledged: bool,
+    /// We asked to cancel it, and nobody has refused. Stays while the outcome is unknown, so that a
+    /// cancel that got lost is asked for again.
+    pub cancel_requested: bool,
 }
 
 /// What a replace on its way asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Replacement {
     /// New total quantity.
     pub quantity: Quantity,
@@ -46,6 +53,8 @@ impl Order {
             traded: Money::ZERO,
             worst_price,
             replacement: None,
+            acknowledged: false,
+            cancel_requested: false,
         }
     }
 

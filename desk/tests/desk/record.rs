@@ -20,6 +20,7 @@ fn applied(number: u32, units: i64, at: &str, fee: &str) -> Applied {
             fee: money(fee),
             late: false,
         }),
+        revoked: None,
         holding: Holding::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! The book of an account, told the way a trader tells it, and against a naive model of itself.
 
 mod answers;
+mod busts;
 mod days;
 mod machine;
 mod model;

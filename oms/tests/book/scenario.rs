@@ -11,7 +11,7 @@
 //! ```
 //!
 //! What follows `->` is the outcome: the status after, with `late` for a late fill, or the reason
-//! of a refusal. Every refusal must leave the book as it was, and every line must leave it sound.
+//! of a refusal; of a bust or a correction also what was taken back. Every refusal must leave the book as it was, and every line must leave it sound.
 
 use std::sync::Arc;
 
@@ -254,6 +254,15 @@ fn kind(what: &[&str]) -> ReportKind {
             price: number(price),
             quantity: Quantity::new(number(quantity)),
         },
+        ["bust", reference, "as", execution] => {
+            ReportKind::Bust { execution_id: ExecutionId::new(execution), reference: ExecutionId::new(reference) }
+        }
+        ["corrected", reference, quantity, "@", price, "as", execution] => ReportKind::Corrected {
+            execution_id: ExecutionId::new(execution),
+            reference: ExecutionId::new(reference),
+            price: number(price),
+            quantity: Quantity::new(number(quantity)),
+        },
         ["replaced", quantity, ref price @ ..] => ReportKind::Replaced {
             quantity: Quantity::new(number(quantity)),
             limit_price: price.last().map(|price| number(price)),
@@ -268,8 +277,15 @@ fn kind(what: &[&str]) -> ReportKind {
 }
 
 fn outcome(applied: &Applied) -> String {
-    let late = applied.fill.as_ref().is_some_and(|fill| fill.late);
-    format!("{}{}", applied.status.name(), if late { " late" } else { "" })
+    let mut told = applied.status.name().to_owned();
+    if applied.fill.as_ref().is_some_and(|fill| fill.late) {
+        told += " late";
+    }
+    if let Some(revoked) = &applied.revoked {
+        let undone = if revoked.undone.is_some() { "undone" } else { "nothing to undo" };
+        told += &format!(", {} taken back by {}: {undone}", revoked.execution_id, revoked.by);
+    }
+    told
 }
 
 /// Money from its text, for what is checked outside a scenario.
