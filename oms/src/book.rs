@@ -9,6 +9,7 @@
 //! - `state`: the whole book as a value that can be stored
 
 mod executions;
+mod external;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::position::Position;
 use executions::Effects;
 pub(crate) use executions::Owner;
 pub use executions::{Execution, FillEffect, Revocation, RevokedEffect};
+use external::ExternalExecution;
 
 /// Ended orders are kept for this many sessions, so that a late fill still finds its order; a
 /// settlement cycle (D+2) is over by then, with room.
@@ -40,6 +42,7 @@ const KEPT_SESSIONS: u32 = 5;
 
 /// And no more than this many of them, however busy a session is. A broker that reports on an
 /// order so long after its end is heard as one that reports on an unknown order: nothing changes.
+/// The names of today's are kept all the same, so that a statement does not take us by surprise.
 const KEPT_ENDED: usize = 10_000;
 
 /// No order has more units than this: a thousand times the shares of B3's largest company. A report
@@ -116,6 +119,14 @@ pub enum Anomaly {
         /// Why it cannot.
         reason: String,
     },
+    /// An execution of another hand's order that cannot be counted.
+    #[error("execution {execution_id} of another hand's order cannot be counted: {reason}")]
+    ImpossibleExternal {
+        /// The broker's name of the execution.
+        execution_id: ExecutionId,
+        /// Why it cannot.
+        reason: String,
+    },
     /// The report names another instrument than the order.
     #[error("report for {0} names another instrument than the order")]
     WrongInstrument(ClientOrderId),
@@ -173,6 +184,10 @@ struct Line {
     unknown: u32,
     /// Σ signed fills, kept apart from the position so that the two can be compared.
     fills: Quantity,
+    /// Units that other hands hold in the account, signed.
+    external: Quantity,
+    /// The part of them that no remembered execution explains.
+    adopted: Quantity,
 }
 
 /// The book of one account.
@@ -193,6 +208,11 @@ pub struct Book {
     terms: Option<DayTerms>,
     /// By trade date, until that date's trades have settled.
     day_traded: BTreeMap<(Date, InstrumentId), DayTraded>,
+    /// Executions of other hands' orders.
+    externals: BTreeMap<ExecutionId, ExternalExecution>,
+    /// Orders that ended in this session and had to make room, with the names of their executions: a
+    /// statement of today still lists them. They go when the next session begins.
+    forgotten: FxHashMap<ClientOrderId, Vec<ExecutionId>>,
     /// Orders that ended, oldest first, each with the session that it ended in.
     ended: VecDeque<(u32, ClientOrderId)>,
     /// Sessions begun so far.
@@ -213,6 +233,8 @@ impl Book {
             fees: Money::ZERO,
             terms: None,
             day_traded: BTreeMap::new(),
+            externals: BTreeMap::new(),
+            forgotten: FxHashMap::default(),
             ended: VecDeque::new(),
             sessions: 0,
             settings,
@@ -226,6 +248,8 @@ impl Book {
     /// If the identifier was used before: identifiers are unique for ever, so two equal ones mean
     /// that the sequence went wrong, and going on could hide an order.
     pub fn enter(&mut self, intent: NewOrder, worst_price: Price) {
+        let id = intent.client_order_id;
+        assert!(!self.forgotten.contains_key(&id), "order identifier {id} used twice");
         self.keep_terms(intent.decided_at);
         self.orders.enter(Entered::new(Order::new(intent, worst_price)));
         self.recount_order(intent.client_order_id);
@@ -450,17 +474,32 @@ impl Book {
         self.cash.settle(session);
         self.day_traded.retain(|_, day| day.terms.settles > session);
         self.sessions += 1;
+        for execution_id in self.forgotten.drain().flat_map(|(_, names)| names) {
+            self.executions.remove(&execution_id);
+        }
+        self.forget_externals();
         while self.ended.front().is_some_and(|(ended, _)| ended + KEPT_SESSIONS <= self.sessions) {
             self.forget_oldest();
         }
     }
 
-    /// The order that ended longest ago goes, with its executions.
+    /// The order that ended longest ago goes, with its executions. Of one that ended in this session
+    /// the names stay: a statement will list them, and they must not look like somebody else's.
     fn forget_oldest(&mut self) {
-        let Some((_, id)) = self.ended.pop_front() else { return };
-        for execution_id in self.orders.remove(&id).into_iter().flat_map(Entered::names) {
-            self.executions.remove(&execution_id);
+        let Some((session, id)) = self.ended.pop_front() else { return };
+        let names: Vec<_> = self.orders.remove(&id).into_iter().flat_map(Entered::names).collect();
+        if session == self.sessions {
+            self.forgotten.insert(id, names);
+        } else {
+            for execution_id in &names {
+                self.executions.remove(execution_id);
+            }
         }
+    }
+
+    /// Whether an order of that name ended in this session and has been forgotten since.
+    pub fn is_forgotten(&self, id: &ClientOrderId) -> bool {
+        self.forgotten.contains_key(id)
     }
 
     /// The session has ended: what was bought and sold the same day is re-rated as day trade, at
@@ -578,11 +617,12 @@ impl Book {
     }
 
     /// Value of all positions at their marks, longs and shorts added, with open orders at worst.
+    /// What other hands hold counts: it is the same account that bears it.
     pub fn gross_exposure(&self) -> Money {
         self.lines
             .iter()
             .map(|line| {
-                let held = line.position.quantity;
+                let held = line.position.quantity + line.external;
                 let worst = (held + line.open_buys).abs().max((held - line.open_sells).abs());
                 line.mark.times(worst)
             })
@@ -655,6 +695,10 @@ impl Book {
             let open = (line.open_buys, line.open_sells, line.unknown);
             if open != *found {
                 return differs(&format!("open buys, sells and unknown of instrument {index}"), &open, found);
+            }
+            let external = line.adopted + self.applied_externals(InstrumentId::new(index as u32));
+            if line.external != external {
+                return differs(&format!("what others hold of instrument {index}"), &line.external, &external);
             }
             if line.position.quantity != line.fills || line.fills != held[index] {
                 let found = (line.fills, held[index]);

@@ -2,8 +2,8 @@
 
 use market::fees::Brokerage;
 use market::{
-    ExecutionReport, FeeSchedule, InstrumentId, NewOrder, OrderType, Quantity, ReportKind, Side, StrategyId,
-    TimeInForce, Timestamp,
+    ExecutionId, ExecutionReport, FeeSchedule, InstrumentId, NewOrder, OrderType, Quantity, ReportKind, Side,
+    StrategyId, TimeInForce, Timestamp,
 };
 
 use crate::scenario::{book, id, play};
@@ -180,5 +180,37 @@ fn of_ended_orders_no_more_than_ten_thousand_are_kept() {
     }
     let kept = |number| book.order(&id(number)).is_some();
     assert_eq!([1, 2, 3, 10_002].map(kept), [false, true, true, true]);
+    book.verify().unwrap();
+}
+
+#[test]
+fn the_names_of_forgotten_orders_last_until_the_next_session() {
+    let mut book = book("100000000", FeeSchedule::free(), Brokerage::FREE);
+    let at: Timestamp = "2025-06-12T14:00:00Z".parse().unwrap();
+    let (instrument, price) = (InstrumentId::new(0), "10".parse().unwrap());
+    let execution = |number: u32| ExecutionId::new(&format!("X{number}"));
+    book.start_session("2025-06-12".parse().unwrap());
+    for number in 1..=10_002 {
+        let client_order_id = id(number);
+        let order = NewOrder {
+            client_order_id,
+            strategy: StrategyId(0),
+            instrument,
+            side: Side::Buy,
+            quantity: Quantity::new(1),
+            order_type: OrderType::Market,
+            time_in_force: TimeInForce::Day,
+            decided_at: at,
+        };
+        book.enter(order, price);
+        let kind = ReportKind::Fill { execution_id: execution(number), price, quantity: Quantity::new(1) };
+        book.apply(&ExecutionReport { at, client_order_id, instrument, kind }).unwrap();
+    }
+    let known = |book: &oms::Book| {
+        [1, 2, 3].map(|number| (book.is_forgotten(&id(number)), book.knows_execution(&execution(number))))
+    };
+    assert_eq!(known(&book), [(true, true), (true, true), (false, true)]);
+    book.start_session("2025-06-13".parse().unwrap());
+    assert_eq!(known(&book), [(false, false), (false, false), (false, true)]);
     book.verify().unwrap();
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod busts;
 mod days;
+mod external;
 mod machine;
 mod model;
 mod money;

@@ -185,3 +185,26 @@ fn a_day_whose_trades_cannot_be_booked_takes_no_buys() {
     );
     assert_eq!(verdict(&world.review(world.order(Side::Sell, 100, BOVA11, limit("10.00")))), "allowed");
 }
+
+#[test]
+fn what_other_hands_hold_counts_when_we_buy_and_is_not_ours_to_sell() {
+    let mut world = World::new("100000");
+    world.limits.max_position_quantity = Quantity::new(100);
+    for (theirs, units, expected) in [
+        (60, 40, "allowed"),
+        (60, 41, "position_per_symbol"),
+        (101, 1, "position_per_symbol"),
+        (-50, 100, "allowed"),
+        (-50, 101, "position_per_symbol"), // their short makes no room
+    ] {
+        world.book.adopt_external(BOVA11, Quantity::new(theirs));
+        let reviewed = world.review(world.order(Side::Buy, units, BOVA11, limit("10.00")));
+        assert_eq!(verdict(&reviewed), expected, "{theirs} held by others, {units} bought");
+    }
+    world.book.adopt_external(BOVA11, Quantity::ZERO);
+    world.hold(30, BOVA11, "10.00");
+    world.book.adopt_external(BOVA11, Quantity::new(60));
+    assert_eq!(verdict(&world.review(world.order(Side::Sell, 30, BOVA11, limit("10.00")))), "allowed");
+    assert_eq!(verdict(&world.review(world.order(Side::Sell, 31, BOVA11, limit("10.00")))), "position_per_symbol");
+    assert_eq!(world.book.gross_exposure(), money("900")); // 90 units at the price of the only trade
+}
