@@ -10,6 +10,7 @@
 
 mod executions;
 mod external;
+mod state;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use executions::Effects;
 pub(crate) use executions::Owner;
 pub use executions::{Execution, FillEffect, Revocation, RevokedEffect};
 use external::ExternalExecution;
+pub use state::BookState;
 
 /// Ended orders are kept for this many sessions, so that a late fill still finds its order; a
 /// settlement cycle (D+2) is over by then, with room.
@@ -47,7 +49,7 @@ const KEPT_ENDED: usize = 10_000;
 
 /// No order has more units than this: a thousand times the shares of B3's largest company. A report
 /// that says otherwise is garbage, and sums of it would not fit.
-const MOST_UNITS: Quantity = Quantity::new(10_000_000_000_000);
+pub(crate) const MOST_UNITS: Quantity = Quantity::new(10_000_000_000_000);
 
 /// What an account's book needs to know of the world.
 #[derive(Clone, Debug)]
@@ -573,6 +575,11 @@ impl Book {
     #[inline]
     pub fn is_frozen(&self, instrument: InstrumentId) -> bool {
         self.lines[instrument.index()].unknown > 0
+    }
+
+    /// How many instruments the run has.
+    pub fn instruments(&self) -> usize {
+        self.lines.len()
     }
 
     /// What a strategy holds of an instrument.

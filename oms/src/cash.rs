@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use market::{Date, Money};
+use serde::{Deserialize, Serialize};
 
 /// Settled money and dated flows that have not settled yet.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct CashLedger {
     settled: Money,
     pending: BTreeMap<Date, Money>,

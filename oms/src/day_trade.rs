@@ -3,9 +3,10 @@
 //! Only the end of a day can tell (`market::fees`), so fills are charged the normal rate first.
 
 use market::{Date, Money, Quantity, Rate, Side, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Fee rate and settlement date of one trade date.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct DayTerms {
     pub(crate) date: Date,
     /// First instant after the date, to skip the calendar for the next fill.
@@ -16,7 +17,7 @@ pub(crate) struct DayTerms {
 }
 
 /// What one instrument traded on one day, for the day-trade rate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct DayTraded {
     pub(crate) terms: DayTerms,
     bought: Quantity,

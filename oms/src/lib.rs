@@ -5,6 +5,7 @@
 //! - [`position`]: quantity, cost and realised result of one instrument
 //! - [`cash`]: the ledger of settled and unsettled money
 //! - [`book`]: all of them together, changed only by intents and execution reports
+//! - [`reconcile`]: what must be done so that the book says what the broker says
 //! - `day_trade`: what a day's round trips take off the fees
 
 pub mod book;
@@ -14,8 +15,11 @@ mod entered;
 pub mod life_cycle;
 pub mod order;
 pub mod position;
+pub mod reconcile;
 
-pub use book::{Anomaly, Applied, Book, BookSettings, Execution, FillEffect, Holding, Revocation, RevokedEffect};
+pub use book::{
+    Anomaly, Applied, Book, BookSettings, BookState, Execution, FillEffect, Holding, Revocation, RevokedEffect,
+};
 pub use cash::CashLedger;
 pub use life_cycle::{OrderEvent, OrderStatus, transition};
 pub use order::Order;

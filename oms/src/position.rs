@@ -1,10 +1,11 @@
 //! One instrument's position: quantity, what it cost, what closing parts of it has brought in.
 
 use market::{Money, Price, Quantity};
+use serde::{Deserialize, Serialize};
 
 /// A position. Average-cost accounting, as Brazilian tax law has it; fees are kept beside, so that
 /// result before and after fees can both be shown.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Units held; negative when short.
     pub quantity: Quantity,

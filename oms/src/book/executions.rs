@@ -18,7 +18,9 @@
 //! One case is left to the statement: a fill that could trade only because of a bust, and that
 //! overtakes it, is more than the order has left and is refused.
 
-use market::{Date, ExecutionId, ExecutionReport, Money, Price, Quantity, Side, Timestamp};
+use market::{
+    ClientOrderId, Date, ExecutionId, ExecutionReport, InstrumentId, Money, Price, Quantity, Side, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Anomaly, Book};
@@ -308,7 +310,7 @@ impl Book {
 
     /// The executions of an order that have arrived, in the order of their arrival, each with
     /// whether it stands.
-    pub fn executions_of(&self, id: &market::ClientOrderId) -> impl Iterator<Item = (&Execution, bool)> {
+    pub fn executions_of(&self, id: &ClientOrderId) -> impl Iterator<Item = (&Execution, bool)> {
         let entered = self.orders.get(id);
         entered.into_iter().flat_map(|entered| {
             entered
@@ -316,6 +318,42 @@ impl Book {
                 .iter()
                 .map(|execution| (execution, entered.revoked_by(&execution.execution_id).is_none()))
         })
+    }
+
+    /// Whose execution a name is.
+    pub(crate) fn owner_of(&self, execution_id: &ExecutionId) -> Option<Owner> {
+        self.executions.get(execution_id).copied()
+    }
+
+    /// The report that took an execution of an order back, be it one that has not arrived.
+    pub(crate) fn revoked_by(&self, id: &ClientOrderId, execution_id: &ExecutionId) -> Option<&ExecutionId> {
+        self.orders.get(id)?.revoked_by(execution_id)
+    }
+
+    /// Whether an execution of an order has arrived and counts.
+    pub(crate) fn stands(&self, id: &ClientOrderId, execution_id: &ExecutionId) -> bool {
+        let entered = self.orders.get(id);
+        entered.is_some_and(|entered| {
+            entered.execution(execution_id).is_some() && entered.revoked_by(execution_id).is_none()
+        })
+    }
+
+    /// Whether any execution of an order was taken back.
+    pub(crate) fn was_taken_back(&self, id: &ClientOrderId) -> bool {
+        self.orders.get(id).is_some_and(|entered| !entered.revocations.is_empty())
+    }
+
+    /// Executions from `since` on that count, by order and then as they arrived.
+    pub(crate) fn standing_since(&self, since: Timestamp) -> Vec<(ClientOrderId, InstrumentId, Execution)> {
+        let mut found: Vec<_> = self
+            .orders
+            .values()
+            .flat_map(|entered| entered.standing().map(move |execution| (&entered.order.intent, execution)))
+            .filter(|(_, execution)| execution.at >= since)
+            .map(|(intent, execution)| (intent.client_order_id, intent.instrument, execution.clone()))
+            .collect();
+        found.sort_by_key(|(id, ..)| *id);
+        found
     }
 
     /// Whether a report of that name has been applied, be it an execution, a bust or a correction.
@@ -328,7 +366,7 @@ impl Book {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {
     /// Of an order of ours, or of a bust of one.
-    Order(market::ClientOrderId),
+    Order(ClientOrderId),
     /// Of an order placed by hand or by another program.
     External,
 }

@@ -17,9 +17,9 @@ fn by_hand(name: &str, side: Side, units: i64, instrument: InstrumentId) -> Stat
         reference: OrderReference::External("4711".to_owned()),
         instrument,
         side,
-        price: Price::from_cents(1_000).unwrap(),
+        price: Price::from_cents(1_000).expect("a price"),
         quantity: Quantity::new(units),
-        at: "2025-06-12T14:00:00Z".parse::<Timestamp>().unwrap(),
+        at: "2025-06-12T14:00:00Z".parse::<Timestamp>().expect("a time"),
     }
 }
 
