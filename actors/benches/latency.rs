@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use actors::clock::Clock;
 use actors::feed::{FeedError, Pace};
 use actors::system::{WarmUpError, shared};
-use actors::{FeedSource, HostedBuild, Polled, RestartPolicy, System, SystemSettings, WarmUp};
-use brokers::{Broker, BrokerOrder, SendError};
+use actors::{Conduct, FeedSource, HostedBuild, Polled, RestartPolicy, System, SystemSettings, WarmUp};
+use brokers::{Broker, BrokerEvent, SendError};
 use desk::{DeskSettings, Execution, HostSettings, Listen, Sizing};
 use market::fees::Brokerage;
 use market::order::{CancelOrder, ReplaceOrder, Signal};
 use market::{
-    Bar, Calendar, ClientOrderId, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind,
-    MarketEvent, Money, NewOrder, Price, Quantity, Quote, Rate, ReportKind, StrategyId, Timestamp, Universe,
+    Bar, Calendar, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind, MarketEvent,
+    Money, NewOrder, Price, Quantity, Quote, Rate, ReportKind, Statement, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -78,6 +78,7 @@ fn quote(instrument: InstrumentId, cents: i64) -> MarketEvent {
 struct Timed {
     stamps: Arc<Mutex<Stamps>>,
     executions: u64,
+    position: Option<(InstrumentId, Quantity)>,
 }
 
 impl Broker for Timed {
@@ -100,6 +101,8 @@ impl Broker for Timed {
         self.executions += 1;
         let order = order.get();
         let (client_order_id, instrument) = (order.client_order_id, order.instrument);
+        let held = self.position.map_or(Quantity::ZERO, |(_, quantity)| quantity);
+        self.position = Some((instrument, held + order.side.signed(order.quantity)));
         let report = |kind| ExecutionReport { at: now, client_order_id, instrument, kind };
         reports.push(report(ReportKind::New));
         reports.push(report(ReportKind::Fill {
@@ -128,8 +131,17 @@ impl Broker for Timed {
         Err(SendError::Refused("nothing is ever open".to_owned()))
     }
 
-    fn find(&self, _: &ClientOrderId) -> Result<Option<BrokerOrder>, SendError> {
-        Ok(None)
+    fn request_statement(&mut self, now: Timestamp, events: &mut Vec<BrokerEvent>) -> Result<(), SendError> {
+        events.push(BrokerEvent::Statement(Statement {
+            at: now,
+            since: now.plus_nanos(1),
+            orders: Vec::new(),
+            executions: Vec::new(),
+            revoked: Vec::new(),
+            positions: self.position.into_iter().filter(|(_, quantity)| !quantity.is_zero()).collect(),
+            elsewhere: Vec::new(),
+        }));
+        Ok(())
     }
 }
 
@@ -199,6 +211,7 @@ fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stam
         },
         strategies: vec![HostedBuild {
             build: Arc::new(|| Ok(Box::new(Flip::default()))),
+            made_of: ("flip".to_owned(), Default::default()),
             settings: HostSettings {
                 id: StrategyId(0),
                 name: "flip".to_owned(),
@@ -208,8 +221,9 @@ fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stam
                 execution: Execution::Market,
             },
         }],
-        connection: shared(Timed { stamps: Arc::clone(stamps), executions: 0 }),
+        connection: shared(Timed { stamps: Arc::clone(stamps), executions: 0, position: None }),
         reports_after: 0,
+        conduct: Conduct::default(),
         simulated: false,
         journal: shared(MemoryJournal::default()),
         halt_store: shared(NoHalt),

@@ -1,27 +1,30 @@
 //! Broker: one order-entry connection, and the last gate before it.
 //!
 //! Owns nothing that may be lost: the connection and the log of its reports outlive it. Hears
-//! approved commands from the Account, and (for a simulated exchange) the market and the session.
-//! Reads the halt switch for each order at the last moment; what may not leave is reported unsent.
-//! Sends numbered reports to the Account, which asks again for any that it misses.
+//! approved commands from the Account, and (for a simulated exchange) the market and the session; polls
+//! a connection that talks by itself when it is woken. Reads the halt switch and the right to write for
+//! each command at the last moment; what may not leave is reported unsent. Sends numbered reports and
+//! statements to the Account, which asks again for any that it misses.
 //!
-//! When it dies: commands in its mailbox are gone. Restarted, it tells the Account, which asks what
-//! became of every order that it had handed over (`Sync`). Nothing is sent twice.
+//! When it dies: commands in its mailbox are gone. Restarted, it tells the Account, which asks for a
+//! statement of everything that it had handed over. Nothing is sent twice.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use brokers::{Broker as Connection, BrokerOrder, SendError};
-use market::order::{CancelOrder, ReplaceOrder};
-use market::{ClientOrderId, ExecutionReport, InstrumentId, MarketEvent, NewOrder, PhaseChange};
+use brokers::{Broker as Connection, BrokerEvent, SendError};
+use desk::Command;
+use market::{ExecutionReport, InstrumentId, MarketEvent, PhaseChange, Statement};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{Approved, HaltLevel, HaltSwitch};
+use risk::{HaltLevel, HaltSwitch};
+use tokio::sync::oneshot;
 
 use crate::account;
 use crate::address::Address;
 use crate::board::QuoteSlots;
 use crate::clock::Clock;
+use crate::lease::Right;
 use crate::turn::Turn;
 
 /// How often a live simulated exchange looks whether something on its way has arrived.
@@ -31,28 +34,6 @@ const KEPT_REPORTS: usize = 100_000;
 
 /// A connection that outlives the actor's restarts.
 pub type SharedConnection = Arc<Mutex<dyn Connection>>;
-
-/// A command that the journal holds.
-#[derive(Clone, Copy, Debug)]
-pub enum Command {
-    /// Place an order.
-    Submit(Approved<NewOrder>),
-    /// Cancel one.
-    Cancel(Approved<CancelOrder>),
-    /// Change one.
-    Replace(Approved<ReplaceOrder>),
-}
-
-impl Command {
-    /// Of which order.
-    pub const fn client_order_id(&self) -> ClientOrderId {
-        match self {
-            Self::Submit(order) => order.get().client_order_id,
-            Self::Cancel(cancel) => cancel.get().client_order_id,
-            Self::Replace(replace) => replace.get().client_order_id,
-        }
-    }
-}
 
 /// The numbered reports of a connection.
 #[derive(Debug, Default)]
@@ -108,16 +89,41 @@ pub enum Message {
     },
     /// Time passes (simulated exchange, live).
     Look,
-    /// Report again everything after this number, then say what is known of these orders.
-    Sync {
+    /// The connection has something to say.
+    Poll,
+    /// Say whether the connection is there: an Account begins.
+    Begin(oneshot::Sender<bool>),
+    /// Report again everything after this number.
+    Resend {
         /// The last report that the Account has seen.
         after: u64,
-        /// Orders to ask about.
-        orders: Vec<ClientOrderId>,
+    },
+    /// Ask the broker for a statement.
+    AskStatement {
+        /// Number of the question.
+        question: u64,
+    },
+    /// The same, answered at once if the connection can: an Account begins.
+    StateNow {
+        /// Number of the question.
+        question: u64,
+        /// The last report that the Account has seen.
+        after: u64,
+        /// Where to.
+        reply: oneshot::Sender<Now>,
     },
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+}
+
+/// How the account stands at its broker, as far as can be told at once.
+#[derive(Debug)]
+pub struct Now {
+    /// Reports that the Account has not seen, numbered.
+    pub reports: Vec<(u64, ExecutionReport)>,
+    /// The statement, from a connection that answers at once.
+    pub statement: Option<Box<Statement>>,
 }
 
 /// What a Broker is made of.
@@ -133,6 +139,8 @@ pub struct Arguments {
     pub log: Arc<Mutex<ReportLog>>,
     /// The switch that the gate reads.
     pub halt: HaltSwitch,
+    /// The right to write that the gate reads.
+    pub right: Right,
     /// Quotes on their way here.
     pub quotes: Arc<QuoteSlots>,
     /// Time.
@@ -143,6 +151,9 @@ pub struct Arguments {
 pub struct State {
     arguments: Arguments,
     reports: Vec<ExecutionReport>,
+    events: Vec<BrokerEvent>,
+    /// The question that the next statement answers.
+    question: u64,
 }
 
 /// The kind of actor.
@@ -157,11 +168,17 @@ impl Actor for Broker {
         if matches!(arguments.clock, Clock::System) {
             myself.send_interval(LOOK_EVERY, || Message::Look);
         }
-        arguments.address.bind(myself);
+        let me = myself.clone();
+        arguments.connection.lock().unwrap_or_else(PoisonError::into_inner).wake_with(Arc::new(move || {
+            // Woken after its end: its successor polls when it starts.
+            let _ = me.send_message(Message::Poll);
+        }));
+        arguments.address.bind(myself.clone());
         arguments.quotes.clear();
         // At the very first start the Account is not there yet and will ask by itself.
         let _ = arguments.account.send(account::Message::BrokerRestarted);
-        Ok(State { arguments, reports: Vec::new() })
+        myself.send_message(Message::Poll)?;
+        Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0 })
     }
 
     async fn handle(
@@ -170,13 +187,13 @@ impl Actor for Broker {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if !matches!(message, Message::Look) {
+        if !matches!(message, Message::Look | Message::Poll) {
             state.arguments.address.took();
         }
         match message {
-            Message::Send { command, turn } => state.send(&command, &turn),
+            Message::Send { command, turn } => state.send(command, &turn),
             Message::Market { event, turn } => {
-                state.with(&turn, |connection, reports| connection.on_market(&event, reports))
+                state.with(&turn, |connection, reports| connection.on_market(&event, reports));
             }
             Message::Quote { instrument } => {
                 if let Some(quote) = state.arguments.quotes.take(instrument) {
@@ -192,8 +209,24 @@ impl Actor for Broker {
             Message::Look => {
                 let now = state.arguments.clock.now();
                 state.with(&Turn::none(), |connection, reports| connection.on_time(now, reports));
+                state.poll();
             }
-            Message::Sync { after, orders } => state.sync(after, orders),
+            Message::Poll => state.poll(),
+            Message::Begin(reply) => {
+                // What the connection had to say to an Account that is gone, the statement says again.
+                state.poll();
+                let _ = reply.send(state.connection().is_connected());
+            }
+            Message::Resend { after } => {
+                for (sequence, report) in state.missed(after) {
+                    state.tell(account::Message::Report { report, sequence, turn: Turn::none() });
+                }
+            }
+            Message::AskStatement { question } => {
+                state.ask_statement(question);
+                state.tell_events();
+            }
+            Message::StateNow { question, after, reply } => state.state_now(question, after, reply),
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the broker"),
         }
@@ -202,52 +235,129 @@ impl Actor for Broker {
 }
 
 impl State {
-    /// The last gate. The switch is read here and nowhere later.
-    fn send(&mut self, command: &Command, turn: &Turn) {
-        let level = self.arguments.halt.level();
+    /// The last gate. Switch and right are read here and nowhere later.
+    fn send(&mut self, command: Command, turn: &Turn) {
+        if let Some(reason) = self.closed_to(&command) {
+            return self.tell(account::Message::NotSent { command, reason, turn: turn.clone() });
+        }
+        store::crash::point("before_send");
+        let now = self.arguments.clock.now();
+        let mut outcome = Ok(());
+        let mut reports = std::mem::take(&mut self.reports);
+        {
+            let mut connection = self.connection();
+            outcome = outcome.and_then(|()| match &command {
+                Command::Submit(order) => connection.submit(order, now, &mut reports),
+                Command::Cancel(cancel) => connection.cancel(cancel, now, &mut reports),
+                Command::Replace(replace) => connection.replace(replace, now, &mut reports),
+            });
+        }
+        store::crash::point("after_send");
+        let turn = turn.clone();
+        match outcome {
+            Ok(()) => self.tell(account::Message::Sent { command, turn: turn.clone() }),
+            Err(SendError::Refused(reason)) => {
+                self.tell(account::Message::NotSent { command, reason, turn: turn.clone() });
+            }
+            Err(SendError::OutcomeUnknown(reason)) => {
+                self.tell(account::Message::OutcomeUnknown { command, reason, turn: turn.clone() });
+            }
+        }
+        self.forward(&mut reports, &turn);
+        self.reports = reports;
+    }
+
+    /// Why the gate is closed to this command, if it is.
+    fn closed_to(&self, command: &Command) -> Option<String> {
+        let (level, right) = (self.arguments.halt.level(), &self.arguments.right);
         let open = match (command, level) {
             (Command::Cancel(_), _) | (_, HaltLevel::Active) => true,
             (Command::Submit(order), HaltLevel::Reducing) => order.reduces(),
             _ => false,
         };
+        if right.is_lost() {
+            return Some("not sent: another process has taken over the account".to_owned());
+        }
         if !open {
-            let reason = format!("not sent: trading is {}", level.name());
-            return self.tell(account::Message::NotSent { command: *command, reason, turn: turn.clone() });
+            return Some(format!("not sent: trading is {}", level.name()));
         }
-        let now = self.arguments.clock.now();
-        let mut outcome = Ok(());
-        self.with(turn, |connection, reports| {
-            outcome = match command {
-                Command::Submit(order) => connection.submit(order, now, reports),
-                Command::Cancel(cancel) => connection.cancel(cancel, now, reports),
-                Command::Replace(replace) => connection.replace(replace, now, reports),
-            };
-        });
-        match outcome {
-            Ok(()) => {}
-            Err(SendError::Refused(reason)) => {
-                self.tell(account::Message::NotSent { command: *command, reason, turn: turn.clone() });
-            }
-            Err(SendError::OutcomeUnknown(reason)) => {
-                let client_order_id = command.client_order_id();
-                self.tell(account::Message::OutcomeUnknown { client_order_id, reason, turn: turn.clone() });
-            }
+        if !right.holds() && !matches!(command, Command::Cancel(_)) {
+            return Some("not sent: the right to trade the account has run out".to_owned());
         }
+        None
+    }
+
+    fn connection(&self) -> std::sync::MutexGuard<'_, dyn Connection + 'static> {
+        // The simulated exchange changes its books one order at a time; a panic in between leaves it
+        // whole, and a real connection is behind its own process anyway.
+        self.arguments.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with the connection, then numbers and forwards the reports that came of it.
     fn with(&mut self, turn: &Turn, act: impl FnOnce(&mut dyn Connection, &mut Vec<ExecutionReport>)) {
-        {
-            // The simulated exchange changes its books one order at a time; a panic in between
-            // leaves it whole, and a real connection is behind its own process anyway.
-            let mut connection = self.arguments.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            act(&mut *connection, &mut self.reports);
-        }
-        let reports = std::mem::take(&mut self.reports);
-        for report in reports {
+        let mut reports = std::mem::take(&mut self.reports);
+        act(&mut *self.connection(), &mut reports);
+        self.forward(&mut reports, turn);
+        self.reports = reports;
+    }
+
+    fn forward(&self, reports: &mut Vec<ExecutionReport>, turn: &Turn) {
+        for report in reports.drain(..) {
             let sequence = self.log().add(report.clone());
             self.tell(account::Message::Report { report, sequence, turn: turn.clone() });
         }
+    }
+
+    fn poll(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        self.connection().poll(self.arguments.clock.now(), &mut events);
+        self.events = events;
+        self.tell_events();
+    }
+
+    fn ask_statement(&mut self, question: u64) {
+        self.question = question;
+        let mut events = std::mem::take(&mut self.events);
+        let asked = self.connection().request_statement(self.arguments.clock.now(), &mut events);
+        self.events = events;
+        if let Err(error) = asked {
+            self.tell(account::Message::Statement { question, answer: Err(error.to_string()) });
+        }
+    }
+
+    fn state_now(&mut self, question: u64, after: u64, reply: oneshot::Sender<Now>) {
+        self.ask_statement(question);
+        let stated = |event: &BrokerEvent| matches!(event, BrokerEvent::Statement(_));
+        let statement = self.events.iter().position(stated).map(|place| self.events.remove(place));
+        self.tell_events();
+        let statement = statement.and_then(|event| match event {
+            BrokerEvent::Statement(statement) => Some(Box::new(statement)),
+            _ => None,
+        });
+        // Whoever asked may have given up.
+        let _ = reply.send(Now { reports: self.missed(after), statement });
+    }
+
+    fn tell_events(&mut self) {
+        for event in std::mem::take(&mut self.events) {
+            self.tell(match event {
+                BrokerEvent::Connected => account::Message::Connected,
+                BrokerEvent::Disconnected { reason } => account::Message::Disconnected { reason },
+                BrokerEvent::Report(report) => {
+                    let sequence = self.log().add(report.clone());
+                    account::Message::Report { report, sequence, turn: Turn::none() }
+                }
+                BrokerEvent::External(execution) => account::Message::External(execution),
+                BrokerEvent::Statement(statement) => {
+                    account::Message::Statement { question: self.question, answer: Ok(Box::new(statement)) }
+                }
+                BrokerEvent::Unreadable { text, problem } => account::Message::Unreadable { text, problem },
+            });
+        }
+    }
+
+    fn missed(&self, after: u64) -> Vec<(u64, ExecutionReport)> {
+        self.log().reports.iter().filter(|(sequence, _)| *sequence > after).cloned().collect()
     }
 
     fn log(&self) -> std::sync::MutexGuard<'_, ReportLog> {
@@ -258,21 +368,6 @@ impl State {
         if let Err(error) = self.arguments.account.send(message) {
             // It asks for what it missed when it is back.
             tracing::warn!(%error, "report waits in the log");
-        }
-    }
-
-    fn sync(&mut self, after: u64, orders: Vec<ClientOrderId>) {
-        let missed: Vec<_> = self.log().reports.iter().filter(|(sequence, _)| *sequence > after).cloned().collect();
-        for (sequence, report) in missed {
-            self.tell(account::Message::Report { report, sequence, turn: Turn::none() });
-        }
-        let connection = self.arguments.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let found: Result<Vec<(ClientOrderId, Option<BrokerOrder>)>, SendError> =
-            orders.iter().map(|id| connection.find(id).map(|found| (*id, found))).collect();
-        drop(connection);
-        match found {
-            Ok(found) => self.tell(account::Message::Found(found)),
-            Err(error) => tracing::error!(%error, "the broker cannot be asked; its orders stay as they are"),
         }
     }
 }

@@ -14,7 +14,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use store::{Journal as Store, JournalEntry};
+use store::{Journal as Store, JournalEntry, Snapshot};
 use tokio::sync::oneshot;
 
 use crate::account;
@@ -46,6 +46,8 @@ pub enum Message {
         /// The turn that waits for the answer.
         turn: Turn,
     },
+    /// Keep this snapshot, once its entries are written.
+    Snapshot(Snapshot),
     /// Write everything that has come in.
     Flush,
     /// Panic, to show that it is survived.
@@ -123,6 +125,10 @@ impl Actor for Journal {
                     state.arguments.address.send(Message::Flush)?;
                 }
             }
+            Message::Snapshot(snapshot) => {
+                state.flush();
+                state.keep(&snapshot);
+            }
             Message::Flush => state.flush(),
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the journal"),
@@ -137,13 +143,23 @@ impl State {
         let (Some(last), Some(writer)) = (self.waiting.last().map(|entry| entry.sequence), self.writer) else { return };
         let entries = std::mem::take(&mut self.waiting);
         let turns = std::mem::take(&mut self.turns);
+        store::crash::point("before_commit");
         let mut store = self.arguments.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match store.append(&entries) {
             Ok(()) => account::Message::Committed { writer, through: last, turns },
             Err(error) => account::Message::JournalFailed { writer, reason: error.to_string(), turns },
         };
         drop(store);
+        store::crash::point("after_commit");
         // Without an account nobody waits for the answer.
         let _ = self.arguments.account.send(answer);
+    }
+
+    /// A snapshot saves time at the next start and nothing else: one that cannot be kept is logged.
+    fn keep(&self, snapshot: &Snapshot) {
+        let mut store = self.arguments.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = store.save_snapshot(snapshot) {
+            tracing::warn!(%error, sequence = snapshot.sequence, "snapshot not kept");
+        }
     }
 }

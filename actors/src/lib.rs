@@ -6,6 +6,7 @@
 //! ├─ Session        time, phases
 //! ├─ Broker         the last gate and the connection behind it
 //! ├─ Account        the desk: reviews requests, applies reports
+//! ├─ Lease          keeps the right to write, where it can run out
 //! ├─ Limit          watches figures after the trade and throws the switch
 //! ├─ Feed           brings the market's stream
 //! ├─ Symbol × n     hot quote; fans out to strategies
@@ -21,7 +22,8 @@
 //! - [`clock`]: the seam for time
 //! - [`board`]: hot quotes, conflated: the latest wins
 //! - [`halt`]: the switch with its durable record
-//! - [`recovery`]: a desk rebuilt from its journal
+//! - [`recovery`]: what a protocol begins from, read from its journal
+//! - [`lease`]: the right that the last gate reads
 //! - [`system`]: builds the whole tree and talks to it
 
 pub mod account;
@@ -34,6 +36,7 @@ mod conversation_tests;
 pub mod feed;
 pub mod halt;
 pub mod journal;
+pub mod lease;
 pub mod limit;
 pub mod recovery;
 pub mod session;
@@ -47,6 +50,7 @@ pub use address::Address;
 pub use board::Board;
 pub use clock::Clock;
 pub use feed::{FeedSource, Polled};
+pub use lease::Right;
 pub use supervisor::{RestartPolicy, Restarts};
-pub use system::{Fault, HostedBuild, System, SystemSettings, WarmUp};
+pub use system::{Conduct, Fault, HostedBuild, System, SystemSettings, WarmUp};
 pub use turn::Turn;

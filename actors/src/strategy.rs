@@ -7,9 +7,10 @@
 //! the Account tells it what it holds and has open. A request that was in its hands is lost, as a
 //! decision that was never made.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use desk::{Ask, HostSettings, Listen, Notice, NoticeKind, StrategyHost};
+use desk::{Ask, Heard, HostSettings, Listen, Notice, NoticeKind, StrategyHost, StrategyOrigin};
 use market::{MarketEvent, Universe};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -22,6 +23,10 @@ use crate::turn::Turn;
 /// With more than this waiting before the Account, a strategy asks for nothing new: a decision that
 /// waits behind a crowd is old when it is looked at.
 const ACCOUNT_CROWD: u64 = 10_000;
+
+/// Things heard that are kept back until there is something to ask for. More are told at once, so that
+/// the journal holds them soon and none of it grows.
+const KEPT_BACK: usize = 512;
 
 /// What a Strategy hears.
 #[derive(Debug)]
@@ -54,6 +59,8 @@ pub struct Arguments {
     pub account: Address<account::Message>,
     /// Makes a fresh strategy.
     pub build: BuildStrategy,
+    /// Its name in the list of strategies, and its parameters: what `build` makes it from.
+    pub made_of: (String, BTreeMap<String, f64>),
     /// Its settings.
     pub settings: HostSettings,
     /// What can be traded.
@@ -69,6 +76,10 @@ pub struct State {
     arguments: Arguments,
     host: StrategyHost,
     asks: Vec<Ask>,
+    /// What was heard since the account was told last: a session's journal repeats every decision.
+    heard: Vec<Heard>,
+    /// Things heard and told before those.
+    told: u64,
 }
 
 /// The kind of actor.
@@ -90,10 +101,11 @@ impl Actor for Strategy {
         }
         tracing::debug!(strategy = arguments.settings.name, bars = bars.len(), "warmed up");
         arguments.address.bind(myself);
-        let hello = account::Message::Hello { strategy: arguments.settings.id };
-        // At the very first start there is nothing to tell yet.
-        let _ = arguments.account.send(hello);
-        Ok(State { arguments, host, asks: Vec::new() })
+        let (kind, parameters) = arguments.made_of.clone();
+        let origin = StrategyOrigin { kind, parameters, settings: arguments.settings.clone(), bars };
+        let started = account::Message::StrategyStarted { strategy: arguments.settings.id, origin: Box::new(origin) };
+        arguments.account.send(started)?;
+        Ok(State { arguments, host, asks: Vec::new(), heard: Vec::new(), told: 0 })
     }
 
     async fn handle(
@@ -106,22 +118,22 @@ impl Actor for Strategy {
         match message {
             Message::Market { event, turn } => {
                 state.host.on_market(&event, &mut state.asks);
-                if state.asks.is_empty() {
+                state.heard.push(event.into());
+                if state.asks.is_empty() && state.heard.len() < KEPT_BACK {
                     return Ok(());
                 }
                 let mut asks = std::mem::take(&mut state.asks);
                 if state.arguments.account.depth() > ACCOUNT_CROWD {
                     asks.retain(|ask| !state.dropped(ask));
                 }
-                let strategy = state.arguments.settings.id;
-                if let Err(error) = state.arguments.account.send(account::Message::Ask { strategy, asks, turn }) {
-                    // The account will say what is held and open when it is back.
-                    tracing::warn!(%error, strategy = state.arguments.settings.name, "request lost");
-                }
+                state.tell(asks, turn);
             }
             Message::Notice { notice, turn } => {
                 state.host.on_notice(&notice);
-                drop(turn);
+                state.heard.push(Heard::Notice(notice));
+                if state.heard.len() >= KEPT_BACK {
+                    state.tell(Vec::new(), turn);
+                }
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into a strategy"),
@@ -131,13 +143,26 @@ impl Actor for Strategy {
 }
 
 impl State {
+    /// Tells the account what was heard and what is wanted.
+    fn tell(&mut self, asks: Vec<Ask>, turn: Turn) {
+        let (strategy, after, heard) = (self.arguments.settings.id, self.told, std::mem::take(&mut self.heard));
+        self.told += heard.len() as u64;
+        if let Err(error) = self.arguments.account.send(account::Message::Ask { strategy, after, heard, asks, turn }) {
+            // The account will say what is held and open when it is back.
+            tracing::warn!(%error, strategy = self.arguments.settings.name, "request lost");
+        }
+    }
+
     /// Drops a new order before an overloaded account, as if it had been denied; keeps a cancel.
     fn dropped(&mut self, ask: &Ask) -> bool {
         let Ask::Submit(request) = ask else { return false };
         tracing::error!(strategy = self.arguments.settings.name, "account overloaded, request dropped");
         let (instrument, side, quantity) = (request.instrument, request.side, request.quantity);
         let holding = self.host.holding(instrument);
-        self.host.on_notice(&Notice { instrument, holding, kind: NoticeKind::Denied { side, quantity } });
+        self.heard.push(Heard::Dropped(instrument, side, quantity));
+        let notice = Notice { instrument, holding, kind: NoticeKind::Denied { side, quantity } };
+        self.host.on_notice(&notice);
+        self.heard.push(Heard::Notice(notice));
         true
     }
 }

@@ -1,10 +1,11 @@
 //! The whole tree: builds it from settings, and is how the program talks to it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use desk::{DeskSettings, HostSettings};
+use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp};
 use ractor::{Actor, ActorRef, SpawnErr};
 use risk::{HaltLevel, HaltSwitch};
@@ -20,9 +21,10 @@ use crate::clock::Clock;
 use crate::feed::{Pace, SharedSource};
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
-use crate::recovery::Recovered;
+use crate::lease::{Right, SharedLease};
+use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
-use crate::{account, broker, feed, journal, limit, session, strategy, supervisor, symbol};
+use crate::{account, broker, feed, journal, lease, limit, session, strategy, supervisor, symbol};
 
 /// Answers that take longer mean that something hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -48,8 +50,41 @@ pub trait WarmUp: Send + Sync {
 pub struct HostedBuild {
     /// Makes a fresh one.
     pub build: BuildStrategy,
+    /// Its name in the list of strategies, and its parameters: what `build` makes it from, for the
+    /// journal.
+    pub made_of: (String, BTreeMap<String, f64>),
     /// Its settings.
     pub settings: HostSettings,
+}
+
+/// How a run is conducted. The default is what a replay in memory needs.
+#[derive(Clone)]
+pub struct Conduct {
+    /// The journal entry that the run begins after.
+    pub entries_before: u64,
+    /// The right to write, where the store gives one that runs out, and what the gate reads of it.
+    pub lease: Option<(SharedLease, Right)>,
+    /// How long things may take.
+    pub patience: Patience,
+    /// `b3` or `always_open`, for the journal.
+    pub calendar: &'static str,
+    /// Entries after which the end of a session is worth a snapshot.
+    pub snapshot_every: u64,
+}
+
+/// A start reads this many entries in a fraction of a second.
+const SNAPSHOT_EVERY: u64 = 10_000;
+
+impl Default for Conduct {
+    fn default() -> Self {
+        Self {
+            entries_before: 0,
+            lease: None,
+            patience: Patience::default(),
+            calendar: "b3",
+            snapshot_every: SNAPSHOT_EVERY,
+        }
+    }
 }
 
 /// What a system is made of.
@@ -62,6 +97,8 @@ pub struct SystemSettings {
     pub connection: SharedConnection,
     /// Where its report numbers continue.
     pub reports_after: u64,
+    /// How the run is conducted.
+    pub conduct: Conduct,
     /// Whether the connection is a simulated exchange that must see the market.
     pub simulated: bool,
     /// The store's journal.
@@ -168,6 +205,7 @@ pub struct System {
     stats: Arc<Stats>,
     ended: watch::Receiver<bool>,
     given_up: watch::Receiver<Vec<String>>,
+    lost: watch::Receiver<Option<String>>,
 }
 
 #[derive(Clone)]
@@ -205,6 +243,7 @@ impl System {
         };
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
+        let (lost_in, lost) = watch::channel(None);
         let stats = Arc::new(Stats::default());
         let restarts = Restarts::default();
         let arguments = supervisor::Arguments {
@@ -212,13 +251,13 @@ impl System {
             halt: halter(&settings),
             restarts: restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &addresses, &stats, &ended_in),
+            children: children(&settings, &addresses, &stats, &ended_in, &lost_in),
         };
         let halt = settings.halt.clone();
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halt, restarts, stats, ended, given_up })
+        Ok(Self { supervisor, addresses, halt, restarts, stats, ended, given_up, lost })
     }
 
     /// How things stand.
@@ -244,6 +283,11 @@ impl System {
     /// Actors that were given up, as they are.
     pub fn given_up(&self) -> watch::Receiver<Vec<String>> {
         self.given_up.clone()
+    }
+
+    /// Why the right to trade the account is gone, if it is.
+    pub fn lost(&self) -> watch::Receiver<Option<String>> {
+        self.lost.clone()
     }
 
     /// The halt switch.
@@ -309,10 +353,9 @@ pub fn recover(
     strategies: Vec<String>,
     journal: &SharedJournal,
     halt: &HaltSwitch,
-) -> Result<Recovered, SystemError> {
-    let mut recovered = Recovered::new(settings.clone(), strategies, halt.clone());
-    recovered.read(journal).map_err(|error| SystemError::Start(error.to_string()))?;
-    Ok(recovered)
+) -> Result<Restored, SystemError> {
+    recovery::read(journal, settings.clone(), strategies, halt.clone(), u64::MAX, 0)
+        .map_err(|error| SystemError::Start(error.to_string()))
 }
 
 /// Shares something between an actor and its successors.
@@ -357,8 +400,26 @@ fn halter(settings: &SystemSettings) -> Halter {
     Halter { switch: settings.halt.clone(), store: Arc::clone(&settings.halt_store), clock: settings.clock.clone() }
 }
 
+/// What the run decides with.
+fn origin(settings: &SystemSettings) -> Origin {
+    Origin {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        start: settings.desk.start,
+        calendar: settings.conduct.calendar.to_owned(),
+        instruments: settings.desk.universe.iter().map(|(_, known)| known.clone()).collect(),
+        limits: settings.desk.limits,
+        brokerage: settings.desk.book.brokerage,
+    }
+}
+
 /// The tree, in starting order.
-fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended: &watch::Sender<bool>) -> Vec<Child> {
+fn children(
+    settings: &SystemSettings,
+    to: &Addresses,
+    stats: &Arc<Stats>,
+    ended: &watch::Sender<bool>,
+    lost: &watch::Sender<Option<String>>,
+) -> Vec<Child> {
     use HaltLevel::{Active, Halted, Reducing, StopNew};
     let universe = &settings.desk.universe;
     let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
@@ -393,6 +454,7 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                 connection: Arc::clone(&settings.connection),
                 log: shared(ReportLog::after(settings.reports_after)),
                 halt: settings.halt.clone(),
+                right: settings.conduct.lease.as_ref().map_or_else(Right::unlimited, |(_, right)| right.clone()),
                 quotes: Arc::clone(&broker_quotes),
                 clock: clock.clone(),
             },
@@ -408,7 +470,7 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                 stored: Arc::clone(&settings.journal),
                 broker: to.broker.clone(),
                 limit: to.limit.clone(),
-                writers: Arc::default(),
+                incarnations: Arc::default(),
                 strategies: to
                     .strategies
                     .iter()
@@ -416,6 +478,10 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                     .zip(settings.strategies.iter().map(|hosted| hosted.settings.clone()))
                     .collect(),
                 desk: settings.desk.clone(),
+                origin: origin(settings),
+                patience: settings.conduct.patience,
+                snapshot_every: settings.conduct.snapshot_every,
+                record_after: settings.conduct.entries_before,
                 halt: halter(settings),
                 board: Arc::clone(&board),
                 clock: clock.clone(),
@@ -447,6 +513,19 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
             },
         ),
     ];
+    if let Some((held, right)) = &settings.conduct.lease {
+        let arguments = lease::Arguments {
+            lease: Arc::clone(held),
+            right: right.clone(),
+            halt: settings.halt.clone(),
+            lost: lost.clone(),
+        };
+        // Beside the journal: both wait for the same store.
+        list.push(elsewhere(
+            child("lease", Active, StopNew, || lease::Lease, arguments),
+            settings.journal_runtime.as_ref(),
+        ));
+    }
     for (hosted, address) in settings.strategies.iter().zip(&to.strategies) {
         list.push(child(
             address.name(),
@@ -457,6 +536,7 @@ fn children(settings: &SystemSettings, to: &Addresses, stats: &Arc<Stats>, ended
                 address: address.clone(),
                 account: to.account.clone(),
                 build: Arc::clone(&hosted.build),
+                made_of: hosted.made_of.clone(),
                 settings: hosted.settings.clone(),
                 universe: Arc::clone(universe),
                 warm_up: Arc::clone(&settings.warm_up),

@@ -13,14 +13,13 @@ use std::sync::Arc;
 
 use brokers::simulated::SimulationSettings;
 use brokers::{Broker, SimulatedExchange};
-use desk::{Ask, Desk, DeskSettings, HostSettings, Notice, NoticeKind, Record, StrategyHost};
-use market::order::CancelOrder;
+use desk::{Ask, Command, Desk, DeskSettings, HostSettings, Notice, NoticeKind, Record, StrategyHost};
+use market::order::ReplaceOrder;
 use market::{
-    Bar, ExecutionReport, InstrumentId, MarketEvent, NewOrder, PhaseChange, ReportKind, SessionClock, Timestamp,
-    TopOfBook,
+    Bar, ExecutionReport, InstrumentId, MarketEvent, PhaseChange, ReportKind, SessionClock, Timestamp, TopOfBook,
 };
 use risk::monitor::Breach;
-use risk::{Approved, DailyLoss, HaltLevel, HaltSwitch};
+use risk::{DailyLoss, HaltLevel, HaltSwitch};
 use strategies::Strategy;
 
 /// A strategy with its settings.
@@ -59,12 +58,6 @@ pub struct Backtest {
     reports: Vec<ExecutionReport>,
     asks: Vec<Ask>,
     commands: Vec<Command>,
-}
-
-/// An approved command on its way to the exchange.
-enum Command {
-    Submit(Approved<NewOrder>),
-    Cancel(Approved<CancelOrder>),
 }
 
 impl Backtest {
@@ -202,6 +195,18 @@ impl Backtest {
                         self.commands.push(Command::Cancel(approved));
                     }
                 }
+                Ask::Replace { client_order_id, quantity, limit_price } => {
+                    let open = self.desk.book().order(&client_order_id);
+                    let Some(instrument) = open.map(|order| order.intent.instrument) else { continue };
+                    let replace = ReplaceOrder { client_order_id, instrument, quantity, limit_price, decided_at: now };
+                    match self.desk.replace(replace, self.tops[instrument.index()], now) {
+                        Ok(approved) => {
+                            self.record.counts.replaces += 1;
+                            self.commands.push(Command::Replace(approved));
+                        }
+                        Err(_) => self.record.counts.denials += 1,
+                    }
+                }
             }
         }
         self.asks = asks;
@@ -211,6 +216,7 @@ impl Backtest {
             let _ = match &command {
                 Command::Submit(order) => self.exchange.submit(order, now, &mut self.reports),
                 Command::Cancel(cancel) => self.exchange.cancel(cancel, now, &mut self.reports),
+                Command::Replace(replace) => self.exchange.replace(replace, now, &mut self.reports),
             };
             self.take_reports();
         }

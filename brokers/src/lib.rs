@@ -9,9 +9,7 @@ pub mod simulated;
 use std::sync::Arc;
 
 use market::order::{CancelOrder, ReplaceOrder};
-use market::{
-    ClientOrderId, ExecutionReport, MarketEvent, NewOrder, PhaseChange, Quantity, StatedExecution, Statement, Timestamp,
-};
+use market::{ExecutionReport, MarketEvent, NewOrder, PhaseChange, StatedExecution, Statement, Timestamp};
 use risk::Approved;
 
 pub use simulated::{SimulatedExchange, SimulationSettings};
@@ -25,17 +23,6 @@ pub enum SendError {
     /// It may have reached the broker: ask before doing anything else, and never send it again.
     #[error("outcome unknown: {0}")]
     OutcomeUnknown(String),
-}
-
-/// Where a broker says that an order stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BrokerOrder {
-    /// Which.
-    pub client_order_id: ClientOrderId,
-    /// Still in its book, or on the way there.
-    pub open: bool,
-    /// Units traded.
-    pub cumulative: Quantity,
 }
 
 /// What a connection has to say by itself.
@@ -104,12 +91,6 @@ pub trait Broker: Send {
         now: Timestamp,
         reports: &mut Vec<ExecutionReport>,
     ) -> Result<(), SendError>;
-
-    /// What the broker knows of an order; `None` means that it never received it.
-    ///
-    /// # Errors
-    /// The broker cannot be asked now.
-    fn find(&self, id: &ClientOrderId) -> Result<Option<BrokerOrder>, SendError>;
 
     /// Whether commands can leave now. A connection inside this process is always there.
     fn is_connected(&self) -> bool {

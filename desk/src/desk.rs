@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder};
 use market::{
-    Calendar, ClientOrderId, Date, ExecutionReport, InstrumentId, NewOrder, Phase, PhaseChange, Price, Timestamp,
-    TopOfBook, Universe,
+    Calendar, ClientOrderId, Date, ExecutionReport, InstrumentId, Money, NewOrder, Phase, PhaseChange, Price, Quantity,
+    StatedExecution, StrategyId, Symbol, Timestamp, TopOfBook, Universe,
 };
-use oms::{Anomaly, Applied, Book, BookSettings};
+use oms::{Anomaly, Applied, Book, BookSettings, BookState};
 use risk::checks::code;
 use risk::{Approved, Denial, Figure, HaltSwitch, Limits, View};
+use serde::{Deserialize, Serialize};
+
+use crate::entry::{GONE, number_of};
 
 /// What a desk is made of.
 #[derive(Clone, Debug)]
@@ -46,6 +49,18 @@ pub struct Desk {
     /// The day that `sequence` counts, as instants, so that most orders skip the calendar.
     day: std::ops::Range<Timestamp>,
     denials: BTreeMap<&'static str, u64>,
+    first_cash: Money,
+}
+
+/// A desk as a snapshot keeps it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct DeskState {
+    book: BookState,
+    cash: Money,
+    phase: Phase,
+    session: Date,
+    sequence: (Date, u32),
+    issued: Option<ClientOrderId>,
 }
 
 impl Desk {
@@ -54,6 +69,7 @@ impl Desk {
         let calendar = Arc::clone(&settings.book.calendar);
         let session = settings.start.local_date();
         let mut desk = Self {
+            first_cash: settings.book.cash,
             account: settings.account,
             universe: settings.universe,
             book: Book::new(settings.book),
@@ -275,6 +291,58 @@ impl Desk {
 
     pub(crate) fn book_mut(&mut self) -> &mut Book {
         &mut self.book
+    }
+
+    /// Takes in an execution of an order that was placed elsewhere.
+    ///
+    /// # Errors
+    /// It was taken in before, or makes no sense.
+    pub fn external(&mut self, execution: &StatedExecution) -> Result<(), Anomaly> {
+        self.book.apply_external(execution)
+    }
+
+    /// So many units of this instrument belong to somebody else, from now on.
+    pub fn adopt(&mut self, instrument: InstrumentId, quantity: Quantity) {
+        self.book.adopt_external(instrument, quantity);
+    }
+
+    /// Everything that recovery must bring back, told by names that outlive a run.
+    pub(crate) fn state(&self, strategies: &[String]) -> DeskState {
+        // The book's lines are the universe's instruments, one for one.
+        let symbol = |id: InstrumentId| self.universe.get(id).expect("an instrument of this run").symbol;
+        let strategy = |id: StrategyId| strategies.get(id.index()).cloned().unwrap_or_default();
+        DeskState {
+            book: self.book.state(symbol, strategy),
+            cash: self.first_cash,
+            phase: self.phase,
+            session: self.session,
+            sequence: self.sequence,
+            issued: self.issued,
+        }
+    }
+
+    /// The desk that a state leads to.
+    pub(crate) fn from_state(
+        mut settings: DeskSettings,
+        halt: HaltSwitch,
+        state: DeskState,
+        strategies: &[String],
+    ) -> Result<Self, String> {
+        settings.book.cash = state.cash;
+        let mut desk = Self::new(settings.clone(), halt);
+        let universe = Arc::clone(&desk.universe);
+        let instrument = |symbol: &Symbol| universe.find(symbol);
+        let strategy = |name: &str| Some(number_of(name, strategies).unwrap_or(GONE));
+        desk.book = Book::from_state(settings.book, state.book, instrument, strategy)?;
+        (desk.phase, desk.session) = (state.phase, state.session);
+        (desk.sequence, desk.issued) = (state.sequence, state.issued);
+        desk.price_horizon = desk.horizon_of(desk.session);
+        Ok(desk)
+    }
+
+    /// The money that the book began with.
+    pub fn first_cash(&self) -> Money {
+        self.first_cash
     }
 
     /// The book.

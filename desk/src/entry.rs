@@ -4,15 +4,86 @@
 //! Instruments are dense numbers inside a run, so every run begins with an entry that says which
 //! symbol each number means; rebuilding translates to the numbers of today.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use market::fees::Brokerage;
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder, Signal};
 use market::{
-    ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, Price, ReportKind, StrategyId, Symbol, Universe,
+    Bar, ClientOrderId, ExecutionReport, Instrument, InstrumentId, MarketEvent, Money, NewOrder, PhaseChange, Price,
+    Quantity, Quote, ReportKind, Side, StatedExecution, StatedOrder, StrategyId, Symbol, Timestamp, TopOfBook,
+    Universe,
 };
 use oms::Applied;
-use risk::{Denial, Figure, HaltLevel};
+use risk::{Denial, Figure, HaltLevel, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::desk::Desk;
+use crate::host::{HostSettings, Notice};
+
+/// What a decision was made on, beside the book: the price, and what the switch allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The hot quote.
+    pub top: TopOfBook,
+    /// The halt switch.
+    pub halt: HaltLevel,
+}
+
+/// What a run decides with: enough to make the same decisions again.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    /// Version of the program.
+    pub version: String,
+    /// When the run began.
+    pub start: Timestamp,
+    /// `b3` or `always_open`.
+    pub calendar: String,
+    /// What can be traded, by number.
+    pub instruments: Vec<Instrument>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// What the broker charges.
+    pub brokerage: Brokerage,
+}
+
+/// What a strategy began with: enough to make the same one again.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StrategyOrigin {
+    /// Its name in the list of strategies.
+    pub kind: String,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, f64>,
+    /// What its host was configured with.
+    pub settings: HostSettings,
+    /// The bars that it was warmed up with, in order.
+    pub bars: Vec<Bar>,
+}
+
+/// Something that a strategy heard. Quotes are most of it, so they are kept short.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// A quote: when, of what, bid, ask, bid size, ask size.
+    Quote(Timestamp, InstrumentId, Price, Price, Quantity, Quantity),
+    /// Any other market event.
+    Market(MarketEvent),
+    /// News from the account.
+    Notice(Notice),
+    /// A request that it made of the event before went nowhere: the account was overloaded.
+    Dropped(InstrumentId, Side, Quantity),
+}
+
+impl From<MarketEvent> for Heard {
+    fn from(event: MarketEvent) -> Self {
+        match event {
+            MarketEvent::Quote(Quote { at, instrument, bid, ask, bid_size, ask_size }) => {
+                Self::Quote(at, instrument, bid, ask, bid_size, ask_size)
+            }
+            other => Self::Market(other),
+        }
+    }
+}
 
 /// One entry of an account's journal.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -26,6 +97,21 @@ pub enum Entry {
         strategies: Vec<String>,
         /// Money that the book began with.
         cash: Money,
+        /// What the run decides with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Box<Origin>>,
+    },
+    /// A strategy began, or began anew.
+    StrategyStarted(Box<StrategyOrigin>),
+    /// What a strategy has heard since its entry before.
+    Heard {
+        /// Which.
+        strategy: StrategyId,
+        /// Things that it had heard before these since it began: a gap shows that some were lost with a
+        /// mailbox.
+        after: u64,
+        /// What, in order.
+        heard: Vec<Heard>,
     },
     /// An order is about to be sent.
     Intent {
@@ -35,6 +121,9 @@ pub enum Entry {
         worst_price: Price,
         /// Why the strategy wants it.
         signal: Signal,
+        /// What the review saw.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// A cancel is about to be sent.
     CancelIntent {
@@ -47,6 +136,17 @@ pub enum Entry {
         replace: ReplaceOrder,
         /// What a unit may cost at most afterwards.
         worst_price: Price,
+        /// What the review saw.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
+    },
+    /// A command passed the last gate into the connection. Written after the fact: without it a
+    /// command may have left all the same.
+    Sent {
+        /// Of which order.
+        client_order_id: ClientOrderId,
+        /// `submit`, `cancel` or `replace`.
+        command: Cow<'static, str>,
     },
     /// A request was denied.
     Denied {
@@ -60,12 +160,31 @@ pub enum Entry {
         asked: Figure,
         /// What is allowed.
         limit: Figure,
+        /// What the review saw.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
+    },
+    /// A change of an open order was denied.
+    ReplaceDenied {
+        /// What was asked for.
+        replace: ReplaceOrder,
+        /// Which check.
+        check: String,
+        /// Its words.
+        because: String,
+        /// What was asked for, as the check saw it.
+        asked: Figure,
+        /// What is allowed.
+        limit: Figure,
+        /// What the review saw.
+        evidence: Evidence,
     },
     /// The broker reported, and the book took it.
     Report {
         /// Its words.
         report: ExecutionReport,
-        /// Place in the broker connection's stream of reports; zero for what we concluded ourselves.
+        /// Place in the broker connection's stream of reports; zero for what a statement told, or
+        /// what we concluded ourselves.
         broker_sequence: u64,
     },
     /// The broker reported something that does not fit; the book is unchanged.
@@ -74,11 +193,65 @@ pub enum Entry {
         report: ExecutionReport,
         /// What does not fit.
         reason: String,
+        /// As for a report.
+        #[serde(default)]
+        broker_sequence: u64,
+    },
+    /// The broker said something that cannot be understood.
+    Unreadable {
+        /// What came, cut to a bounded length.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// What was sent for an order may or may not have arrived.
     OutcomeUnknown {
         /// The order.
-        client_order_id: market::ClientOrderId,
+        client_order_id: ClientOrderId,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// The connection to the broker is there.
+    Connected,
+    /// The connection to the broker is gone.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// An execution of an order that was placed elsewhere.
+    External {
+        /// The broker's words.
+        execution: StatedExecution,
+    },
+    /// Units that the broker holds beyond our fills were adopted as held by somebody else.
+    Adopted {
+        /// Of what.
+        instrument: InstrumentId,
+        /// All units that are not ours, from now on.
+        quantity: Quantity,
+    },
+    /// Book and broker were compared; what differed stands in the entries before, what nothing
+    /// explains in those after.
+    Reconciled {
+        /// Open orders that were placed elsewhere, as they stood.
+        external_orders: Vec<StatedOrder>,
+    },
+    /// Book and broker differ and nothing explains it: nothing new until a person has looked.
+    Break {
+        /// In what; none: the whole account.
+        instrument: Option<InstrumentId>,
+        /// Both figures.
+        difference: String,
+    },
+    /// A named person has looked: what the broker says counts, and trading may go on.
+    BreakAccepted {
+        /// In what; none: the whole account.
+        symbol: Option<Symbol>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
     },
     /// The session moved to another phase.
     Phase {
@@ -101,26 +274,39 @@ impl Entry {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
+            Self::StrategyStarted(_) => "strategy_started",
+            Self::Heard { .. } => "heard",
             Self::Intent { .. } => "intent",
             Self::CancelIntent { .. } => "cancel_intent",
             Self::ReplaceIntent { .. } => "replace_intent",
+            Self::Sent { .. } => "sent",
             Self::Denied { .. } => "denied",
+            Self::ReplaceDenied { .. } => "replace_denied",
             Self::Report { .. } => "report",
             Self::Anomaly { .. } => "anomaly",
+            Self::Unreadable { .. } => "unreadable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Connected => "connected",
+            Self::Disconnected { .. } => "disconnected",
+            Self::External { .. } => "external",
+            Self::Adopted { .. } => "adopted",
+            Self::Reconciled { .. } => "reconciled",
+            Self::Break { .. } => "break",
+            Self::BreakAccepted { .. } => "break_accepted",
             Self::Phase { .. } => "phase",
             Self::Halt { .. } => "halt",
         }
     }
 
     /// A denial with what it was about.
-    pub fn denied(request: OrderRequest, denial: &Denial) -> Self {
+    pub fn denied(request: OrderRequest, denial: &Denial, evidence: Option<Evidence>) -> Self {
         Self::Denied {
             request,
             check: denial.check.to_owned(),
             because: denial.because.to_owned(),
             asked: denial.asked,
             limit: denial.limit,
+            evidence,
         }
     }
 }
@@ -152,27 +338,41 @@ pub enum RebuildError {
     },
 }
 
+/// What entries leave to be known beside the desk.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Facts {
+    /// Symbols of the recorded run by number; none before its `started` entry.
+    pub instruments: Option<Vec<Symbol>>,
+    /// Strategies of the recorded run by number.
+    pub strategies: Vec<String>,
+    /// The last report of the broker's stream.
+    pub broker_sequence: u64,
+    /// Fills applied.
+    pub fills: u64,
+    /// A statement of the broker has been taken in.
+    pub compared: bool,
+    /// Instruments whose difference a named person has accepted since the last statement.
+    pub accepted: BTreeSet<Symbol>,
+    /// Instruments in which nothing explains a difference.
+    pub breaks: BTreeMap<Symbol, String>,
+    /// A difference in the account as a whole.
+    pub account_break: Option<String>,
+}
+
 /// Applies recorded entries to a fresh desk, one after another.
 pub struct Rebuild<'a> {
     desk: &'a mut Desk,
-    /// Symbols of the recorded run by number.
-    recorded: Option<Vec<Symbol>>,
-    /// Strategies of the recorded run by number.
-    strategies: Vec<String>,
     /// Strategies of today by number.
     today: &'a [String],
-    /// Entries applied.
-    applied: u64,
-    broker_sequence: u64,
-    fills: u64,
+    facts: Facts,
 }
 
 /// Number of every strategy that is not configured any more.
-const GONE: StrategyId = StrategyId(u16::MAX);
+pub(crate) const GONE: StrategyId = StrategyId(u16::MAX);
 
 /// Begins rebuilding `desk`, which must be fresh.
 pub fn rebuild(desk: &mut Desk) -> Rebuild<'_> {
-    Rebuild { desk, recorded: None, strategies: Vec::new(), today: &[], applied: 0, broker_sequence: 0, fills: 0 }
+    Rebuild { desk, today: &[], facts: Facts::default() }
 }
 
 impl<'a> Rebuild<'a> {
@@ -183,6 +383,13 @@ impl<'a> Rebuild<'a> {
         self
     }
 
+    /// From facts that a snapshot holds, with the desk that it leads to.
+    #[must_use]
+    pub(crate) fn from(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
     /// Applies the next entry; gives what a report changed.
     ///
     /// # Errors
@@ -190,14 +397,17 @@ impl<'a> Rebuild<'a> {
     pub fn apply(&mut self, sequence: u64, entry: Entry) -> Result<Option<Applied>, RebuildError> {
         let fails = |reason: String| RebuildError::DoesNotApply { sequence, reason };
         if let Entry::Started { instruments, strategies, .. } = entry {
-            self.recorded = Some(instruments);
-            self.strategies = strategies;
+            (self.facts.instruments, self.facts.strategies) = (Some(instruments), strategies);
             return Ok(None);
         }
-        if self.recorded.is_none() {
+        // A person writes this one while no run is on, also before the first.
+        if let Entry::BreakAccepted { symbol, .. } = entry {
+            self.accept(symbol);
+            return Ok(None);
+        }
+        if self.facts.instruments.is_none() {
             return Err(RebuildError::NoStart(sequence));
         }
-        self.applied += 1;
         match entry {
             Entry::Intent { order, worst_price, .. } => {
                 let (instrument, strategy) =
@@ -212,40 +422,76 @@ impl<'a> Rebuild<'a> {
                 let cancel = CancelOrder { instrument: self.translate(sequence, cancel.instrument)?, ..cancel };
                 self.desk.book_mut().request_cancel(&cancel).map_err(|anomaly| fails(anomaly.to_string()))?;
             }
-            Entry::ReplaceIntent { replace, worst_price } => {
+            Entry::ReplaceIntent { replace, worst_price, .. } => {
                 let replace = ReplaceOrder { instrument: self.translate(sequence, replace.instrument)?, ..replace };
                 let book = self.desk.book_mut();
                 book.request_replace(&replace, worst_price).map_err(|anomaly| fails(anomaly.to_string()))?;
             }
             Entry::Report { report, broker_sequence } => {
-                self.broker_sequence = self.broker_sequence.max(broker_sequence);
-                self.fills += u64::from(matches!(report.kind, ReportKind::Fill { .. }));
+                self.facts.broker_sequence = self.facts.broker_sequence.max(broker_sequence);
+                self.facts.fills += u64::from(matches!(report.kind, ReportKind::Fill { .. }));
                 let report = ExecutionReport { instrument: self.translate(sequence, report.instrument)?, ..report };
                 return self.desk.report(&report).map(Some).map_err(|anomaly| fails(anomaly.to_string()));
             }
-            Entry::OutcomeUnknown { client_order_id } => {
+            Entry::Anomaly { broker_sequence, .. } => {
+                self.facts.broker_sequence = self.facts.broker_sequence.max(broker_sequence);
+            }
+            Entry::OutcomeUnknown { client_order_id, .. } => {
                 self.desk.outcome_unknown(client_order_id).map_err(|anomaly| fails(anomaly.to_string()))?;
+            }
+            Entry::External { execution } => {
+                let instrument = self.translate(sequence, execution.instrument)?;
+                let execution = StatedExecution { instrument, ..execution };
+                self.desk.external(&execution).map_err(|anomaly| fails(anomaly.to_string()))?;
+            }
+            Entry::Adopted { instrument, quantity } => {
+                self.desk.adopt(self.translate(sequence, instrument)?, quantity);
+            }
+            Entry::Reconciled { .. } => {
+                self.facts.compared = true;
+                self.facts.accepted.clear();
+            }
+            Entry::Break { instrument: None, difference } => self.facts.account_break = Some(difference),
+            Entry::Break { instrument: Some(instrument), difference } => {
+                let symbol = self.recorded(sequence, instrument)?;
+                self.facts.breaks.insert(symbol, difference);
             }
             Entry::Phase { change } => self.desk.phase(&change),
             // Nothing of these stays in the book; the switch has its own durable record.
-            Entry::Started { .. } | Entry::Denied { .. } | Entry::Anomaly { .. } | Entry::Halt { .. } => {}
+            Entry::Started { .. }
+            | Entry::StrategyStarted(_)
+            | Entry::Heard { .. }
+            | Entry::Sent { .. }
+            | Entry::Denied { .. }
+            | Entry::ReplaceDenied { .. }
+            | Entry::Unreadable { .. }
+            | Entry::Connected
+            | Entry::Disconnected { .. }
+            | Entry::BreakAccepted { .. }
+            | Entry::Halt { .. } => {}
         }
         Ok(None)
     }
 
-    /// The last report of the broker's stream that the journal holds.
-    pub fn broker_sequence(&self) -> u64 {
-        self.broker_sequence
+    /// A person has looked: the next statement counts as it is.
+    fn accept(&mut self, symbol: Option<Symbol>) {
+        match symbol {
+            Some(symbol) => {
+                self.facts.breaks.remove(&symbol);
+                self.facts.accepted.insert(symbol);
+            }
+            None => self.facts.account_break = None,
+        }
     }
 
-    /// Fills applied so far.
-    pub fn fills(&self) -> u64 {
-        self.fills
+    /// What is known beside the desk.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
-    /// Entries applied so far.
-    pub fn applied(&self) -> u64 {
-        self.applied
+    /// The facts alone.
+    pub(crate) fn into_facts(self) -> Facts {
+        self.facts
     }
 
     /// The number that a strategy of the recorded run has today. One that is gone keeps a number
@@ -254,17 +500,26 @@ impl<'a> Rebuild<'a> {
         if self.today.is_empty() {
             return recorded;
         }
-        let name = self.strategies.get(recorded.index());
-        let place = name.and_then(|name| self.today.iter().position(|today| today == name));
-        place.and_then(|place| u16::try_from(place).ok()).map_or(GONE, StrategyId)
+        let name = self.facts.strategies.get(recorded.index());
+        name.and_then(|name| number_of(name, self.today)).unwrap_or(GONE)
+    }
+
+    fn recorded(&self, sequence: u64, recorded: InstrumentId) -> Result<Symbol, RebuildError> {
+        let symbol = self.facts.instruments.as_ref().and_then(|symbols| symbols.get(recorded.index()));
+        let unknown = || RebuildError::UnknownSymbol { sequence, symbol: format!("number {}", recorded.index()) };
+        symbol.copied().ok_or_else(unknown)
     }
 
     fn translate(&self, sequence: u64, recorded: InstrumentId) -> Result<InstrumentId, RebuildError> {
-        let symbol = self.recorded.as_ref().and_then(|symbols| symbols.get(recorded.index()));
+        let symbol = self.recorded(sequence, recorded)?;
         let universe: &Universe = self.desk.universe();
-        symbol.and_then(|symbol| universe.find(symbol)).ok_or_else(|| RebuildError::UnknownSymbol {
-            sequence,
-            symbol: symbol.map_or_else(|| format!("number {}", recorded.index()), Symbol::to_string),
-        })
+        let unknown = || RebuildError::UnknownSymbol { sequence, symbol: symbol.to_string() };
+        universe.find(&symbol).ok_or_else(unknown)
     }
+}
+
+/// The number that a strategy of this name has among `names`.
+pub(crate) fn number_of(name: &str, names: &[String]) -> Option<StrategyId> {
+    let place = names.iter().position(|today| today == name)?;
+    u16::try_from(place).ok().map(StrategyId)
 }

@@ -49,7 +49,7 @@ pub enum Execution {
 }
 
 /// What an instance was configured with.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HostSettings {
     /// Its place in the list.
     pub id: StrategyId,
@@ -72,10 +72,19 @@ pub enum Ask {
     Submit(OrderRequest),
     /// Take back an order of its own.
     Cancel(ClientOrderId),
+    /// Change an open order of its own.
+    Replace {
+        /// Which.
+        client_order_id: ClientOrderId,
+        /// New total quantity, filled part included.
+        quantity: Quantity,
+        /// New limit price, where the order type has one.
+        limit_price: Option<Price>,
+    },
 }
 
 /// An open order as its strategy sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OpenOrder {
     /// Which.
     pub client_order_id: ClientOrderId,
@@ -87,7 +96,7 @@ pub struct OpenOrder {
 
 /// News from the account for one strategy. `holding` is absolute, so a lost notice is mended by
 /// the next one.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Notice {
     /// Of what.
     pub instrument: InstrumentId,
@@ -98,7 +107,8 @@ pub struct Notice {
 }
 
 /// What happened.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
     /// A request became this order.
     Accepted {

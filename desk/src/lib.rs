@@ -4,15 +4,21 @@
 //!
 //! - [`host`]: a strategy instance with what it holds; turns wishes into order requests
 //! - [`mod@desk`]: the account's one writer; reviews requests, enters intents, applies reports
+//! - [`protocol`]: how the account never loses, duplicates or invents an order: inputs in, effects out
 //! - [`record`]: what a run leaves to be read afterwards
 //! - [`entry`]: what the journal keeps of both, and how a desk is rebuilt from it
 
 pub mod desk;
 pub mod entry;
 pub mod host;
+pub mod protocol;
 pub mod record;
 
 pub use desk::{Desk, DeskSettings};
-pub use entry::{Entry, RebuildError, rebuild};
+pub use entry::{Entry, Evidence, Facts, Heard, Origin, RebuildError, StrategyOrigin, rebuild};
 pub use host::{Ask, Execution, HostSettings, Listen, Notice, NoticeKind, OpenOrder, Sizing, StrategyHost};
+pub use protocol::{
+    Alert, Command, Effect, Input, Patience, Protocol, ProtocolSettings, ProtocolState, Restore, RestoreError,
+    Restored, Written,
+};
 pub use record::{Counts, Record, RecordedDay, RecordedFill};

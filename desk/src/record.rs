@@ -60,6 +60,8 @@ pub struct Counts {
     pub orders: u64,
     /// Cancels sent.
     pub cancels: u64,
+    /// Replaces sent.
+    pub replaces: u64,
     /// Requests denied by us.
     pub denials: u64,
     /// Orders rejected by the broker.

@@ -187,6 +187,10 @@ pub fn hosted(strategies: &[StrategyConfig], universe: &Universe) -> Vec<HostedB
                 config.symbols.iter().filter_map(|symbol| universe.find(symbol)).collect();
             let (kind, parameters, own) = (config.kind, config.parameters.clone(), instruments.clone());
             HostedBuild {
+                made_of: (
+                    kind.name.to_owned(),
+                    parameters.iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                ),
                 build: Arc::new(move || (kind.build)(&parameters, &own)),
                 settings: HostSettings {
                     id: StrategyId(place),

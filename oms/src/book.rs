@@ -24,6 +24,7 @@ use market::{
 };
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::cash::CashLedger;
 use crate::day_trade::{DayTerms, DayTraded};
@@ -67,7 +68,7 @@ pub struct BookSettings {
 }
 
 /// What a strategy holds of an instrument.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Holding {
     /// Units held, signed.
     pub position: Quantity,

@@ -26,7 +26,7 @@ pub struct LimitsSettings {
 }
 
 /// The limits in force.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// Most units in one order.
     pub max_order_quantity: Quantity,

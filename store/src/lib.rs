@@ -7,6 +7,7 @@
 //! - [`ledger`]: the four above as one thing to open: [`Ledger`]
 //! - [`meta`]: small named values: [`MetaStore`]
 //! - [`embedded`]: the default implementation, SQLite in one data directory, no server
+//! - [`crash`]: named places at which a test may kill the process
 //! - [`digest`]: SHA-256 values, shared by the chain and the imports
 //! - `contract` (feature of that name): the tests that every implementation must pass, as functions
 //!
@@ -14,6 +15,7 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod crash;
 pub mod digest;
 pub mod embedded;
 pub mod error;

@@ -4,12 +4,13 @@
 
 pub mod scenario;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::clock::Clock;
 use actors::feed::{FeedError, Pace};
 use actors::system::{WarmUpError, shared};
-use actors::{FeedSource, HostedBuild, Polled, RestartPolicy, System, SystemSettings, WarmUp};
+use actors::{Conduct, FeedSource, HostedBuild, Polled, RestartPolicy, System, SystemSettings, WarmUp};
 use backtest::{Backtest, BacktestSettings, HostedStrategy};
 use brokers::SimulatedExchange;
 use brokers::simulated::SimulationSettings;
@@ -196,7 +197,7 @@ impl World {
             .zip(&self.kinds)
             .map(|(place, (kind, execution))| {
                 let entry = strategies::find(kind).expect("a listed strategy");
-                let given = match *kind {
+                let given: BTreeMap<String, f64> = match *kind {
                     "moving_average_cross" => [("fast".to_owned(), 3.0), ("slow".to_owned(), 8.0)].into(),
                     "donchian_breakout" => [("enter".to_owned(), 8.0), ("leave".to_owned(), 4.0)].into(),
                     "cross_sectional_momentum" => {
@@ -204,9 +205,10 @@ impl World {
                     }
                     _ => [("period".to_owned(), 5.0)].into(),
                 };
-                let parameters = Parameters::check(entry.parameters, given).expect("valid parameters");
+                let parameters = Parameters::check(entry.parameters, given.clone()).expect("valid parameters");
                 let own = instruments.clone();
                 HostedBuild {
+                    made_of: ((*kind).to_owned(), given),
                     build: Arc::new(move || (entry.build)(&parameters, &own)),
                     settings: HostSettings {
                         id: StrategyId(place),
@@ -241,8 +243,11 @@ impl World {
         SystemSettings {
             desk: self.desk(),
             strategies: self.hosted(),
-            connection: shared(SimulatedExchange::new(self.simulation, Arc::clone(&self.universe), phase)),
+            connection: shared(
+                SimulatedExchange::new(self.simulation, Arc::clone(&self.universe), phase).with_statements(self.start),
+            ),
             reports_after: 0,
+            conduct: Conduct::default(),
             simulated: true,
             journal: shared(MemoryJournal::default()),
             halt_store: shared(MemoryHalt::default()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actors::feed::{FeedError, Pace};
 use actors::system::{recover, shared};
 use actors::{Clock, Fault, FeedSource, Polled, RestartPolicy, System};
-use brokers::{Broker, BrokerOrder, SendError, SimulatedExchange};
+use brokers::{Broker, BrokerEvent, SendError, SimulatedExchange};
 use desk::Execution;
 use market::order::{CancelOrder, ReplaceOrder};
 use market::{
@@ -112,8 +112,8 @@ impl Broker for Watching {
         self.inner.replace(replace, now, reports)
     }
 
-    fn find(&self, id: &ClientOrderId) -> Result<Option<BrokerOrder>, SendError> {
-        self.inner.find(id)
+    fn request_statement(&mut self, now: Timestamp, events: &mut Vec<BrokerEvent>) -> Result<(), SendError> {
+        self.inner.request_statement(now, events)
     }
 
     fn on_market(&mut self, event: &MarketEvent, reports: &mut Vec<ExecutionReport>) {
@@ -200,7 +200,8 @@ async fn run(batches: usize) -> Outcome {
             world.simulation,
             Arc::clone(&world.universe),
             world.calendar.phase_at(world.start),
-        ),
+        )
+        .with_statements(world.start),
         journal: memory,
         failed,
         submitted: Arc::clone(&submitted),
@@ -271,7 +272,8 @@ async fn panics_with_entries_on_their_way_neither_lose_the_journal_nor_halt() {
         settings.journal = shared(Slow { inner: memory.clone(), busy: Arc::clone(&busy) });
         settings.policy = RestartPolicy { most: 10_000, pause: Duration::ZERO, ..RestartPolicy::default() };
         settings.connection = shared(Watching {
-            inner: SimulatedExchange::new(world.simulation, Arc::clone(&world.universe), Phase::Continuous),
+            inner: SimulatedExchange::new(world.simulation, Arc::clone(&world.universe), Phase::Continuous)
+                .with_statements(world.start),
             journal: memory.clone(),
             failed: Arc::default(),
             submitted: Arc::clone(&submitted),

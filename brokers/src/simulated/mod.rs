@@ -34,6 +34,7 @@
 //! **Replaces** are checked as new orders are. A changed order goes to the end of the queue and meets
 //! the next event as a new one would.
 
+mod ledger;
 mod matching;
 mod resting;
 
@@ -49,7 +50,8 @@ use risk::Approved;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{Broker, BrokerOrder, SendError};
+use crate::{Broker, BrokerEvent, SendError};
+use ledger::Ledger;
 use matching::{Offer, offer_of};
 use resting::Resting;
 
@@ -148,6 +150,8 @@ pub struct SimulatedExchange {
     phase: Phase,
     session: Option<Date>,
     executions: u64,
+    /// What it can state; nothing where nobody asks.
+    ledger: Option<Ledger>,
 }
 
 impl SimulatedExchange {
@@ -164,6 +168,30 @@ impl SimulatedExchange {
             phase,
             session: None,
             executions: 0,
+            ledger: None,
+        }
+    }
+
+    /// The same exchange, able to state the account's orders, executions and positions from `since` on.
+    /// A backtest does without: nobody asks, and remembering costs.
+    #[must_use]
+    pub fn with_statements(mut self, since: Timestamp) -> Self {
+        self.ledger = Some(Ledger::new(self.universe.len(), since));
+        self
+    }
+
+    /// So many units were held before a restart of the whole program, where the exchange lives inside it.
+    pub fn restore_position(&mut self, instrument: InstrumentId, quantity: Quantity) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.held(instrument, quantity);
+        }
+    }
+
+    /// What was just reported becomes part of what can be stated.
+    #[inline]
+    fn note(&mut self, reports: &[ExecutionReport], before: usize) {
+        if let Some(ledger) = &mut self.ledger {
+            reports[before..].iter().for_each(|report| ledger.take(report));
         }
     }
 
@@ -171,6 +199,9 @@ impl SimulatedExchange {
     /// exchange lives inside it. It goes to the end of the queue at its price.
     pub fn restore(&mut self, order: NewOrder, order_type: OrderType, quantity: Quantity, cumulative: Quantity) {
         self.known.insert(order.client_order_id, Known { instrument: order.instrument, cumulative, open: true });
+        if let Some(ledger) = &mut self.ledger {
+            ledger.restored(&order, order_type, quantity, cumulative);
+        }
         if let Some(book) = self.books.get_mut(order.instrument.index()) {
             book.orders.push(Resting {
                 order,
@@ -194,8 +225,10 @@ impl SimulatedExchange {
     }
 
     fn send(&mut self, arrival: Arrival, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        let before = reports.len();
         self.on_the_way.push_back((self.due(now), arrival));
         self.arrive(now, reports);
+        self.note(reports, before);
     }
 
     /// Everything due by `now` arrives.
@@ -412,6 +445,9 @@ impl Broker for SimulatedExchange {
         now: Timestamp,
         reports: &mut Vec<ExecutionReport>,
     ) -> Result<(), SendError> {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.sent(order.get());
+        }
         self.send(Arrival::New(*order.get()), now, reports);
         Ok(())
     }
@@ -436,28 +472,26 @@ impl Broker for SimulatedExchange {
         Ok(())
     }
 
-    fn find(&self, id: &ClientOrderId) -> Result<Option<BrokerOrder>, SendError> {
-        let travelling = self
-            .on_the_way
-            .iter()
-            .any(|(_, arrival)| matches!(arrival, Arrival::New(order) if order.client_order_id == *id));
-        let known = self.known.get(id).map(|known| (known.open, known.cumulative));
-        let known = known.or(travelling.then_some((true, Quantity::ZERO)));
-        Ok(known.map(|(open, cumulative)| BrokerOrder { client_order_id: *id, open, cumulative }))
+    fn request_statement(&mut self, now: Timestamp, events: &mut Vec<BrokerEvent>) -> Result<(), SendError> {
+        let ledger = self.ledger.as_ref();
+        let ledger = ledger.ok_or_else(|| SendError::Refused("this simulation keeps no statements".to_owned()))?;
+        events.push(BrokerEvent::Statement(ledger.statement(now)));
+        Ok(())
     }
 
     #[inline]
     fn on_market(&mut self, event: &MarketEvent, reports: &mut Vec<ExecutionReport>) {
+        let before = reports.len();
         if !self.on_the_way.is_empty() {
             self.arrive(event.at(), reports);
         }
-        let Some(book) = self.books.get(event.instrument().index()) else { return };
-        if !event.is_sound() {
-            return;
-        }
+        let Some(book) = self.books.get(event.instrument().index()).filter(|_| event.is_sound()) else {
+            return self.note(reports, before);
+        };
         if !book.orders.is_empty() && matching::trades_in(event, self.phase) {
             self.meet(event, reports);
         }
+        self.note(reports, before);
         let book = &mut self.books[event.instrument().index()];
         match event {
             MarketEvent::Quote(quote) => book.quote = Some(*quote),
@@ -471,6 +505,8 @@ impl Broker for SimulatedExchange {
     }
 
     fn on_phase(&mut self, change: &PhaseChange, reports: &mut Vec<ExecutionReport>) {
+        let before = reports.len();
+        let begins = self.session != Some(change.session);
         self.arrive(change.at, reports);
         if self.session != Some(change.session) {
             self.session = Some(change.session);
@@ -495,10 +531,16 @@ impl Broker for SimulatedExchange {
             };
             self.expire(stays, change.at, reports);
         }
+        self.note(reports, before);
+        if let Some(ledger) = self.ledger.as_mut().filter(|_| begins) {
+            ledger.begin_session(change.at);
+        }
     }
 
     fn on_time(&mut self, now: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        let before = reports.len();
         self.arrive(now, reports);
+        self.note(reports, before);
     }
 }
 

@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use brokers::simulated::{LimitRule, SimulationSettings};
-use brokers::{Broker, SimulatedExchange};
+use brokers::{Broker, BrokerEvent, SimulatedExchange};
 use market::order::{CancelOrder, ReplaceOrder};
 use market::{
     AuctionKind, AuctionPrint, Bar, BarUse, ClientOrderId, Date, ExecutionReport, Instrument, InstrumentId,
-    InstrumentKind, MarketEvent, NewOrder, OrderType, Phase, PhaseChange, Price, Quantity, Quote, ReportKind, Side,
-    StrategyId, TimeInForce, Timestamp, Trade, Universe,
+    InstrumentKind, MarketEvent, NewOrder, OrderReference, OrderType, Phase, PhaseChange, Price, Quantity, Quote,
+    ReportKind, Side, StatedStatus, StrategyId, TimeInForce, Timestamp, Trade, Universe,
 };
 
 use crate::approve::Approver;
@@ -89,8 +89,10 @@ impl Floor {
     }
 
     fn exchange(&mut self) -> &mut SimulatedExchange {
-        self.exchange
-            .get_or_insert_with(|| SimulatedExchange::new(self.settings, Arc::clone(&self.universe), Phase::Continuous))
+        self.exchange.get_or_insert_with(|| {
+            let exchange = SimulatedExchange::new(self.settings, Arc::clone(&self.universe), Phase::Continuous);
+            exchange.with_statements(Timestamp::MIN)
+        })
     }
 
     fn at(&self, time: &str) -> Timestamp {
@@ -155,9 +157,8 @@ impl Floor {
     }
 
     fn find(&mut self, which: &str) -> String {
-        let found = self.exchange().find(&id(letter(which))).expect("the simulated exchange answers");
-        found.map_or("unknown".to_owned(), |found| {
-            format!("{} {}", if found.open { "open" } else { "ended" }, found.cumulative)
+        stated(self.exchange(), id(letter(which))).map_or("unknown".to_owned(), |(open, cumulative)| {
+            format!("{} {cumulative}", if open { "open" } else { "ended" })
         })
     }
 
@@ -287,4 +288,13 @@ impl Floor {
 
 fn letter(word: &str) -> char {
     word.chars().next().expect("a letter")
+}
+
+/// Whether the exchange states the order as open, and what of it has traded.
+pub(crate) fn stated(exchange: &mut SimulatedExchange, id: ClientOrderId) -> Option<(bool, Quantity)> {
+    let mut events = Vec::new();
+    exchange.request_statement(Timestamp::MAX, &mut events).expect("it states");
+    let [BrokerEvent::Statement(statement)] = events.as_slice() else { panic!("one statement: {events:?}") };
+    let order = statement.orders.iter().find(|order| order.reference == OrderReference::Own(id))?;
+    Some((order.status == StatedStatus::Open, order.cumulative))
 }

@@ -87,10 +87,8 @@ fn ended_orders_stay_known_so_that_their_identifiers_cannot_come_again() {
         phase     17:00 closed                                       -> A expired
         day       2025-06-13
         phase     09:45 pre_open
-        find      A -> ended 0
+        find      A -> unknown
         send      09:50 A buy 100 PETR4 limit 9.00                   -> A rejected: duplicate client order id
-        day       2025-06-16
-        phase     09:45 pre_open
         find      A -> ended 0
         ",
     );

@@ -1,13 +1,13 @@
 //! A restart of the whole program, where the exchange lives inside it: what rested is put back.
 
 use brokers::simulated::SimulationSettings;
-use brokers::{BROKERS, Broker, BrokerOrder, SimulatedExchange};
+use brokers::{BROKERS, Broker, SimulatedExchange};
 use market::{
     ClientOrderId, Date, ExecutionReport, InstrumentId, MarketEvent, NewOrder, OrderType, Phase, PhaseChange, Price,
     Quantity, Quote, Rate, ReportKind, Side, StrategyId, TimeInForce, Timestamp,
 };
 
-use crate::floor::universe;
+use crate::floor::{stated, universe};
 
 fn price(text: &str) -> Price {
     text.parse().expect("a price")
@@ -30,7 +30,7 @@ fn order(time_in_force: TimeInForce) -> NewOrder {
 /// The next morning: 100 of what are 500 by now have traded, and the limit is another.
 fn restored(time_in_force: TimeInForce) -> SimulatedExchange {
     let settings = SimulationSettings { participation: Rate::from_ppm(1_000_000), ..SimulationSettings::default() };
-    let mut exchange = SimulatedExchange::new(settings, universe(), Phase::Closed);
+    let mut exchange = SimulatedExchange::new(settings, universe(), Phase::Closed).with_statements(Timestamp::MIN);
     let order = order(time_in_force);
     let now = OrderType::Limit { limit_price: price("9.90") };
     exchange.restore(order, now, Quantity::new(500), Quantity::new(100));
@@ -53,15 +53,14 @@ fn friday(exchange: &mut SimulatedExchange) -> Vec<ExecutionReport> {
 fn an_order_put_back_waits_at_its_price_with_what_it_has_left() {
     let mut exchange = restored(TimeInForce::GoodTillCancel);
     let id = order(TimeInForce::GoodTillCancel).client_order_id;
-    let found = |open, units| Ok(Some(BrokerOrder { client_order_id: id, open, cumulative: Quantity::new(units) }));
-    assert_eq!(exchange.find(&id), found(true, 100));
+    assert_eq!(stated(&mut exchange, id), Some((true, Quantity::new(100))));
     let reports = friday(&mut exchange);
     let [ExecutionReport { kind: ReportKind::Fill { execution_id, price: at, quantity }, .. }] = reports.as_slice()
     else {
         panic!("one fill: {reports:?}");
     };
     assert_eq!((execution_id.as_str(), *at, *quantity), ("SIM0000000042", price("9.90"), Quantity::new(300)));
-    assert_eq!(exchange.find(&id), found(true, 400));
+    assert_eq!(stated(&mut exchange, id), Some((true, Quantity::new(400))));
 }
 
 #[test]

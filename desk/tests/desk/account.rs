@@ -64,7 +64,7 @@ fn a_day_has_no_more_names_than_fit() {
     let mut desk = desk();
     let mut last = rebuild(&mut desk);
     let (instruments, strategies) = (vec!["PETR4".parse().unwrap()], Vec::new());
-    last.apply(1, Entry::Started { instruments, strategies, cash: money("100000") }).unwrap();
+    last.apply(1, Entry::Started { instruments, strategies, cash: money("100000"), origin: None }).unwrap();
     let order = NewOrder {
         client_order_id: id(999_998),
         strategy: market::StrategyId(0),
@@ -75,7 +75,8 @@ fn a_day_has_no_more_names_than_fit() {
         time_in_force: market::TimeInForce::Day,
         decided_at: noon(),
     };
-    last.apply(2, Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default() }).unwrap();
+    last.apply(2, Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None })
+        .unwrap();
     assert_eq!(ask(&mut desk, &buy(100), noon()).unwrap(), "TEST-20250612-999999");
     let denial = ask(&mut desk, &buy(100), noon()).unwrap_err();
     assert_eq!(

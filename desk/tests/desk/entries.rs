@@ -1,9 +1,11 @@
 //! What the journal keeps of a desk must come back as it went in, and stay readable for years: the
 //! texts here are what is on disks.
 
-use desk::Entry;
+use desk::{Entry, Heard};
 use market::order::{CancelOrder, ReplaceOrder, Signal};
-use market::{NewOrder, OrderType, Phase, PhaseChange, Quantity, ReportKind, Side, StrategyId, TimeInForce};
+use market::{
+    ExecutionId, NewOrder, OrderType, Phase, PhaseChange, Quantity, ReportKind, Side, StrategyId, TimeInForce,
+};
 use proptest::prelude::*;
 use risk::{Denial, Figure, HaltLevel};
 
@@ -29,7 +31,7 @@ fn order(order_type: OrderType, time_in_force: TimeInForce) -> NewOrder {
 
 fn denied(asked: Figure, limit: Figure) -> Entry {
     let denial = Denial { check: "order_quantity", because: "more units than one order may have", asked, limit };
-    Entry::denied(request(Side::Buy, 100, PETR4, "10.00"), &denial)
+    Entry::denied(request(Side::Buy, 100, PETR4, "10.00"), &denial, None)
 }
 
 #[test]
@@ -43,12 +45,12 @@ fn every_kind_of_entry_as_it_is_on_disk() {
             Entry::Started {
                 instruments: vec!["PETR4".parse().unwrap(), "VALE3".parse().unwrap()],
                 strategies: vec!["cross".to_owned()],
-                cash: money("100000"),
+                cash: money("100000"), origin: None
             },
             r#"{"entry":"started","instruments":["PETR4","VALE3"],"strategies":["cross"],"cash":"100000.00"}"#.to_owned(),
         ),
         (
-            Entry::Intent { order: order(limit, TimeInForce::Day), worst_price: price("38.10"), signal },
+            Entry::Intent { order: order(limit, TimeInForce::Day), worst_price: price("38.10"), signal, evidence: None },
             r#"{"entry":"intent","order":{"client_order_id":"TEST-20250612-000001","strategy":2,"instrument":0,"side":"sell","quantity":300,"order_type":{"type":"limit","limit_price":"38.10"},"time_in_force":"day","decided_at":"2025-06-12T15:00:00.000000001Z"},"worst_price":"38.10","signal":{"rule":"fast_above_slow","values":[["fast",38.25],["slow",37.0]]}}"#.to_owned(),
         ),
         (
@@ -64,8 +66,7 @@ fn every_kind_of_entry_as_it_is_on_disk() {
                     limit_price: Some(price("38.11")),
                     decided_at: noon(),
                 },
-                worst_price: price("38.11"),
-            },
+                worst_price: price("38.11"), evidence: None },
             format!(
                 r#"{{"entry":"replace_intent","replace":{{{kept},"quantity":200,"limit_price":"38.11","decided_at":"2025-06-12T15:00:00Z"}},"worst_price":"38.11"}}"#
             ),
@@ -81,12 +82,49 @@ fn every_kind_of_entry_as_it_is_on_disk() {
             r#"{"entry":"report","report":{"at":"2025-06-12T15:00:00Z","client_order_id":"TEST-20250612-000001","instrument":0,"kind":"fill","execution_id":"X1","price":"38.10","quantity":100},"broker_sequence":7}"#.to_owned(),
         ),
         (
-            Entry::Anomaly { report: report(1, PETR4, ReportKind::New), reason: "why".to_owned() },
-            r#"{"entry":"anomaly","report":{"at":"2025-06-12T15:00:00Z","client_order_id":"TEST-20250612-000001","instrument":0,"kind":"new"},"reason":"why"}"#.to_owned(),
+            Entry::Anomaly { report: report(1, PETR4, ReportKind::New), reason: "why".to_owned(), broker_sequence: 0 },
+            r#"{"entry":"anomaly","report":{"at":"2025-06-12T15:00:00Z","client_order_id":"TEST-20250612-000001","instrument":0,"kind":"new"},"reason":"why","broker_sequence":0}"#.to_owned(),
         ),
         (
-            Entry::OutcomeUnknown { client_order_id: id(1) },
-            r#"{"entry":"outcome_unknown","client_order_id":"TEST-20250612-000001"}"#.to_owned(),
+            Entry::OutcomeUnknown { client_order_id: id(1), reason: String::new() },
+            r#"{"entry":"outcome_unknown","client_order_id":"TEST-20250612-000001","reason":""}"#.to_owned(),
+        ),
+        (
+            Entry::Sent { client_order_id: id(1), command: "submit".into() },
+            r#"{"entry":"sent","client_order_id":"TEST-20250612-000001","command":"submit"}"#.to_owned(),
+        ),
+        (
+            Entry::Heard {
+                strategy: StrategyId(1),
+                after: 7,
+                heard: vec![Heard::Quote(noon(), PETR4, price("9.99"), price("10.00"), Quantity::new(5), Quantity::new(6))],
+            },
+            r#"{"entry":"heard","strategy":1,"after":7,"heard":[{"quote":["2025-06-12T15:00:00Z",0,"9.99","10.00",5,6]}]}"#.to_owned(),
+        ),
+        (Entry::Connected, r#"{"entry":"connected"}"#.to_owned()),
+        (
+            Entry::Disconnected { reason: "silence".to_owned() },
+            r#"{"entry":"disconnected","reason":"silence"}"#.to_owned(),
+        ),
+        (
+            Entry::Unreadable { text: "{".to_owned(), problem: "no end".to_owned() },
+            r#"{"entry":"unreadable","text":"{","problem":"no end"}"#.to_owned(),
+        ),
+        (
+            Entry::Adopted { instrument: PETR4, quantity: Quantity::new(-3) },
+            r#"{"entry":"adopted","instrument":0,"quantity":-3}"#.to_owned(),
+        ),
+        (
+            Entry::Reconciled { external_orders: Vec::new() },
+            r#"{"entry":"reconciled","external_orders":[]}"#.to_owned(),
+        ),
+        (
+            Entry::Break { instrument: None, difference: "100 here, 0 there".to_owned() },
+            r#"{"entry":"break","instrument":null,"difference":"100 here, 0 there"}"#.to_owned(),
+        ),
+        (
+            Entry::BreakAccepted { symbol: None, by: "Ana".to_owned(), reason: "seen".to_owned() },
+            r#"{"entry":"break_accepted","symbol":null,"by":"Ana","reason":"seen"}"#.to_owned(),
         ),
         (
             Entry::Phase {
@@ -118,6 +156,13 @@ fn every_report_order_type_time_in_force_and_figure_comes_back() {
         ReportKind::Expired,
         ReportKind::CancelRejected { reason: reason() },
         ReportKind::ReplaceRejected { reason: String::new() },
+        ReportKind::Bust { execution_id: ExecutionId::new("B1"), reference: ExecutionId::new("E1") },
+        ReportKind::Corrected {
+            execution_id: ExecutionId::new("C1"),
+            reference: ExecutionId::new("E1"),
+            price: price("1"),
+            quantity: Quantity::new(2),
+        },
     ] {
         let entry = Entry::Report { report: report(1, PETR4, kind), broker_sequence: u64::MAX };
         assert_eq!(back(&entry), entry);
@@ -139,7 +184,7 @@ fn every_report_order_type_time_in_force_and_figure_comes_back() {
             TimeInForce::AtTheClose,
         ] {
             let order = order(order_type, time_in_force);
-            let entry = Entry::Intent { order, worst_price: limit_price, signal: Signal::default() };
+            let entry = Entry::Intent { order, worst_price: limit_price, signal: Signal::default(), evidence: None };
             assert_eq!(back(&entry), entry);
         }
     }
@@ -175,8 +220,7 @@ proptest! {
         let entry = Entry::Intent {
             order: order(OrderType::Market, TimeInForce::Day),
             worst_price: price("1"),
-            signal,
-        };
+            signal, evidence: None };
         let Entry::Intent { signal, .. } = back(&entry) else { panic!("another kind") };
         prop_assert_eq!(signal.values[0].1.to_bits(), value.to_bits());
     }

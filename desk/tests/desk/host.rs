@@ -83,6 +83,7 @@ impl Stage {
             .map(|ask| match ask {
                 Ask::Submit(request) => format!("{} {}", request.side, request.quantity),
                 Ask::Cancel(id) => format!("cancel {}", id.sequence()),
+                Ask::Replace { client_order_id, .. } => format!("replace {}", client_order_id.sequence()),
             })
             .collect();
         told.join(", ")

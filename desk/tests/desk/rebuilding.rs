@@ -64,7 +64,7 @@ impl Live {
             now: noon(),
             sessions: Calendar::b3().sessions(first, Date::from_ymd_opt(2026, 6, 12).expect("a date")),
             session: 0,
-            entries: vec![Entry::Started { instruments, strategies, cash: money("100000") }],
+            entries: vec![Entry::Started { instruments, strategies, cash: money("100000"), origin: None }],
             ids: Vec::new(),
             executions: 0,
         }
@@ -98,9 +98,9 @@ impl Live {
                     Ok(approved) => {
                         let (order, worst_price) = (*approved.get(), approved.worst_price());
                         self.ids.push(order.client_order_id);
-                        self.entries.push(Entry::Intent { order, worst_price, signal: request.signal });
+                        self.entries.push(Entry::Intent { order, worst_price, signal: request.signal, evidence: None });
                     }
-                    Err(denial) => self.entries.push(Entry::denied(request, &denial)),
+                    Err(denial) => self.entries.push(Entry::denied(request, &denial, None)),
                 }
             }
             Step::Cancel(which) => {
@@ -117,13 +117,13 @@ impl Live {
                 let replace = ReplaceOrder { client_order_id, instrument, quantity, limit_price, decided_at: now };
                 if let Ok(approved) = self.desk.replace(replace, top, now) {
                     let worst_price = approved.worst_price();
-                    self.entries.push(Entry::ReplaceIntent { replace, worst_price });
+                    self.entries.push(Entry::ReplaceIntent { replace, worst_price, evidence: None });
                 }
             }
             Step::Lost(which) => {
                 let client_order_id = self.pick(&which);
                 if self.desk.outcome_unknown(client_order_id).is_ok() {
-                    self.entries.push(Entry::OutcomeUnknown { client_order_id });
+                    self.entries.push(Entry::OutcomeUnknown { client_order_id, reason: String::new() });
                 }
             }
             Step::Report(which, kind, part) => self.report(&which, kind, part),
@@ -165,7 +165,7 @@ impl Live {
         let report = ExecutionReport { at: self.now, client_order_id, instrument, kind };
         let entry = match self.desk.report(&report) {
             Ok(_) => Entry::Report { report, broker_sequence: self.executions },
-            Err(anomaly) => Entry::Anomaly { report, reason: anomaly.to_string() },
+            Err(anomaly) => Entry::Anomaly { report, reason: anomaly.to_string(), broker_sequence: 0 },
         };
         self.entries.push(entry);
     }
@@ -217,13 +217,12 @@ proptest! {
             Entry::Report { report, .. } => matches!(report.kind, ReportKind::Fill { .. }),
             _ => false,
         };
-        prop_assert_eq!(rebuilding.fills(), live.entries.iter().filter(fills).count() as u64);
-        prop_assert_eq!(rebuilding.applied(), live.entries.len() as u64 - 1);
+        prop_assert_eq!(rebuilding.facts().fills, live.entries.iter().filter(fills).count() as u64);
         let sequences = live.entries.iter().map(|entry| match entry {
             Entry::Report { broker_sequence, .. } => *broker_sequence,
             _ => 0,
         });
-        prop_assert_eq!(rebuilding.broker_sequence(), sequences.max().unwrap_or_default());
+        prop_assert_eq!(rebuilding.facts().broker_sequence, sequences.max().unwrap_or_default());
         desk.book().verify().map_err(TestCaseError::fail)?;
         prop_assert_eq!(told(&desk, &live.ids), told(&live.desk, &live.ids));
 
@@ -237,7 +236,7 @@ proptest! {
 
 fn started() -> Entry {
     let instruments = RECORDED.iter().map(|symbol| symbol.parse().expect("a symbol")).collect();
-    Entry::Started { instruments, strategies: Vec::new(), cash: money("100000") }
+    Entry::Started { instruments, strategies: Vec::new(), cash: money("100000"), origin: None }
 }
 
 fn intent(number: u32, instrument: u32) -> Entry {
@@ -252,7 +251,7 @@ fn intent(number: u32, instrument: u32) -> Entry {
         time_in_force: asked.time_in_force,
         decided_at: noon(),
     };
-    Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default() }
+    Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None }
 }
 
 fn rebuilt(symbols: &[&str], entries: Vec<Entry>) -> Result<(), RebuildError> {
@@ -294,7 +293,7 @@ fn what_leads_to_no_desk_says_where_and_what_to_do() {
             "journal entry 44 does not apply: execution X of TEST-20250612-000001 was applied before",
         ),
         (
-            vec![started(), Entry::OutcomeUnknown { client_order_id: id(1) }],
+            vec![started(), Entry::OutcomeUnknown { client_order_id: id(1), reason: String::new() }],
             "journal entry 42 does not apply: report for TEST-20250612-000001, which is not an order of this account",
         ),
     ] {
@@ -307,7 +306,7 @@ fn a_symbol_that_nothing_happened_to_may_go() {
     assert_eq!(rebuilt(&["PETR4"], vec![started(), intent(1, 0)]), Ok(()));
     // Each run says anew which number means what.
     let numbers = vec!["BOVA11".parse().unwrap(), "PETR4".parse().unwrap()];
-    let second = Entry::Started { instruments: numbers, strategies: Vec::new(), cash: money("1") };
+    let second = Entry::Started { instruments: numbers, strategies: Vec::new(), cash: money("1"), origin: None };
     assert_eq!(rebuilt(&["PETR4"], vec![started(), intent(1, 0), second.clone(), intent(2, 1)]), Ok(()));
     assert!(rebuilt(&["PETR4"], vec![started(), intent(1, 0), second, intent(2, 0)]).is_err());
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actors::HostedBuild;
 use backtest::{Backtest, BacktestSettings, FinishedRun, HostedStrategy};
 use brokers::simulated::SimulationSettings;
 use desk::{DeskSettings, Execution, HostSettings, Listen, Sizing};
@@ -76,27 +75,23 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
     let load_seconds = loading.elapsed().as_secs_f64();
 
     let instruments: Vec<InstrumentId> = prepared.universe.ids().collect();
-    let own = instruments.clone();
     let shown: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let hosted = HostedBuild {
-        build: Arc::new(move || (entry.build)(&parameters, &own)),
-        settings: HostSettings {
-            id: StrategyId(0),
-            name: entry.name.to_owned(),
-            instruments,
-            listen: prepared.listen,
-            sizing: sizing(arguments),
-            execution: prepared.execution,
-        },
+    let strategy = (entry.build)(&parameters, &instruments).map_err(|error| Failure::usage(error.to_string()))?;
+    let hosted = HostSettings {
+        id: StrategyId(0),
+        name: entry.name.to_owned(),
+        instruments,
+        listen: prepared.listen,
+        sizing: sizing(arguments),
+        execution: prepared.execution,
     };
     let cash = arguments.cash.or(config.as_ref().map(|config| config.account.cash)).unwrap_or(RESEARCH_CASH);
     let settings = desk_settings(config.as_ref(), &prepared, cash);
     let limits = settings.limits;
-    let strategy = (hosted.build)().map_err(|error| Failure::usage(error.to_string()))?;
     let mut run = Backtest::new(BacktestSettings {
         desk: settings,
         simulation: simulation(config.as_ref(), arguments),
-        strategies: vec![HostedStrategy { strategy, settings: hosted.settings }],
+        strategies: vec![HostedStrategy { strategy, settings: hosted }],
     });
     run.warm_up(|own, count| prepared.history.delivered(&Calendar::b3(), own, count, prepared.start));
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use actors::feed::Pace;
 use actors::system::shared;
-use actors::{Clock, RestartPolicy, System, SystemSettings};
+use actors::{Clock, Conduct, RestartPolicy, System, SystemSettings};
 use backtest::{Backtest, BacktestSettings, FinishedRun, HostedStrategy};
 use brokers::SimulatedExchange;
 use desk::DeskSettings;
@@ -164,12 +164,14 @@ fn trade(
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let progress = bar(events.len() as u64, "Trading", false);
     let exchange =
-        SimulatedExchange::new(config.simulation, Arc::clone(&market.universe), calendar.phase_at(desk.start));
+        SimulatedExchange::new(config.simulation, Arc::clone(&market.universe), calendar.phase_at(desk.start))
+            .with_statements(desk.start);
     let settings = SystemSettings {
         desk: desk.clone(),
         strategies: wiring::hosted(&config.strategies, &market.universe),
         connection: shared(exchange),
         reports_after: 0,
+        conduct: Conduct::default(),
         simulated: true,
         journal: shared(store.journal()?),
         halt_store: shared(store.halt()?),

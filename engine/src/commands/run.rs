@@ -11,7 +11,7 @@ use std::time::Duration;
 use actors::feed::{FeedError, Pace, SharedSource};
 use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
-use actors::{Clock, FeedSource, Polled, RestartPolicy, System, SystemSettings};
+use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
 use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
@@ -58,7 +58,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         desk.start = source.start;
     }
     let mut exchange =
-        SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start));
+        SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start))
+            .with_statements(source.start);
     exchange.continue_executions_after(recovered.fills);
     // Only what the exchange had: an intent that never left, or whose fate is unknown, is not sent now.
     let had = |order: &&oms::Order| {
@@ -66,6 +67,10 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     for order in recovered.desk.book().open_orders().into_iter().filter(had) {
         exchange.restore(order.intent, order.order_type, order.quantity, order.cumulative);
+    }
+    let book = recovered.desk.book();
+    for instrument in source.universe.ids() {
+        exchange.restore_position(instrument, book.position(instrument).quantity + book.external(instrument));
     }
     tracing::info!(
         account = config.account.tag,
@@ -80,6 +85,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         desk,
         connection: shared(exchange),
         reports_after: recovered.broker_sequence,
+        conduct: Conduct { entries_before: recovered.sequence, ..Conduct::default() },
         simulated: true,
         journal,
         halt_store: shared(store.halt()?),
@@ -92,7 +98,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         clock: source.clock,
         policy: RestartPolicy::default(),
     };
-    runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, recovered.fills)))
+    runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings)))
 }
 
 /// The halt that was in force when the last run ended. A record that cannot be read halts.
@@ -204,7 +210,7 @@ impl FeedSource for Followed {
     }
 }
 
-async fn until_stopped(settings: SystemSettings, fills_before: u64) -> Result<Answer, Failure> {
+async fn until_stopped(settings: SystemSettings) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let system = System::start(settings).await.map_err(Failure::failed)?;
@@ -234,8 +240,7 @@ async fn until_stopped(settings: SystemSettings, fills_before: u64) -> Result<An
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.stop().await.map_err(Failure::failed)?;
     let book = snapshot.desk.book();
-    // The record goes back to the beginning of the journal.
-    let fills = snapshot.record.counts.fills.saturating_sub(fills_before);
+    let fills = snapshot.record.counts.fills;
     let text = format!(
         "Stopped: {reason}. Equity {} BRL, {} orders and {fills} fills in this run, {} open orders.",
         money(book.equity()),

@@ -52,6 +52,10 @@ pub mod code {
     pub const NOT_OPEN: &str = "order_not_open";
     /// The journal does not answer, so no intent can be made durable.
     pub const JOURNAL: &str = "journal";
+    /// There is no connection to the broker, or book and broker have not been compared over it.
+    pub const BROKER: &str = "broker";
+    /// Book and broker differ, and nothing explains it.
+    pub const RECONCILIATION: &str = "reconciliation";
     /// The instrument is not part of this run.
     pub const UNKNOWN_INSTRUMENT: &str = "unknown_instrument";
 }

@@ -158,6 +158,7 @@ impl Stage {
             instruments: universe.iter().map(|(_, known)| known.symbol).collect(),
             strategies: vec!["scenario".to_owned()],
             cash: setting.cash,
+            origin: None,
         };
         Ok(Self {
             desk: Desk::new(settings.clone(), HaltSwitch::at(HaltLevel::Active)),
@@ -332,7 +333,7 @@ impl Stage {
             Ok(approved) => {
                 let (order, worst_price) = (*approved.get(), approved.worst_price());
                 self.names.insert(name, order.client_order_id);
-                self.journal.push(Entry::Intent { order, worst_price, signal: request.signal });
+                self.journal.push(Entry::Intent { order, worst_price, signal: request.signal, evidence: None });
                 let now = self.now;
                 self.exchange(|exchange, reports| exchange.submit(&approved, now, reports).expect("it takes orders"))?;
                 Ok(Outcome::Submitted)
@@ -360,7 +361,11 @@ impl Stage {
         match self.desk.replace(replace, self.tops[instrument.index()], now) {
             Err(denial) => Ok(denied(&denial)),
             Ok(approved) => {
-                self.journal.push(Entry::ReplaceIntent { replace, worst_price: approved.worst_price() });
+                self.journal.push(Entry::ReplaceIntent {
+                    replace,
+                    worst_price: approved.worst_price(),
+                    evidence: None,
+                });
                 self.exchange(|exchange, reports| {
                     exchange.replace(&approved, now, reports).expect("it takes replaces");
                 })?;
@@ -414,7 +419,7 @@ impl Stage {
     pub(super) fn unknown(&mut self, words: &mut Words<'_>) -> Result<(), String> {
         let client_order_id = self.id(words)?;
         self.desk.outcome_unknown(client_order_id).map_err(|anomaly| anomaly.to_string())?;
-        self.journal.push(Entry::OutcomeUnknown { client_order_id });
+        self.journal.push(Entry::OutcomeUnknown { client_order_id, reason: String::new() });
         Ok(())
     }
 

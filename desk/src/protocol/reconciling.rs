@@ -1,0 +1,135 @@
+//! Book and broker compared: asks for a statement, carries out the plan, stops what it cannot explain.
+//!
+//! The plan itself is `oms::reconcile::plan`, a pure function of the book and the statement; here is
+//! only what becomes of it.
+
+use std::collections::BTreeSet;
+
+use market::{ClientOrderId, Statement, Timestamp};
+use oms::reconcile::{self, Correction, Scope};
+use risk::HaltLevel;
+
+use super::{Alert, Command, Effect, Link, Protocol, Question};
+use crate::entry::Entry;
+
+impl Protocol {
+    /// What a statement would lead to now, carried out by nobody: `pregao status --reconcile`.
+    pub fn dry_run(&self, statement: &Statement) -> reconcile::Plan {
+        reconcile::plan(self.desk.book(), statement, &self.asked(self.could_have_arrived()))
+    }
+
+    fn asked(&self, handed_over: BTreeSet<ClientOrderId>) -> reconcile::Question {
+        reconcile::Question { handed_over, first: self.first_statement, accepted: self.accepted.clone() }
+    }
+
+    /// Open orders of which something has been handed over.
+    fn could_have_arrived(&self) -> BTreeSet<ClientOrderId> {
+        let held_back: BTreeSet<ClientOrderId> = self.writing.held_back().collect();
+        let open = self.desk.book().open_orders().into_iter().map(|order| order.intent.client_order_id);
+        open.filter(|id| !held_back.contains(id)).collect()
+    }
+
+    pub(super) fn ask_statement(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.link == Link::Down {
+            return;
+        }
+        self.questions += 1;
+        let number = self.questions;
+        self.question = Some(Question { number, asked_at: now, handed_over: self.could_have_arrived() });
+        effects.push(Effect::AskStatement { question: number });
+    }
+
+    pub(super) fn no_statement(&mut self, question: u64, reason: String, effects: &mut Vec<Effect>) {
+        if self.question.as_ref().is_some_and(|asked| asked.number == question) {
+            // It is asked again when the patience for an answer is over.
+            effects.push(Effect::Alert(Alert::BrokerDown { reason }));
+        }
+    }
+
+    /// Asks again where an answer is overdue; asks from time to time where nothing seems wrong, and
+    /// soon where an order's fate is open.
+    pub(super) fn look_at_broker(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let patience = self.settings.patience;
+        let due = match &self.question {
+            Some(asked) => now.nanos_since(asked.asked_at) > patience.statement,
+            None if self.unknown.is_empty() => now.nanos_since(self.compared_at) > patience.reconcile,
+            None => now.nanos_since(self.compared_at) > patience.answer,
+        };
+        if due {
+            self.ask_statement(now, effects);
+        }
+    }
+
+    /// The broker's word on everything.
+    pub(super) fn statement(
+        &mut self,
+        question: u64,
+        statement: &Statement,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(asked) = self.question.take_if(|asked| asked.number == question) else { return };
+        let plan = reconcile::plan(self.desk.book(), statement, &self.asked(asked.handed_over));
+        self.compared_at = now;
+        let silent = plan.corrections.is_empty() && plan.breaks.is_empty() && self.link == Link::Ready;
+        for correction in plan.corrections {
+            self.correct(correction, now, effects);
+        }
+        if !silent || self.first_statement {
+            let external_orders = plan.external_orders;
+            self.write(now, vec![Entry::Reconciled { external_orders }], effects);
+        }
+        self.first_statement = false;
+        self.accepted.clear();
+        for found in plan.breaks {
+            self.stop(found.scope, found.difference, now, effects);
+        }
+        self.link = Link::Ready;
+    }
+
+    fn correct(&mut self, correction: Correction, now: Timestamp, effects: &mut Vec<Effect>) {
+        match correction {
+            Correction::Report(report) => self.take(report, 0, now, effects),
+            Correction::External(execution) => self.external(execution, now, effects),
+            Correction::Adopt { instrument, quantity } => {
+                self.desk.adopt(instrument, quantity);
+                self.write(now, vec![Entry::Adopted { instrument, quantity }], effects);
+            }
+            // A cancel may be asked for again without harm.
+            Correction::CancelAgain(id) => {
+                if let Ok(approved) = self.desk.cancel(id, now) {
+                    let entry = Entry::CancelIntent { cancel: *approved.get() };
+                    self.write_command(now, entry, Command::Cancel(approved), effects);
+                }
+            }
+        }
+    }
+
+    /// Nothing explains this: no new order until a named person has looked.
+    fn stop(&mut self, scope: Scope, difference: String, now: Timestamp, effects: &mut Vec<Effect>) {
+        let (instrument, known) = match scope {
+            Scope::Instrument(id) => (Some(id), self.breaks.get(&id) == Some(&difference)),
+            Scope::Account => (None, self.account_break.as_ref() == Some(&difference)),
+        };
+        if known {
+            return;
+        }
+        let symbol = instrument.and_then(|id| self.desk.universe().get(id)).map(|known| known.symbol);
+        effects.push(Effect::Alert(Alert::Break { symbol, difference: difference.clone() }));
+        self.write(now, vec![Entry::Break { instrument, difference: difference.clone() }], effects);
+        self.withdraw(instrument, "book and broker differ", now, effects);
+        match instrument {
+            Some(id) => {
+                self.breaks.insert(id, difference);
+            }
+            None => {
+                effects.push(Effect::Raise {
+                    level: HaltLevel::Halted,
+                    by: "reconciliation",
+                    reason: difference.clone(),
+                });
+                self.account_break = Some(difference);
+            }
+        }
+    }
+}
