@@ -19,6 +19,7 @@ mod lease;
 mod lock;
 mod meta;
 mod row;
+mod wal;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -67,6 +68,9 @@ impl EmbeddedStore {
     }
 
     fn checked(directory: &Path, access: Access) -> Result<Self, StoreError> {
+        // Before SQLite recovers the ledger, which would cut a damaged log without a word. What an
+        // import lost is imported again, so the history's may be cut.
+        wal::check(&directory.join(LEDGER.file()))?;
         let store = Self { directory: directory.to_owned(), access };
         store.database(&LEDGER)?;
         store.database(&HISTORY)?;
