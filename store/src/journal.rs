@@ -101,6 +101,19 @@ impl Snapshot {
         ])
     }
 
+    /// The snapshot, if it is what was written and its entry still has the link that it was bound to.
+    pub(crate) fn checked(self, link: Digest, digest: Digest, entry: Option<Digest>) -> Option<Self> {
+        if self.digest(&link) != digest {
+            Self::passed_over(self.account, self.sequence, "it is not what was written");
+            return None;
+        }
+        if entry != Some(link) {
+            Self::passed_over(self.account, self.sequence, "it belongs to another chain than its entry");
+            return None;
+        }
+        Some(self)
+    }
+
     /// It cannot be used: someone must look, but the start goes on with an older one, or without.
     pub(crate) fn passed_over(account: AccountTag, sequence: u64, problem: &str) {
         tracing::error!(

@@ -213,13 +213,11 @@ fn latest_snapshot(connection: &Connection, account: AccountTag, at_most: i64) -
         };
         let sequence = sequence_of(row)?;
         match snapshot_of(account, row) {
-            Ok((snapshot, link, digest, _)) if snapshot.digest(&link) != digest => {
-                Snapshot::passed_over(account, sequence, "it is not what was written");
+            Ok((snapshot, link, digest, entry)) => {
+                if let Some(sound) = snapshot.checked(link, digest, entry) {
+                    return Ok(Some(sound));
+                }
             }
-            Ok((_, link, _, entry)) if entry != Some(link) => {
-                Snapshot::passed_over(account, sequence, "it belongs to another chain than its entry");
-            }
-            Ok((snapshot, ..)) => return Ok(Some(snapshot)),
             Err(error) if is_damage(&error) => Snapshot::passed_over(account, sequence, "it cannot be read"),
             Err(error) => return Err(error.into()),
         }
