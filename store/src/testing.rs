@@ -38,11 +38,11 @@ pub struct Server {
     process: Option<Child>,
 }
 
-/// Whom the server runs as.
+/// Somebody who is not root.
 #[derive(Clone, Copy, Debug)]
-struct User {
-    id: u32,
-    group: u32,
+pub(crate) struct User {
+    pub(crate) id: u32,
+    pub(crate) group: u32,
 }
 
 impl Server {
@@ -261,7 +261,7 @@ fn binaries() -> Option<PathBuf> {
 }
 
 /// Whom to run as instead of root; `None` for whoever is not root.
-fn unprivileged() -> Option<User> {
+pub(crate) fn unprivileged() -> Option<User> {
     if fs::metadata("/proc/self").expect("/proc").uid() != 0 {
         return None;
     }

@@ -215,7 +215,12 @@ impl Fault {
                 "open it for writing; its directory must be writable, which SQLite needs even to read",
             ),
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                ("cannot be opened", "let this user read and write the data directory and the files in it")
+                // SQLite does not say which of the two it was.
+                (
+                    "cannot be opened",
+                    "let this user read and write the data directory and the files in it; from a read-only disk, copy \
+                     it to one that can be written",
+                )
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 ("is busy with another write", "wait for the running import to end, then try again")

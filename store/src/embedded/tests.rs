@@ -1,5 +1,8 @@
 //! The directory as a whole: contracts, opening, locking, refusing.
 
+#[cfg(target_os = "linux")]
+mod disks;
+
 use std::error::Error;
 use std::path::Path;
 
