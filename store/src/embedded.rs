@@ -15,9 +15,11 @@ mod halt;
 mod history;
 mod import;
 mod journal;
+mod lease;
 mod lock;
 mod meta;
 mod row;
+mod wal;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -25,6 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::StoreError;
+use crate::halt::HaltStore;
+use crate::journal::{AccountTag, Journal};
+use crate::lease::Lease;
+use crate::ledger::Ledger;
+use crate::meta::MetaStore;
 use database::{Access, Database, HISTORY, LEDGER, Layout, system_failure};
 use lock::DirectoryLock;
 
@@ -49,7 +56,7 @@ impl EmbeddedStore {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         create(directory)?;
         let lock = DirectoryLock::take(directory)?;
-        Self::checked(directory, Access::Write { _lock: Arc::new(lock) })
+        Self::checked(directory, Access::Write { lock: Arc::new(lock) })
     }
 
     /// Opens a data directory for reading, beside a writer if there is one. Creates nothing.
@@ -61,6 +68,9 @@ impl EmbeddedStore {
     }
 
     fn checked(directory: &Path, access: Access) -> Result<Self, StoreError> {
+        // Before SQLite recovers the ledger, which would cut a damaged log without a word. What an
+        // import lost is imported again, so the history's may be cut.
+        wal::check(&directory.join(LEDGER.file()))?;
         let store = Self { directory: directory.to_owned(), access };
         store.database(&LEDGER)?;
         store.database(&HISTORY)?;
@@ -116,6 +126,29 @@ impl EmbeddedStore {
 
     fn database(&self, layout: &Layout) -> Result<Database, StoreError> {
         Database::open(&self.directory, layout, &self.access)
+    }
+}
+
+/// The handles as trait objects. The right to write is the directory's lock, for all accounts.
+impl Ledger for EmbeddedStore {
+    fn place(&self) -> String {
+        self.directory.display().to_string()
+    }
+
+    fn lease(&self, _account: AccountTag) -> Result<Box<dyn Lease>, StoreError> {
+        lease::of(&self.access, &self.directory)
+    }
+
+    fn journal(&self) -> Result<Box<dyn Journal>, StoreError> {
+        Ok(Box::new(Self::journal(self)?))
+    }
+
+    fn halt(&self) -> Result<Box<dyn HaltStore>, StoreError> {
+        Ok(Box::new(Self::halt(self)?))
+    }
+
+    fn meta(&self) -> Result<Box<dyn MetaStore>, StoreError> {
+        Ok(Box::new(Self::meta(self)?))
     }
 }
 

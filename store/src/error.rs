@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::journal::{AccountTag, Break};
 
-/// A cause from below: SQLite, the operating system, later Postgres.
+/// A cause from below: SQLite, Postgres, the operating system.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why the store could not do it. Unless a text says otherwise nothing was stored, and trying
@@ -58,7 +58,7 @@ pub enum StoreError {
         epoch: u64,
     },
     /// Written by a program that knows more than this one.
-    #[error("{place}: this data directory was written by a newer pregao: schema {found} > {known}; upgrade pregao")]
+    #[error("{place}: this store was written by a newer pregao: schema {found} > {known}; upgrade pregao")]
     NewerSchema {
         /// The file.
         place: String,
@@ -107,6 +107,17 @@ pub enum StoreError {
         /// Whose journal.
         account: AccountTag,
         /// The sequence in question.
+        sequence: u64,
+    },
+    /// A snapshot of an entry that the journal does not hold.
+    #[error(
+        "journal of {account}: a snapshot at entry {sequence} cannot be kept, because that entry is not stored; \
+         append it first"
+    )]
+    SnapshotWithoutEntry {
+        /// Whose journal.
+        account: AccountTag,
+        /// The entry that the snapshot was made at.
         sequence: u64,
     },
     /// The chain does not hold: what is stored is not what was written.

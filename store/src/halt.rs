@@ -7,6 +7,7 @@
 use market::Timestamp;
 use serde::Serialize;
 
+use crate::digest::Digest;
 use crate::error::StoreError;
 
 /// One decision to halt or to resume.
@@ -20,6 +21,23 @@ pub struct HaltRecord {
     pub by: String,
     /// When it was decided.
     pub at: Timestamp,
+}
+
+impl HaltRecord {
+    /// Over each text after its length, then the time. It guards against a damaged or hand-edited
+    /// row, not against someone who can compute a digest.
+    pub(crate) fn digest(&self) -> Digest {
+        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
+        Digest::of(&[
+            &length(&self.level),
+            self.level.as_bytes(),
+            &length(&self.reason),
+            self.reason.as_bytes(),
+            &length(&self.by),
+            self.by.as_bytes(),
+            &self.at.as_nanos().to_be_bytes(),
+        ])
+    }
 }
 
 /// Where the halt state is kept.

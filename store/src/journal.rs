@@ -87,6 +87,44 @@ pub enum Break {
     Unreadable,
 }
 
+impl Snapshot {
+    /// Over all of it and the link of its entry. It guards against a damaged or hand-edited row, not
+    /// against someone who can compute a digest.
+    pub(crate) fn digest(&self, link: &Digest) -> Digest {
+        // Only the payload has a variable length, and it comes last.
+        Digest::of(&[
+            &self.account.0,
+            &self.sequence.to_be_bytes(),
+            &self.at.as_nanos().to_be_bytes(),
+            link.as_bytes(),
+            self.payload.as_bytes(),
+        ])
+    }
+
+    /// The snapshot, if it is what was written and its entry still has the link that it was bound to.
+    pub(crate) fn checked(self, link: Digest, digest: Digest, entry: Option<Digest>) -> Option<Self> {
+        if self.digest(&link) != digest {
+            Self::passed_over(self.account, self.sequence, "it is not what was written");
+            return None;
+        }
+        if entry != Some(link) {
+            Self::passed_over(self.account, self.sequence, "it belongs to another chain than its entry");
+            return None;
+        }
+        Some(self)
+    }
+
+    /// It cannot be used: someone must look, but the start goes on with an older one, or without.
+    pub(crate) fn passed_over(account: AccountTag, sequence: u64, problem: &str) {
+        tracing::error!(
+            account = account.as_str(),
+            sequence,
+            problem,
+            "passing over a damaged snapshot; the journal is read from further back: verify it and check the disk"
+        );
+    }
+}
+
 /// Snapshots that are kept of each account: the latest, and those before it should it be damaged.
 pub const KEPT_SNAPSHOTS: usize = 3;
 

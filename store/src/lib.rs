@@ -8,10 +8,12 @@
 //! - [`meta`]: small named values: [`MetaStore`]
 //! - [`embedded`]: the default implementation, SQLite in one data directory, no server
 //! - [`crash`]: named places at which a test may kill the process
+//! - [`postgres`]: the same on a server that several machines can reach, one schema
 //! - [`digest`]: SHA-256 values, shared by the chain and the imports
 //! - `contract` (feature of that name): the tests that every implementation must pass, as functions
+//! - `testing` (same feature): a real Postgres server for a test
 //!
-//! Nothing here reads a clock: times come in as arguments.
+//! Nothing here reads a clock: times come in as arguments. Only leases have a clock, the server's.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -25,6 +27,9 @@ pub mod journal;
 pub mod lease;
 pub mod ledger;
 pub mod meta;
+pub mod postgres;
+#[cfg(any(test, feature = "contract"))]
+pub mod testing;
 
 pub use digest::Digest;
 pub use embedded::EmbeddedStore;
@@ -37,3 +42,4 @@ pub use journal::{AccountTag, Journal, JournalEntry, MemoryJournal, Snapshot, Ve
 pub use lease::Lease;
 pub use ledger::Ledger;
 pub use meta::MetaStore;
+pub use postgres::{PostgresSettings, PostgresStore};

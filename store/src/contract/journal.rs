@@ -4,7 +4,7 @@ use market::Timestamp;
 
 use super::{Contract, Make, refused};
 use crate::error::StoreError;
-use crate::journal::{AccountTag, Journal, JournalEntry, Verification};
+use crate::journal::{AccountTag, Journal, JournalEntry, KEPT_SNAPSHOTS, Snapshot, Verification};
 
 /// Every contract of a journal.
 pub const ALL: &[Contract<dyn Journal>] = &[
@@ -17,6 +17,9 @@ pub const ALL: &[Contract<dyn Journal>] = &[
     ("accounts do not touch each other", accounts_are_apart),
     ("reading starts where it is told to", reading_starts_anywhere),
     ("an error of the visitor ends the reading", the_visitor_can_stop),
+    ("the newest snapshot at or before an entry is found, also after a restart", the_newest_snapshot_is_found),
+    ("the latest snapshots of each account are kept", the_latest_snapshots_are_kept),
+    ("a snapshot of an entry that is not stored is refused", a_snapshot_needs_its_entry),
 ];
 
 const PAPER: AccountTag = tag(*b"PAPR");
@@ -38,6 +41,12 @@ pub fn entry(account: AccountTag, sequence: u64) -> JournalEntry {
         kind: "order_intent".into(),
         payload: format!(r#"{{"order":"{account}-20171228-{sequence:06}","symbol":"PETR4"}}"#),
     }
+}
+
+/// A snapshot whose content follows from its sequence.
+pub fn snapshot(account: AccountTag, sequence: u64) -> Snapshot {
+    let JournalEntry { at, .. } = entry(account, sequence);
+    Snapshot { account, sequence, at, payload: format!(r#"{{ "account": "{account}", "entries":{sequence}}}"#) }
 }
 
 fn entries(account: AccountTag, sequences: std::ops::RangeInclusive<u64>) -> Vec<JournalEntry> {
@@ -185,5 +194,51 @@ fn the_visitor_can_stop(make: &Make<dyn Journal>) -> Result<(), StoreError> {
     }));
     assert_eq!(seen, 3);
     assert!(matches!(error, StoreError::JournalConflict { sequence: 77, .. }), "{error}");
+    Ok(())
+}
+
+fn the_newest_snapshot_is_found(make: &Make<dyn Journal>) -> Result<(), StoreError> {
+    let mut journal = make();
+    journal.append(&entries(PAPER, 1..=9))?;
+    assert_eq!(journal.latest_snapshot(PAPER, u64::MAX)?, None);
+    // Saved late or twice, as after an answer that was lost.
+    for sequence in [6, 3, 6, 8] {
+        journal.save_snapshot(&snapshot(PAPER, sequence))?;
+    }
+    drop(journal);
+    let journal = make();
+    for (at_most, found) in [(2, None), (3, Some(3)), (5, Some(3)), (6, Some(6)), (8, Some(8)), (u64::MAX, Some(8))] {
+        assert_eq!(journal.latest_snapshot(PAPER, at_most)?, found.map(|sequence| snapshot(PAPER, sequence)));
+    }
+    assert_eq!(journal.latest_snapshot(OTHER, u64::MAX)?, None);
+    Ok(())
+}
+
+fn the_latest_snapshots_are_kept(make: &Make<dyn Journal>) -> Result<(), StoreError> {
+    let mut journal = make();
+    journal.append(&entries(OTHER, 1..=1))?;
+    journal.save_snapshot(&snapshot(OTHER, 1))?;
+    let last = KEPT_SNAPSHOTS as u64 + 2;
+    journal.append(&entries(PAPER, 1..=last))?;
+    for sequence in 1..=last {
+        journal.save_snapshot(&snapshot(PAPER, sequence))?;
+    }
+    assert_eq!(journal.latest_snapshot(PAPER, 3)?, Some(snapshot(PAPER, 3)));
+    assert_eq!(journal.latest_snapshot(PAPER, 2)?, None);
+    assert_eq!(journal.latest_snapshot(OTHER, u64::MAX)?, Some(snapshot(OTHER, 1)));
+    Ok(())
+}
+
+fn a_snapshot_needs_its_entry(make: &Make<dyn Journal>) -> Result<(), StoreError> {
+    let mut journal = make();
+    journal.append(&entries(PAPER, 1..=2))?;
+    for missing in [0, 3, u64::MAX] {
+        let error = refused(journal.save_snapshot(&snapshot(PAPER, missing)));
+        match error {
+            StoreError::SnapshotWithoutEntry { account: PAPER, sequence } => assert_eq!(sequence, missing),
+            other => panic!("expected a missing entry: {other}"),
+        }
+    }
+    assert_eq!(journal.latest_snapshot(PAPER, u64::MAX)?, None);
     Ok(())
 }

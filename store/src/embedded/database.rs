@@ -23,11 +23,18 @@ pub(super) struct Layout {
     cache_kib: i32,
 }
 
+impl Layout {
+    /// The file's name in the data directory.
+    pub(super) fn file(&self) -> &'static str {
+        self.file
+    }
+}
+
 /// Small rows, few pages: SQLite's usual page and cache.
 pub(super) const LEDGER: Layout = Layout {
     file: "pregao.db",
     application_id: 0x5052_4547, // "PREG"
-    steps: &[include_str!("schema/ledger_1.sql")],
+    steps: &[include_str!("schema/ledger_1.sql"), include_str!("schema/ledger_2.sql")],
     page_size: 4096,
     cache_kib: 2 * 1024,
 };
@@ -53,7 +60,7 @@ pub(super) enum Access {
     /// For reading, without the directory's lock.
     Read,
     /// For writing, with it; let go of with the last handle.
-    Write { _lock: Arc<DirectoryLock> },
+    Write { lock: Arc<DirectoryLock> },
 }
 
 /// A connection to one file of the store.
@@ -208,7 +215,12 @@ impl Fault {
                 "open it for writing; its directory must be writable, which SQLite needs even to read",
             ),
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                ("cannot be opened", "let this user read and write the data directory and the files in it")
+                // SQLite does not say which of the two it was.
+                (
+                    "cannot be opened",
+                    "let this user read and write the data directory and the files in it; from a read-only disk, copy \
+                     it to one that can be written",
+                )
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 ("is busy with another write", "wait for the running import to end, then try again")
@@ -272,7 +284,7 @@ mod tests {
     };
 
     fn writing(directory: &Path) -> Access {
-        Access::Write { _lock: Arc::new(DirectoryLock::take(directory).unwrap()) }
+        Access::Write { lock: Arc::new(DirectoryLock::take(directory).unwrap()) }
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl HaltStore for EmbeddedHalt {
         let Database { connection, path, .. } = &self.database;
         let loaded = load(connection).map_err(|fault| fault.at(path, "read the halt state"))?;
         match loaded {
-            Some((record, digest)) if digest_of(&record) != digest => {
+            Some((record, digest)) if record.digest() != digest => {
                 Err(damaged(path, "the halt state is not what was written".to_owned(), None))
             }
             loaded => Ok(loaded.map(|(record, _)| record)),
@@ -56,23 +56,8 @@ fn load(connection: &Connection) -> Result<Option<(HaltRecord, Digest)>, Fault> 
 fn save(connection: &Connection, record: &HaltRecord) -> Result<(), Fault> {
     connection
         .prepare_cached("INSERT INTO halt (level, reason, decided_by, at, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![record.level, record.reason, record.by, record.at.as_nanos(), digest_of(record).as_bytes()])?;
+        .execute(params![record.level, record.reason, record.by, record.at.as_nanos(), record.digest().as_bytes()])?;
     Ok(())
-}
-
-/// Over each text after its length, then the time. It guards against a damaged or hand-edited
-/// row, not against someone who can compute a digest.
-fn digest_of(record: &HaltRecord) -> Digest {
-    let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
-    Digest::of(&[
-        &length(&record.level),
-        record.level.as_bytes(),
-        &length(&record.reason),
-        record.reason.as_bytes(),
-        &length(&record.by),
-        record.by.as_bytes(),
-        &record.at.as_nanos().to_be_bytes(),
-    ])
 }
 
 #[cfg(test)]

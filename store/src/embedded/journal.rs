@@ -10,7 +10,7 @@ use market::Timestamp;
 use super::database::{Database, Fault, is_damage};
 use crate::digest::Digest;
 use crate::error::StoreError;
-use crate::journal::{AccountTag, Break, Head, Journal, JournalEntry, Place};
+use crate::journal::{AccountTag, Break, Head, Journal, JournalEntry, KEPT_SNAPSHOTS, Place, Snapshot};
 
 /// Journal in a data directory.
 #[derive(Debug)]
@@ -48,6 +48,17 @@ impl Journal for EmbeddedJournal {
         let from = i64::try_from(from_sequence.max(1)).unwrap_or(i64::MAX);
         read(&self.database.connection, account, from, visit)
             .map_err(|fault| fault.at(&self.database.path, "read the journal"))
+    }
+
+    fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let Database { connection, path, .. } = &mut self.database;
+        save_snapshot(connection, snapshot).map_err(|fault| fault.at(path, "save a snapshot"))
+    }
+
+    fn latest_snapshot(&self, account: AccountTag, at_most: u64) -> Result<Option<Snapshot>, StoreError> {
+        let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
+        latest_snapshot(&self.database.connection, account, at_most)
+            .map_err(|fault| fault.at(&self.database.path, "read the snapshots"))
     }
 
     fn accounts(&self) -> Result<Vec<AccountTag>, StoreError> {
@@ -155,6 +166,73 @@ fn accounts(connection: &Connection) -> Result<Vec<AccountTag>, Fault> {
     Ok(tags.collect::<Result<_, _>>()?)
 }
 
+fn save_snapshot(connection: &mut Connection, snapshot: &Snapshot) -> Result<(), Fault> {
+    let account = snapshot.account.as_str();
+    let missing = StoreError::SnapshotWithoutEntry { account: snapshot.account, sequence: snapshot.sequence };
+    let Ok(sequence) = i64::try_from(snapshot.sequence) else { return Err(missing.into()) };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let link = transaction
+        .prepare_cached("SELECT hash FROM journal WHERE account = ?1 AND sequence = ?2")?
+        .query_row(params![account, sequence], |row| row.get(0).map(Digest::new))
+        .optional()?;
+    let Some(link) = link else { return Err(missing.into()) };
+    let (at, digest) = (snapshot.at.as_nanos(), snapshot.digest(&link));
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO snapshot (account, sequence, at, payload, link, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![account, sequence, at, snapshot.payload, link.as_bytes(), digest.as_bytes()])?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM snapshot WHERE account = ?1 AND sequence NOT IN
+             (SELECT sequence FROM snapshot WHERE account = ?1 ORDER BY sequence DESC LIMIT ?2)",
+        )?
+        .execute(params![account, i64::try_from(KEPT_SNAPSHOTS).unwrap_or(i64::MAX)])?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn latest_snapshot(connection: &Connection, account: AccountTag, at_most: i64) -> Result<Option<Snapshot>, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, at, payload, link, digest,
+                (SELECT hash FROM journal WHERE account = ?1 AND sequence = snapshot.sequence)
+         FROM snapshot WHERE account = ?1 AND sequence <= ?2 ORDER BY sequence DESC",
+    )?;
+    let mut rows = statement.query(params![account.as_str(), at_most])?;
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(None),
+            // Whatever lies behind a damaged page cannot be reached; the journal can.
+            Err(error) if is_damage(&error) => {
+                Snapshot::passed_over(account, 0, "its page cannot be read");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let sequence = sequence_of(row)?;
+        match snapshot_of(account, row) {
+            Ok((snapshot, link, digest, entry)) => {
+                if let Some(sound) = snapshot.checked(link, digest, entry) {
+                    return Ok(Some(sound));
+                }
+            }
+            Err(error) if is_damage(&error) => Snapshot::passed_over(account, sequence, "it cannot be read"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The snapshot, the link it was bound to, its digest, and the link of its entry as it is now; from
+/// `sequence, at, payload, link, digest` and that entry's hash.
+fn snapshot_of(account: AccountTag, row: &Row<'_>) -> rusqlite::Result<(Snapshot, Digest, Digest, Option<Digest>)> {
+    let at = Timestamp::from_nanos(row.get(1)?);
+    let snapshot = Snapshot { account, sequence: sequence_of(row)?, at, payload: row.get(2)? };
+    let entry: Option<[u8; 32]> = row.get(5)?;
+    Ok((snapshot, Digest::new(row.get(3)?), Digest::new(row.get(4)?), entry.map(Digest::new)))
+}
+
 /// From `sequence, at, kind, payload, hash`.
 fn entry_of(account: AccountTag, row: &Row<'_>) -> rusqlite::Result<(JournalEntry, Digest)> {
     let entry = JournalEntry {
@@ -178,7 +256,7 @@ fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'stat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::journal::{entry, stored};
+    use crate::contract::journal::{entry, snapshot, stored};
     use crate::{EmbeddedStore, Verification};
     use proptest::prelude::*;
     use tempfile::TempDir;
@@ -226,6 +304,30 @@ mod tests {
             assert_eq!(handed_over, [1, 2, 3, 4], "{change}");
             assert!(error.to_string().contains("journal of PAPR: entry 5 "), "{error}");
             assert!(error.to_string().contains("restore a backup"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_passed_over_in_favour_of_the_one_before() {
+        for change in [
+            "UPDATE snapshot SET payload = replace(payload, '3', '4') WHERE sequence = 3",
+            "UPDATE snapshot SET payload = CAST(x'7bff7d' AS TEXT) WHERE sequence = 3",
+            "UPDATE snapshot SET at = at + 1 WHERE sequence = 3",
+            "UPDATE snapshot SET link = zeroblob(32) WHERE sequence = 3",
+            "UPDATE snapshot SET digest = zeroblob(32) WHERE sequence = 3",
+            // Whole, but of another chain, or of none.
+            "UPDATE journal SET hash = zeroblob(32) WHERE sequence = 3",
+            "DELETE FROM journal WHERE sequence = 3",
+        ] {
+            let (directory, mut journal) = open();
+            let given: Vec<_> = (1..=3).map(|sequence| entry(paper(), sequence)).collect();
+            journal.append(&given).unwrap();
+            for sequence in [2, 3] {
+                journal.save_snapshot(&snapshot(paper(), sequence)).unwrap();
+            }
+            let changed = Connection::open(directory.path().join("pregao.db")).unwrap().execute(change, []).unwrap();
+            assert_eq!(changed, 1, "{change}");
+            assert_eq!(journal.latest_snapshot(paper(), 9).unwrap(), Some(snapshot(paper(), 2)), "{change}");
         }
     }
 

@@ -1,5 +1,8 @@
 //! The directory as a whole: contracts, opening, locking, refusing.
 
+#[cfg(target_os = "linux")]
+mod disks;
+
 use std::error::Error;
 use std::path::Path;
 
@@ -84,13 +87,13 @@ fn reading_needs_a_store_and_creates_none() {
 
 #[test]
 fn a_newer_schema_is_refused() {
-    for file in ["pregao.db", "history.db"] {
+    for (file, known) in [("pregao.db", 2), ("history.db", 1)] {
         let directory = tempfile::tempdir().unwrap();
         EmbeddedStore::open(directory.path()).unwrap();
         sql(directory.path(), file, "PRAGMA user_version = 99");
         let error = refused(directory.path());
-        let expected = "this data directory was written by a newer pregao: schema 99 > 1; upgrade pregao";
-        assert!(error.contains(expected), "{error}");
+        let expected = format!("this store was written by a newer pregao: schema 99 > {known}; upgrade pregao");
+        assert!(error.contains(&expected), "{error}");
     }
 }
 
@@ -165,6 +168,31 @@ fn one_writer_at_a_time_and_readers_beside_it() {
     assert_eq!(stored(&reader, paper, 1).unwrap().len(), 2);
 
     drop(journal);
+    EmbeddedStore::open(directory.path()).unwrap();
+}
+
+/// The lock of the directory is the lease: there is nothing to renew, and a reader has none.
+#[test]
+fn the_right_to_write_is_the_directorys_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let account = "PAPR".parse().unwrap();
+    let ledger: Box<dyn Ledger> = Box::new(EmbeddedStore::open(directory.path()).unwrap());
+    assert_eq!(ledger.place(), directory.path().display().to_string());
+    let mut lease = ledger.lease(account).unwrap();
+    assert_eq!((lease.epoch(), lease.term()), (0, None));
+    lease.renew().unwrap();
+    ledger.journal().unwrap().append(&[entry(account, 1)]).unwrap();
+    ledger.halt().unwrap().save_halt(&decision("active", 1)).unwrap();
+    ledger.meta().unwrap().set_meta("colour", "verde").unwrap();
+
+    let reader = EmbeddedStore::open_read_only(directory.path()).unwrap();
+    let error = reader.lease(account).err().unwrap().to_string();
+    assert!(error.contains("is open for reading only; open it for writing to trade"), "{error}");
+
+    // It outlives the ledger value, and lets go when it is told to.
+    drop(ledger);
+    EmbeddedStore::open(directory.path()).unwrap_err();
+    lease.release().unwrap();
     EmbeddedStore::open(directory.path()).unwrap();
 }
 

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::digest::Digest;
 use crate::error::StoreError;
-use crate::journal::{AccountTag, Head, Journal, JournalEntry, Place};
+use crate::journal::{AccountTag, Head, Journal, JournalEntry, KEPT_SNAPSHOTS, Place, Snapshot};
 
 type Entries = BTreeMap<AccountTag, Vec<(JournalEntry, Digest)>>;
+/// Memory does not get damaged, and its entries never change: a snapshot needs no link here.
+type Snapshots = BTreeMap<AccountTag, BTreeMap<u64, Snapshot>>;
 
 /// Journal in memory. Clones share the entries: one can write while another looks, and a test can
 /// "restart" a writer over what its predecessor left.
 #[derive(Clone, Default, Debug)]
 pub struct MemoryJournal {
     entries: Arc<Mutex<Entries>>,
+    snapshots: Arc<Mutex<Snapshots>>,
 }
 
 impl MemoryJournal {
@@ -26,6 +29,10 @@ impl MemoryJournal {
     fn entries(&self) -> MutexGuard<'_, Entries> {
         // No code panics while it holds the lock, so a poisoned one still guards whole batches.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshots(&self) -> MutexGuard<'_, Snapshots> {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,6 +81,26 @@ impl Journal for MemoryJournal {
             visit(entry)?;
         }
         Ok(())
+    }
+
+    fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let &Snapshot { account, sequence, .. } = snapshot;
+        if !(1..=self.last_sequence(account)?).contains(&sequence) {
+            return Err(StoreError::SnapshotWithoutEntry { account, sequence });
+        }
+        let mut snapshots = self.snapshots();
+        let kept = snapshots.entry(account).or_default();
+        kept.insert(sequence, snapshot.clone());
+        while kept.len() > KEPT_SNAPSHOTS {
+            kept.pop_first();
+        }
+        Ok(())
+    }
+
+    fn latest_snapshot(&self, account: AccountTag, at_most: u64) -> Result<Option<Snapshot>, StoreError> {
+        let snapshots = self.snapshots();
+        let latest = snapshots.get(&account).and_then(|kept| kept.range(..=at_most).next_back());
+        Ok(latest.map(|(_, snapshot)| snapshot.clone()))
     }
 
     fn accounts(&self) -> Result<Vec<AccountTag>, StoreError> {
