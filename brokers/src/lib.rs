@@ -4,6 +4,7 @@
 //! the threads and the clock. A new broker is one file, one entry in
 //! [`BROKERS`], and the arm of `pregao run` that connects it.
 
+pub mod bridge;
 pub mod simulated;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use market::order::{CancelOrder, ReplaceOrder};
 use market::{ExecutionReport, MarketEvent, NewOrder, PhaseChange, StatedExecution, Statement, Timestamp};
 use risk::Approved;
 
+pub use bridge::{BridgeBroker, BridgeSettings};
 pub use simulated::{SimulatedExchange, SimulationSettings};
 
 /// Why a command did not lead to a report.
@@ -131,7 +133,9 @@ pub struct BrokerEntry {
     pub about: &'static str,
 }
 
-/// Every broker that a configuration may name. Simulated trading is the only one in this release; it is also what paper
-/// trading uses.
-pub const BROKERS: &[BrokerEntry] =
-    &[BrokerEntry { name: "simulated", about: "simulated exchange: paper trading and backtests" }];
+/// Every broker that a configuration may name. Both trade on paper: `simulated` fills from the feed
+/// inside this process, `bridge` is another program that says of itself that it simulates.
+pub const BROKERS: &[BrokerEntry] = &[
+    BrokerEntry { name: "simulated", about: "simulated exchange: paper trading and backtests" },
+    BrokerEntry { name: bridge::NAME, about: "a simulated venue behind another program, over TCP" },
+];
