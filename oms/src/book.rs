@@ -219,6 +219,8 @@ pub struct Book {
     ended: VecDeque<(u32, ClientOrderId)>,
     /// Sessions begun so far.
     sessions: u32,
+    /// The date of the last of them.
+    session: Option<Date>,
 }
 
 impl Book {
@@ -239,6 +241,7 @@ impl Book {
             forgotten: FxHashMap::default(),
             ended: VecDeque::new(),
             sessions: 0,
+            session: None,
             settings,
         }
     }
@@ -476,6 +479,7 @@ impl Book {
         self.cash.settle(session);
         self.day_traded.retain(|_, day| day.terms.settles > session);
         self.sessions += 1;
+        self.session = Some(session);
         for execution_id in self.forgotten.drain().flat_map(|(_, names)| names) {
             self.executions.remove(&execution_id);
         }
