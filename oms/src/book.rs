@@ -459,7 +459,10 @@ impl Book {
         {
             return Ok(terms);
         }
-        let date = at.local_date();
+        self.terms_on(at.local_date())
+    }
+
+    fn terms_on(&self, date: Date) -> Result<DayTerms, Anomaly> {
         let unknown = || Anomaly::UnknownFee(date);
         let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
         let rate = self.settings.fees.rate(date, Modality::Normal).ok_or_else(unknown)?;

@@ -157,9 +157,9 @@ impl Book {
             check_revoked(&entered.order, price, quantity)?;
             entered.order.status
         };
-        let original = entered.execution(reference).map(|execution| execution.at);
+        let original = entered.execution(reference).map(|execution| execution.trade_date);
         // It is the trade of the original's day, whenever it is put right.
-        let terms = original.map_or(terms, |at| self.terms_at(at))?;
+        let terms = original.map_or(terms, |date| self.terms_on(date))?;
 
         let undone = self.take_back(place, report, execution_id, reference);
         let execution = execution_of(report, execution_id, price, quantity, terms);

@@ -333,14 +333,18 @@ impl Machine {
         Ok(())
     }
 
-    /// A name for a bust, perhaps one used before, and one of an execution among the latest or the next.
-    fn names(&mut self, of: &Index, by: Option<&Index>) -> (ExecutionId, ExecutionId) {
+    /// A name for a bust, perhaps one used before, and one of an execution: mostly of one that the
+    /// order has, now and then of any, or of one to come.
+    fn names(&mut self, number: u32, of: &Index, by: Option<&Index>) -> (ExecutionId, ExecutionId) {
         let fresh = ExecutionId::new(&format!("X{}", self.executions.len()));
         let by = by.filter(|_| !self.executions.is_empty()).map_or(fresh, |which| which.get(&self.executions).clone());
         self.executions.push(by.clone());
-        let next = self.executions.len() + 3;
-        let reference = next.saturating_sub(of.index(10)).saturating_sub(1);
-        (by, ExecutionId::new(&format!("X{reference}")))
+        let arrived: Vec<_> = self.book.executions_of(&id(number)).map(|(execution, _)| execution).collect();
+        if !arrived.is_empty() && of.index(5) > 0 {
+            return (by, of.get(&arrived).execution_id.clone());
+        }
+        let near = (self.executions.len() + 3).saturating_sub(of.index(10));
+        (by, ExecutionId::new(&format!("X{near}")))
     }
 
     fn made(&mut self, of: &Index, what: &What, wrong_instrument: bool, sessions_ago: usize) -> ExecutionReport {
@@ -359,11 +363,11 @@ impl Machine {
                 ReportKind::Fill { execution_id, price: price(*cents), quantity }
             }
             What::Bust(of, by) => {
-                let (execution_id, reference) = self.names(of, by.as_ref());
+                let (execution_id, reference) = self.names(number, of, by.as_ref());
                 ReportKind::Bust { execution_id, reference }
             }
             What::Corrected(of, by, units, cents) => {
-                let (execution_id, reference) = self.names(of, by.as_ref());
+                let (execution_id, reference) = self.names(number, of, by.as_ref());
                 let (price, quantity) = (price(*cents), Quantity::new(*units));
                 ReportKind::Corrected { execution_id, reference, price, quantity }
             }
