@@ -220,6 +220,8 @@ pub struct Book {
     ended: VecDeque<(u32, ClientOrderId)>,
     /// Sessions begun so far.
     sessions: u32,
+    /// The date of the last of them.
+    session: Option<Date>,
 }
 
 impl Book {
@@ -240,6 +242,7 @@ impl Book {
             forgotten: FxHashMap::default(),
             ended: VecDeque::new(),
             sessions: 0,
+            session: None,
             settings,
         }
     }
@@ -457,7 +460,10 @@ impl Book {
         {
             return Ok(terms);
         }
-        let date = at.local_date();
+        self.terms_on(at.local_date())
+    }
+
+    fn terms_on(&self, date: Date) -> Result<DayTerms, Anomaly> {
         let unknown = || Anomaly::UnknownFee(date);
         let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
         let rate = self.settings.fees.rate(date, Modality::Normal).ok_or_else(unknown)?;
@@ -477,6 +483,7 @@ impl Book {
         self.cash.settle(session);
         self.day_traded.retain(|_, day| day.terms.settles > session);
         self.sessions += 1;
+        self.session = Some(session);
         for execution_id in self.forgotten.drain().flat_map(|(_, names)| names) {
             self.executions.remove(&execution_id);
         }

@@ -157,9 +157,9 @@ impl Book {
             check_revoked(&entered.order, price, quantity)?;
             entered.order.status
         };
-        let original = entered.execution(reference).map(|execution| execution.at);
+        let original = entered.execution(reference).map(|execution| execution.trade_date);
         // It is the trade of the original's day, whenever it is put right.
-        let terms = original.map_or(terms, |at| self.terms_at(at))?;
+        let terms = original.map_or(terms, |date| self.terms_on(date))?;
 
         let undone = self.take_back(place, report, execution_id, reference);
         let execution = execution_of(report, execution_id, price, quantity, terms);
@@ -258,8 +258,11 @@ impl Book {
         line.unknown -= u32::from(was_unknown);
         assert_eq!(line.position.quantity, line.fills, "position differs from the sum of fills after {execution_id}");
         self.market_value += line.mark.times(signed);
-        let day = self.day_traded.entry((terms.date, report.instrument)).or_insert_with(|| DayTraded::on(terms));
-        day.add(side, quantity, notional);
+        // A day whose trades have settled is not rated again.
+        if self.session.is_none_or(|session| terms.settles > session) {
+            let day = self.day_traded.entry((terms.date, report.instrument)).or_insert_with(|| DayTraded::on(terms));
+            day.add(side, quantity, notional);
+        }
         self.holdings.entry((strategy, report.instrument)).or_default().position += signed;
         self.cash.book(terms.settles, -price.times(signed) - fee);
         self.fees += fee;
@@ -300,7 +303,7 @@ impl Book {
         line.fills -= signed;
         assert_eq!(line.position.quantity, line.fills, "position differs from the sum of fills after {by}");
         self.market_value -= line.mark.times(signed);
-        // A day whose trades have settled is not rated again.
+        // As above: the days of trades that have settled are gone.
         if let Some(day) = self.day_traded.get_mut(&(trade_date, report.instrument)) {
             day.add(side, -quantity, -notional);
         }

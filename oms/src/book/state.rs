@@ -35,6 +35,7 @@ pub struct BookState {
     /// Cash set aside for open buys, to be compared with the sum of the orders'.
     reserved: Money,
     sessions: u32,
+    session: Option<Date>,
     terms: Option<DayTerms>,
     orders: Vec<OrderState>,
     /// Oldest first.
@@ -105,6 +106,7 @@ impl Book {
             fees: self.fees,
             reserved: self.reserved,
             sessions: self.sessions,
+            session: self.session,
             terms: self.terms,
             orders,
             ended: self.ended.clone(),
@@ -165,7 +167,7 @@ impl Book {
         book.day_traded = state.day_traded.into_iter().map(|(of, day)| ((day.terms.date, of), day)).collect();
         book.cash = state.cash;
         book.fees = state.fees;
-        book.sessions = state.sessions;
+        (book.sessions, book.session) = (state.sessions, state.session);
         book.terms = state.terms;
         book.ended = state.ended;
         if book.reserved != state.reserved {

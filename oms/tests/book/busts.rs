@@ -1,6 +1,14 @@
 //! F10: executions that a broker takes back or puts right, before and after they have arrived.
 
-use crate::scenario::play;
+use market::fees::Brokerage;
+use market::{
+    ExecutionId, ExecutionReport, FeeSchedule, InstrumentId, Money, NewOrder, OrderType, Price, Quantity, ReportKind,
+    Side, StrategyId, TimeInForce, Timestamp,
+};
+use proptest::prelude::*;
+
+use crate::order_of_reports::permutations;
+use crate::scenario::{book, id, money, play};
 
 #[test]
 fn a_bust_gives_back_what_the_fill_did() {
@@ -161,4 +169,94 @@ fn units_that_a_bust_has_freed_can_trade_again_even_when_the_order_has_ended() {
         expect    1 filled 300
         ",
     );
+}
+
+/// What must not depend on the order in which the reports arrive.
+type End = (Quantity, Money, Money, Money, Quantity);
+
+/// Plays reports on an order of 1,000, some of them twice, by the bits of `again`.
+fn played(side: Side, reports: &[ReportKind], again: u32) -> End {
+    let brokerage = Brokerage { per_order: money("4.90"), iss: "0.05".parse().expect("a rate") };
+    let mut book = book("100000", FeeSchedule::b3(), brokerage);
+    let (instrument, at) = (InstrumentId::new(0), "2025-06-12T14:00:00Z".parse::<Timestamp>().expect("a time"));
+    let price = Price::from_cents(1_000).expect("a price");
+    book.mark(instrument, price);
+    let order = NewOrder {
+        client_order_id: id(1),
+        strategy: StrategyId(0),
+        instrument,
+        side,
+        quantity: Quantity::new(1_000),
+        order_type: OrderType::Limit { limit_price: price },
+        time_in_force: TimeInForce::Day,
+        decided_at: at,
+    };
+    book.enter(order, price);
+    let mut told: Vec<&ReportKind> = reports.iter().collect();
+    for bit in (0..reports.len()).filter(|bit| again >> bit & 1 == 1) {
+        told.insert((again >> 8) as usize % (told.len() + 1), &reports[bit]);
+    }
+    for kind in told {
+        // Whether it is taken depends on the order; the end does not.
+        let _ = book.apply(&ExecutionReport { at, client_order_id: id(1), instrument, kind: kind.clone() });
+        book.verify().expect("a sound book");
+    }
+    let position = book.position(instrument);
+    let result = position.realized + position.unrealized(price);
+    assert_eq!(money("100000") + result - book.fees(), book.equity());
+    let cumulative = book.order(&id(1)).expect("the order").cumulative;
+    (position.quantity, book.cash().total(), book.fees(), book.equity(), cumulative)
+}
+
+/// A history in the order in which it happened: at most six reports, in all of which no more than
+/// the order's quantity ever trades.
+fn history() -> impl Strategy<Value = Vec<ReportKind>> {
+    let trade = || (1_i64..250, 900_i64..1_000);
+    (prop::collection::vec(trade(), 2..=3), trade(), any::<u8>(), any::<bool>()).prop_map(
+        |(trades, (units, cents), which, canceled)| {
+            let name = |text: String| ExecutionId::new(&text);
+            let price = |cents| Price::from_cents(cents).expect("a price");
+            let mut reports = vec![ReportKind::New];
+            reports.extend(trades.iter().enumerate().map(|(place, (units, cents))| ReportKind::Fill {
+                execution_id: name(format!("X{place}")),
+                price: price(*cents),
+                quantity: Quantity::new(*units),
+            }));
+            reports.push(ReportKind::Corrected {
+                execution_id: name("C".to_owned()),
+                reference: name("X0".to_owned()),
+                price: price(cents),
+                quantity: Quantity::new(units),
+            });
+            // Of the correction, of another fill, or the second of two corrections.
+            let (execution_id, reference) =
+                (name("B".to_owned()), name(["C", "X1", "C"][which as usize % 3].to_owned()));
+            reports.push(if which % 3 == 2 {
+                ReportKind::Corrected { execution_id, reference, price: price(cents), quantity: Quantity::new(1) }
+            } else {
+                ReportKind::Bust { execution_id, reference }
+            });
+            let reason = String::new();
+            reports.push(if canceled { ReportKind::Canceled { reason } } else { ReportKind::Expired });
+            if reports.len() > 6 {
+                reports.remove(0);
+            }
+            reports
+        },
+    )
+}
+
+proptest! {
+    // Each case is 720 orders of arrival.
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_arrival_leads_to_the_same_account(reports in history(), buy in any::<bool>(), seed in any::<u32>()) {
+        let side = if buy { Side::Buy } else { Side::Sell };
+        let expected = played(side, &reports, 0);
+        for (number, order) in permutations(&reports).into_iter().enumerate() {
+            let again = seed.wrapping_mul(2 * number as u32 + 1);
+            prop_assert_eq!(played(side, &order, again), expected, "{:?} doubled by {:b}", order, again);
+        }
+    }
 }

@@ -5,9 +5,9 @@ use market::fees::Brokerage;
 use market::order::{CancelOrder, ReplaceOrder};
 use market::{
     Calendar, Date, ExecutionId, ExecutionReport, FeeSchedule, InstrumentId, NewOrder, OrderType, Price, Quantity,
-    ReportKind, Side, StrategyId, TimeInForce, Timestamp,
+    ReportKind, Side, StrategyId, Symbol, TimeInForce, Timestamp,
 };
-use oms::OrderStatus;
+use oms::{BookSettings, BookState, OrderStatus};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -19,15 +19,31 @@ const STRATEGIES: u16 = 2;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Enter { strategy: u16, instrument: u32, side: Side, units: i64, cents: i64 },
+    Enter {
+        strategy: u16,
+        instrument: u32,
+        side: Side,
+        units: i64,
+        cents: i64,
+    },
     Cancel(Index),
     Replace(Index, i64, i64),
     Lost(Index),
-    Report { of: Index, what: What, wrong_instrument: bool, yesterday: bool },
+    Report {
+        of: Index,
+        what: What,
+        wrong_instrument: bool,
+        yesterday: bool,
+    },
     Again(Index),
-    Mark { instrument: u32, cents: i64 },
+    Mark {
+        instrument: u32,
+        cents: i64,
+    },
     EndSession,
     StartSession,
+    /// Stored as text and read again, by way of a run with other numbers.
+    Restore,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +56,9 @@ enum What {
         cents: i64,
         reuse: Option<Index>,
     },
+    /// Takes back an execution that has arrived, or one that is about to.
+    Bust(Index, Option<Index>),
+    Corrected(Index, Option<Index>, i64, i64),
     Canceled,
     Replaced(i64, Option<i64>),
     Rejected,
@@ -55,6 +74,9 @@ fn what() -> impl Strategy<Value = What> {
         3 => Just(What::New),
         8 => (part, 900_i64..1_100, reuse).prop_map(|(part, cents, reuse)| What::Fill { part, cents, reuse }),
         1 => (1_i64..2, -1_i64..1).prop_map(|(part, cents)| What::Fill { part, cents, reuse: None }),
+        2 => (any::<Index>(), prop::option::weighted(0.1, any::<Index>())).prop_map(|(of, by)| What::Bust(of, by)),
+        3 => (any::<Index>(), prop::option::weighted(0.1, any::<Index>()), -1_i64..200, 900_i64..1_100)
+            .prop_map(|(of, by, units, cents)| What::Corrected(of, by, units, cents)),
         2 => Just(What::Canceled),
         3 => (-1_i64..500, prop::option::of(-1_i64..1_200)).prop_map(|(units, cents)| What::Replaced(units, cents)),
         1 => Just(What::Rejected),
@@ -78,6 +100,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..INSTRUMENTS, 0_i64..1_200).prop_map(|(instrument, cents)| Step::Mark { instrument, cents }),
         1 => Just(Step::EndSession),
         1 => Just(Step::StartSession),
+        1 => Just(Step::Restore),
     ]
 }
 
@@ -122,7 +145,7 @@ impl Machine {
     fn start_session(&mut self) {
         self.session += 1;
         self.book.start_session(self.sessions[self.session]);
-        self.model.start_session();
+        self.model.start_session(self.sessions[self.session]);
     }
 
     fn enter(&mut self, strategy: u16, instrument: u32, side: Side, units: i64, cents: i64) {
@@ -140,8 +163,17 @@ impl Machine {
         };
         self.book.enter(order, price(cents));
         let (price, status) = (price(cents), OrderStatus::PendingNew);
-        let entered =
-            ModelOrder { strategy, instrument, side, quantity: units, price, replace: None, status, ended: None };
+        let entered = ModelOrder {
+            strategy,
+            instrument,
+            side,
+            quantity: units,
+            price,
+            replace: None,
+            status,
+            ended: None,
+            brokerage: None,
+        };
         self.model.orders.insert(id(self.entered), entered);
     }
 
@@ -220,6 +252,7 @@ impl Machine {
                 prop_assert_eq!(before - refund, self.book.fees());
                 self.model.end_session();
             }
+            Step::Restore => self.restore(),
             Step::StartSession => {
                 self.start_session();
                 let settled = self.book.cash().settled();
@@ -227,6 +260,45 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    fn restore(&mut self) {
+        let settings = BookSettings {
+            cash: money("7"), // what the book began with is in the state
+            calendar: Calendar::b3(),
+            fees: FeeSchedule::b3(),
+            brokerage: Brokerage { per_order: money("4.90"), iss: "0.05".parse().expect("a rate") },
+            instruments: 3,
+        };
+        let symbols = ["PETR4", "VALE3", "ITUB4"];
+        let symbol = |number: usize| symbols[number].parse::<Symbol>().expect("a symbol");
+        let place = |symbol: &Symbol| symbols.iter().position(|known| *known == symbol.as_str());
+        let read = |state: &BookState, shift: usize| {
+            let text = serde_json::to_string(state).expect("a text");
+            let state: BookState = serde_json::from_str(&text).expect("a state");
+            let instrument = |symbol: &Symbol| place(symbol).map(|at| InstrumentId::new(((at + shift) % 3) as u32));
+            let strategy = |name: &str| name.parse().ok().map(|id: u16| StrategyId((id + shift as u16) % 3));
+            oms::Book::from_state(settings.clone(), state, instrument, strategy).expect("a book")
+        };
+        let write = |book: &oms::Book, shift: usize| {
+            book.state(|of| symbol((of.index() + 3 - shift) % 3), |of| ((of.0 + 3 - shift as u16) % 3).to_string())
+        };
+        let state = write(&self.book, 0);
+        let renumbered = read(&state, 1);
+        renumbered.verify().expect("a sound book");
+        let back = read(&write(&renumbered, 1), 0);
+        assert_eq!(serde_json::to_string(&write(&back, 0)).ok(), serde_json::to_string(&state).ok());
+        let shown = |book: &oms::Book| {
+            let orders: Vec<_> = (1..=self.entered).map(|number| book.order(&id(number)).cloned()).collect();
+            let positions = [0, 1].map(|number| *book.position(InstrumentId::new(number)));
+            format!("{orders:?} {positions:?} {:?} {} {}", book.cash(), book.fees(), book.reserved())
+        };
+        assert_eq!(shown(&back), shown(&self.book));
+        let marks = [0, 1].map(|number| self.book.mark_of(InstrumentId::new(number)));
+        self.book = back;
+        for (number, mark) in marks.into_iter().enumerate() {
+            self.book.mark(InstrumentId::new(number as u32), mark);
+        }
     }
 
     fn refused_changes_nothing(&mut self, act: impl FnOnce(&mut oms::Book) -> bool) -> bool {
@@ -250,7 +322,8 @@ impl Machine {
                 prop_assert_eq!(applied.status, self.model.orders[&id].status);
                 prop_assert_eq!(applied.holding, self.book.holding(applied.strategy, applied.instrument));
                 let was = before.order(&id).expect("it was applied").status;
-                let late = applied.fill.map(|fill| fill.late);
+                let told_by_a_fill = applied.fill.filter(|_| applied.revoked.is_none());
+                let late = told_by_a_fill.map(|fill| fill.late);
                 prop_assert_eq!(late.unwrap_or_default(), late.is_some() && was.is_terminal());
             }
             Err(_) => {
@@ -258,6 +331,20 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    /// A name for a bust, perhaps one used before, and one of an execution: mostly of one that the
+    /// order has, now and then of any, or of one to come.
+    fn names(&mut self, number: u32, of: &Index, by: Option<&Index>) -> (ExecutionId, ExecutionId) {
+        let fresh = ExecutionId::new(&format!("X{}", self.executions.len()));
+        let by = by.filter(|_| !self.executions.is_empty()).map_or(fresh, |which| which.get(&self.executions).clone());
+        self.executions.push(by.clone());
+        let arrived: Vec<_> = self.book.executions_of(&id(number)).map(|(execution, _)| execution).collect();
+        if !arrived.is_empty() && of.index(5) > 0 {
+            return (by, of.get(&arrived).execution_id.clone());
+        }
+        let near = (self.executions.len() + 3).saturating_sub(of.index(10));
+        (by, ExecutionId::new(&format!("X{near}")))
     }
 
     fn made(&mut self, of: &Index, what: &What, wrong_instrument: bool, sessions_ago: usize) -> ExecutionReport {
@@ -274,6 +361,15 @@ impl Machine {
                 self.executions.push(execution_id.clone());
                 let quantity = Quantity::new((left * part).div_euclid(64).max(-1));
                 ReportKind::Fill { execution_id, price: price(*cents), quantity }
+            }
+            What::Bust(of, by) => {
+                let (execution_id, reference) = self.names(number, of, by.as_ref());
+                ReportKind::Bust { execution_id, reference }
+            }
+            What::Corrected(of, by, units, cents) => {
+                let (execution_id, reference) = self.names(number, of, by.as_ref());
+                let (price, quantity) = (price(*cents), Quantity::new(*units));
+                ReportKind::Corrected { execution_id, reference, price, quantity }
             }
             What::Canceled => ReportKind::Canceled { reason: reason() },
             What::Replaced(units, cents) => {

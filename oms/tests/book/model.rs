@@ -22,10 +22,13 @@ pub(crate) struct ModelOrder {
     pub(crate) status: OrderStatus,
     /// Number of the session it ended in.
     pub(crate) ended: Option<usize>,
+    /// The trade date that its brokerage was charged on; none while nothing of it stands.
+    pub(crate) brokerage: Option<Date>,
 }
 
 #[derive(Clone, Debug)]
 struct Fill {
+    name: ExecutionId,
     order: ClientOrderId,
     date: Date,
     units: i64,
@@ -36,6 +39,10 @@ pub(crate) struct Model {
     cash: Money,
     brokerage: Brokerage,
     pub(crate) orders: BTreeMap<ClientOrderId, ModelOrder>,
+    /// Everything that ever traded or was traded back, for the result.
+    trades: Vec<(InstrumentId, Quantity, Price)>,
+    /// Executions that were taken back, whether they have arrived or not.
+    revoked: BTreeSet<(ClientOrderId, ExecutionId)>,
     /// Orders that have been forgotten, for what their fills did.
     gone: BTreeMap<ClientOrderId, ModelOrder>,
     fills: Vec<Fill>,
@@ -43,6 +50,7 @@ pub(crate) struct Model {
     marks: BTreeMap<InstrumentId, Price>,
     refunds: BTreeMap<(Date, InstrumentId), Money>,
     sessions: usize,
+    today: Option<Date>,
 }
 
 impl Model {
@@ -51,22 +59,120 @@ impl Model {
             cash,
             brokerage,
             orders: BTreeMap::new(),
+            trades: Vec::new(),
+            revoked: BTreeSet::new(),
             gone: BTreeMap::new(),
             fills: Vec::new(),
             executions: BTreeMap::new(),
             marks: BTreeMap::new(),
             refunds: BTreeMap::new(),
             sessions: 0,
+            today: None,
         }
     }
 
+    fn stands(&self, fill: &Fill) -> bool {
+        !self.revoked.contains(&(fill.order, fill.name.clone()))
+    }
+
+    fn standing(&self) -> impl Iterator<Item = &Fill> {
+        self.fills.iter().filter(|fill| self.stands(fill))
+    }
+
     fn filled(&self, id: &ClientOrderId) -> i64 {
-        self.fills.iter().filter(|fill| fill.order == *id).map(|fill| fill.units).sum()
+        self.standing().filter(|fill| fill.order == *id).map(|fill| fill.units).sum()
+    }
+
+    /// Busts and corrections: everything that they need beside what a report needs.
+    fn take_back(
+        &mut self,
+        id: &ClientOrderId,
+        by: &ExecutionId,
+        reference: &ExecutionId,
+        stands: Option<(Date, i64, Price)>,
+    ) -> bool {
+        let Some(order) = self.orders.get(id).cloned() else { return false };
+        let of_this_order = |fill: &&Fill| fill.order == *id && fill.name == *reference;
+        let original = self.fills.iter().find(of_this_order).cloned();
+        let elsewhere = self.executions.contains_key(reference) && original.is_none();
+        let again = self.revoked.contains(&(*id, reference.clone()));
+        let known = self.executions.contains_key(by);
+        if known || elsewhere || again || by == reference || order.status == OrderStatus::Rejected {
+            return false;
+        }
+        let most = order.quantity.max(order.replace.map_or(0, |to| to.0));
+        let left = most - self.filled(id) + original.as_ref().map_or(0, |fill| fill.units);
+        let counts = !self.revoked.contains(&(*id, by.clone()));
+        if let Some((_, units, price)) = stands
+            && (units <= 0 || price <= Price::ZERO || (counts && units > left))
+        {
+            return false;
+        }
+        self.executions.insert(by.clone(), *id);
+        self.revoked.insert((*id, reference.clone()));
+        if let Some(original) = &original {
+            self.trades.push((order.instrument, -order.side.signed(Quantity::new(original.units)), original.price));
+        }
+        if self.filled(id) == 0 {
+            self.orders.get_mut(id).expect("the order").brokerage = None;
+        }
+        if let Some((date, units, price)) = stands {
+            let date = original.map_or(date, |original| original.date);
+            self.arrive(id, by, date, units, price);
+            let order = self.orders.get_mut(id).expect("the order");
+            if counts && !order.status.is_terminal() {
+                order.status = match order.status {
+                    _ if units == left => OrderStatus::Filled,
+                    waiting @ (OrderStatus::PendingCancel | OrderStatus::PendingReplace) => waiting,
+                    _ => OrderStatus::Working,
+                };
+                if order.status.is_terminal() {
+                    order.ended = Some(self.sessions);
+                }
+            }
+        }
+        true
+    }
+
+    fn arrive(&mut self, id: &ClientOrderId, name: &ExecutionId, date: Date, units: i64, price: Price) {
+        self.executions.insert(name.clone(), *id);
+        let fill = Fill { name: name.clone(), order: *id, date, units, price };
+        self.fills.push(fill.clone());
+        if self.stands(&fill) {
+            let order = self.orders.get_mut(id).expect("the order");
+            order.brokerage = order.brokerage.or(Some(date));
+            self.trades.push((order.instrument, order.side.signed(Quantity::new(units)), price));
+            let mark = self.marks.entry(order.instrument).or_default();
+            if *mark == Price::ZERO {
+                *mark = price;
+            }
+        }
     }
 
     /// Whether a report of this kind makes sense for the order, and what becomes of it then.
     pub(crate) fn report(&mut self, id: &ClientOrderId, of: InstrumentId, date: Date, kind: &ReportKind) -> bool {
         use OrderStatus as S;
+        if self.orders.get(id).is_none_or(|order| order.instrument != of) {
+            return false;
+        }
+        match kind {
+            ReportKind::Bust { execution_id, reference } => return self.take_back(id, execution_id, reference, None),
+            ReportKind::Corrected { execution_id, reference, price, quantity } => {
+                let stands = Some((date, quantity.units(), *price));
+                return self.take_back(id, execution_id, reference, stands);
+            }
+            ReportKind::Fill { execution_id, price, quantity }
+                if self.revoked.contains(&(*id, execution_id.clone())) =>
+            {
+                let fits = quantity.is_positive() && *price > Price::ZERO;
+                if !fits || self.executions.contains_key(execution_id) {
+                    return false;
+                }
+                self.arrive(id, execution_id, date, quantity.units(), *price);
+                return true;
+            }
+            _ => {}
+        }
         let filled = self.filled(id);
         let Some(order) = self.orders.get_mut(id).filter(|order| order.instrument == of) else { return false };
         let ended = order.status.is_terminal();
@@ -83,13 +189,9 @@ impl Model {
                 if !fits || order.status == S::Rejected || self.executions.contains_key(execution_id) {
                     return false;
                 }
-                self.executions.insert(execution_id.clone(), *id);
-                self.fills.push(Fill { order: *id, date, units, price: *price });
-                let mark = self.marks.entry(of).or_default();
-                if *mark == Price::ZERO {
-                    *mark = *price;
-                }
-                match order.status {
+                let status = order.status;
+                self.arrive(id, execution_id, date, units, *price);
+                match status {
                     ended if ended.is_terminal() => ended,
                     _ if filled + units == most => S::Filled,
                     waiting @ (S::PendingCancel | S::PendingReplace) => waiting,
@@ -127,6 +229,7 @@ impl Model {
             }
             _ => return false,
         };
+        let order = self.orders.get_mut(id).expect("the order");
         order.status = status;
         if status.is_terminal() && !ended {
             order.ended = Some(self.sessions);
@@ -138,8 +241,9 @@ impl Model {
         self.marks.insert(instrument, price);
     }
 
-    pub(crate) fn start_session(&mut self) {
+    pub(crate) fn start_session(&mut self, today: Date) {
         self.end_session();
+        self.today = Some(today);
         self.sessions += 1;
         let now = self.sessions;
         let old = |order: &ModelOrder| order.ended.is_some_and(|ended| now >= ended + 5);
@@ -154,13 +258,16 @@ impl Model {
     pub(crate) fn end_session(&mut self) {
         let fees = FeeSchedule::b3();
         let days: BTreeSet<_> = self.fills.iter().map(|fill| (fill.date, self.of(fill).instrument)).collect();
+        // What has settled is not rated again.
+        let settled = |date: Date| settlement_date(&Calendar::b3(), date).is_none_or(|on| Some(on) <= self.today);
+        let days: Vec<_> = days.into_iter().filter(|(date, _)| !settled(*date)).collect();
         for (date, instrument) in days {
             let side = |side| {
                 let of_day = |fill: &&Fill| {
                     fill.date == date && self.of(fill).instrument == instrument && self.of(fill).side == side
                 };
                 let (mut units, mut paid) = (0, Money::ZERO);
-                for fill in self.fills.iter().filter(of_day) {
+                for fill in self.standing().filter(of_day) {
                     units += fill.units;
                     paid += fill.price.times(Quantity::new(fill.units));
                 }
@@ -184,12 +291,14 @@ impl Model {
         self.of(fill).side.signed(Quantity::new(fill.units))
     }
 
-    fn fee(&self, place: usize) -> Money {
-        let fill = &self.fills[place];
-        let first = !self.fills[..place].iter().any(|other| other.order == fill.order);
-        let notional = fill.price.times(Quantity::new(fill.units));
+    fn fee(fill: &Fill) -> Money {
         let rate = FeeSchedule::b3().rate(fill.date, Modality::Normal).expect("a rate");
-        notional.scaled(rate) + if first { self.brokerage.fee() } else { Money::ZERO }
+        fill.price.times(Quantity::new(fill.units)).scaled(rate)
+    }
+
+    fn brokerages(&self) -> impl Iterator<Item = (Date, Money)> {
+        let orders = self.orders.values().chain(self.gone.values());
+        orders.filter_map(|order| order.brokerage).map(|date| (date, self.brokerage.fee()))
     }
 
     /// The most that an open buy may still cost: every number of units that may trade before the
@@ -229,8 +338,8 @@ impl Model {
     /// Average-cost result of one instrument in plain floats.
     fn realized(&self, instrument: InstrumentId) -> f64 {
         let (mut held, mut cost, mut result) = (0.0_f64, 0.0_f64, 0.0_f64);
-        for fill in self.fills.iter().filter(|fill| self.of(fill).instrument == instrument) {
-            let (mut units, price) = (self.signed(fill).units() as f64, fill.price.to_f64());
+        for (_, signed, price) in self.trades.iter().filter(|(of, ..)| *of == instrument) {
+            let (mut units, price) = (signed.units() as f64, price.to_f64());
             if held * units < 0.0 {
                 let closed = units.abs().min(held.abs()) * held.signum();
                 let average = cost / held;
@@ -257,15 +366,19 @@ impl Model {
         let rate = Rate::from_ppm(300);
         let mut cash = self.cash;
         let mut fees = Money::ZERO;
-        for (place, fill) in self.fills.iter().enumerate() {
-            cash -= fill.price.times(self.signed(fill)) + self.fee(place);
-            fees += self.fee(place);
+        for fill in self.standing() {
+            cash -= fill.price.times(self.signed(fill)) + Self::fee(fill);
+            fees += Self::fee(fill);
+        }
+        for (_, brokerage) in self.brokerages() {
+            cash -= brokerage;
+            fees += brokerage;
         }
         let refunds: Money = self.refunds.values().copied().sum();
         let (mut exposure, mut equity) = (Money::ZERO, cash + refunds);
         for number in 0..instruments {
             let of = InstrumentId::new(number);
-            let fills = || self.fills.iter().filter(|fill| self.of(fill).instrument == of);
+            let fills = || self.standing().filter(|fill| self.of(fill).instrument == of);
             let held: Quantity = fills().map(|fill| self.signed(fill)).sum();
             let paid: Money = fills().map(|fill| fill.price.times(self.signed(fill))).sum();
             let position = book.position(of);
@@ -315,9 +428,10 @@ impl Model {
     pub(crate) fn settled(&self, session: Date) -> Money {
         let calendar = Calendar::b3();
         let due = |date: Date| settlement_date(&calendar, date).is_some_and(|settles| settles <= session);
-        let fills = self.fills.iter().enumerate().filter(|(_, fill)| due(fill.date));
-        let moved: Money = fills.map(|(place, fill)| fill.price.times(self.signed(fill)) + self.fee(place)).sum();
+        let fills = self.standing().filter(|fill| due(fill.date));
+        let moved: Money = fills.map(|fill| fill.price.times(self.signed(fill)) + Self::fee(fill)).sum();
+        let brokerages: Money = self.brokerages().filter(|(date, _)| due(*date)).map(|(_, fee)| fee).sum();
         let refunds = self.refunds.iter().filter(|((date, _), _)| due(*date));
-        self.cash - moved + refunds.map(|(_, refund)| *refund).sum()
+        self.cash - moved - brokerages + refunds.map(|(_, refund)| *refund).sum()
     }
 }

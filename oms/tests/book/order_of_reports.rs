@@ -68,7 +68,7 @@ fn apply(book: &mut Book, kind: &ReportKind) -> bool {
     applied
 }
 
-fn permutations(of: &[ReportKind]) -> Vec<Vec<ReportKind>> {
+pub(crate) fn permutations(of: &[ReportKind]) -> Vec<Vec<ReportKind>> {
     if of.is_empty() {
         return vec![Vec::new()];
     }
