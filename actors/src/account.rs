@@ -174,7 +174,7 @@ pub enum Message {
     /// Tell how things stand.
     Snapshot(oneshot::Sender<Snapshot>),
     /// What the next statement would lead to, carried out by nobody.
-    DryRun(Box<Statement>, oneshot::Sender<Plan>),
+    DryRun(Box<Statement>, oneshot::Sender<Result<Plan, String>>),
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
@@ -335,7 +335,7 @@ impl Actor for Account {
                 let _ = reply.send(state.snapshot());
             }
             Message::DryRun(statement, reply) => {
-                let _ = reply.send(state.protocol.dry_run(&statement));
+                let _ = reply.send(Ok(state.protocol.dry_run(&statement)));
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the account"),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use brokers::{Broker as Connection, BrokerEvent, SendError};
 use desk::Command;
 use market::{ExecutionReport, InstrumentId, MarketEvent, PhaseChange, Statement};
+use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use risk::{HaltLevel, HaltSwitch};
 use tokio::sync::oneshot;
@@ -112,6 +113,8 @@ pub enum Message {
         /// Where to.
         reply: oneshot::Sender<Now>,
     },
+    /// Ask the broker, and have the Account say what its answer would lead to.
+    DryRun(oneshot::Sender<Result<Plan, String>>),
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
@@ -154,6 +157,8 @@ pub struct State {
     events: Vec<BrokerEvent>,
     /// The question that the next statement answers.
     question: u64,
+    /// Who wants to know what the next statement would lead to.
+    dry_run: Option<oneshot::Sender<Result<Plan, String>>>,
 }
 
 /// The kind of actor.
@@ -178,7 +183,7 @@ impl Actor for Broker {
         // At the very first start the Account is not there yet and will ask by itself.
         let _ = arguments.account.send(account::Message::BrokerRestarted);
         myself.send_message(Message::Poll)?;
-        Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0 })
+        Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0, dry_run: None })
     }
 
     async fn handle(
@@ -227,6 +232,12 @@ impl Actor for Broker {
                 state.tell_events();
             }
             Message::StateNow { question, after, reply } => state.state_now(question, after, reply),
+            Message::DryRun(reply) => {
+                // Under the number of the question before: the Account takes each number's answer once.
+                state.dry_run = Some(reply);
+                state.ask_statement(state.question);
+                state.tell_events();
+            }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the broker"),
         }
@@ -321,6 +332,9 @@ impl State {
         let asked = self.connection().request_statement(self.arguments.clock.now(), &mut events);
         self.events = events;
         if let Err(error) = asked {
+            if let Some(reply) = self.dry_run.take() {
+                let _ = reply.send(Err(error.to_string()));
+            }
             self.tell(account::Message::Statement { question, answer: Err(error.to_string()) });
         }
     }
@@ -340,7 +354,7 @@ impl State {
 
     fn tell_events(&mut self) {
         for event in std::mem::take(&mut self.events) {
-            self.tell(match event {
+            let message = match event {
                 BrokerEvent::Connected => account::Message::Connected,
                 BrokerEvent::Disconnected { reason } => account::Message::Disconnected { reason },
                 BrokerEvent::Report(report) => {
@@ -349,10 +363,14 @@ impl State {
                 }
                 BrokerEvent::External(execution) => account::Message::External(execution),
                 BrokerEvent::Statement(statement) => {
+                    if let Some(reply) = self.dry_run.take() {
+                        self.tell(account::Message::DryRun(Box::new(statement.clone()), reply));
+                    }
                     account::Message::Statement { question: self.question, answer: Ok(Box::new(statement)) }
                 }
                 BrokerEvent::Unreadable { text, problem } => account::Message::Unreadable { text, problem },
-            });
+            };
+            self.tell(message);
         }
     }
 

@@ -52,5 +52,5 @@ pub use clock::Clock;
 pub use feed::{FeedSource, Polled};
 pub use lease::Right;
 pub use supervisor::{RestartPolicy, Restarts};
-pub use system::{Conduct, Fault, HostedBuild, System, SystemSettings, WarmUp};
+pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp};
 pub use turn::Turn;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp};
+use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
 use risk::{HaltLevel, HaltSwitch};
 use strategies::ParameterError;
@@ -265,14 +266,12 @@ impl System {
     /// # Errors
     /// The account is down or does not answer in time.
     pub async fn snapshot(&self) -> Result<Snapshot, SystemError> {
-        let (reply, answer) = oneshot::channel();
-        let no_answer = |reason: String| SystemError::NoAnswer(reason);
-        self.addresses.account.send(account::Message::Snapshot(reply)).map_err(|gone| no_answer(gone.to_string()))?;
-        match tokio::time::timeout(ANSWER_LIMIT, answer).await {
-            Ok(Ok(snapshot)) => Ok(snapshot),
-            Ok(Err(_)) => Err(no_answer("it restarted meanwhile".to_owned())),
-            Err(_) => Err(no_answer(format!("nothing within {} s", ANSWER_LIMIT.as_secs()))),
-        }
+        self.inquiry().snapshot().await
+    }
+
+    /// How others ask about it while it runs.
+    pub fn inquiry(&self) -> Inquiry {
+        Inquiry { account: self.addresses.account.clone(), broker: self.addresses.broker.clone() }
     }
 
     /// Tells when the feed has ended.
@@ -340,6 +339,45 @@ impl System {
             tracing::error!(%error, "the actors did not stop in time");
         }
         last
+    }
+}
+
+/// Asks a running tree; copies ask the same one.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    account: Address<account::Message>,
+    broker: Address<broker::Message>,
+}
+
+impl Inquiry {
+    /// How things stand.
+    ///
+    /// # Errors
+    /// The account is down or does not answer in time.
+    pub async fn snapshot(&self) -> Result<Snapshot, SystemError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.account.send(account::Message::Snapshot(reply));
+        sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+        answered(answer).await
+    }
+
+    /// What comparing book and broker would lead to now; nothing is done about it.
+    ///
+    /// # Errors
+    /// The broker cannot be asked, or somebody does not answer in time.
+    pub async fn dry_run(&self) -> Result<Plan, SystemError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.broker.send(broker::Message::DryRun(reply));
+        sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+        answered(answer).await?.map_err(SystemError::NoAnswer)
+    }
+}
+
+async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T, SystemError> {
+    match tokio::time::timeout(ANSWER_LIMIT, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(SystemError::NoAnswer("it restarted meanwhile".to_owned())),
+        Err(_) => Err(SystemError::NoAnswer(format!("nothing within {} s", ANSWER_LIMIT.as_secs()))),
     }
 }
 

@@ -55,7 +55,20 @@ pub enum Command {
         /// Why it is safe to resume, kept in the record.
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// Only this symbol, which a difference between book and broker has stopped: the broker's figure counts
+        /// from now on, and what differs is left to other hands.
+        #[arg(long, value_name = "SYMBOL")]
+        symbol: Option<Symbol>,
     },
+    /// How the account stands: from the running daemon, else from its journal.
+    Status {
+        /// Also compare book and broker, and show what that would lead to; nothing is changed.
+        #[arg(long)]
+        reconcile: bool,
+    },
+    /// The store that the configuration names.
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Version and build.
     Version,
     /// Shell completions on standard output.
@@ -71,6 +84,15 @@ pub struct DemoArguments {
     /// Where to write the report.
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     pub report: PathBuf,
+}
+
+/// `db`.
+#[derive(Subcommand, Debug)]
+pub enum DbCommand {
+    /// Create what is missing, and bring an older schema up to date.
+    Migrate,
+    /// Recompute every account's chain; a changed or missing entry is named.
+    Verify,
 }
 
 /// `data`.

@@ -3,6 +3,8 @@
 //! - [`cli`]: what can be typed
 //! - [`config`]: `pregao.toml`, environment, flags
 //! - [`commands`]: one file per command
+//! - [`control`]: the socket in the data directory, by which commands talk to the running daemon
+//! - [`ledger`]: which store the configuration names, and the right to write to it
 //! - [`wiring`]: from configuration and store to desk, strategies and actors
 //! - [`output`]: tables, JSON, progress bars, exit codes
 
@@ -11,6 +13,8 @@
 mod cli;
 mod commands;
 mod config;
+mod control;
+mod ledger;
 mod output;
 mod wiring;
 

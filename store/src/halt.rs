@@ -4,11 +4,15 @@
 //! levels and what they forbid: here a level is a word. An error from [`HaltStore::load_halt`], or
 //! a word that `risk` does not know, means halted.
 
+mod local_first;
+
 use market::Timestamp;
 use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::error::StoreError;
+
+pub use local_first::LocalFirst;
 
 /// One decision to halt or to resume.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -53,4 +57,14 @@ pub trait HaltStore: Send {
     /// # Errors
     /// If it is not certain to be durable.
     fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError>;
+}
+
+impl HaltStore for Box<dyn HaltStore> {
+    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
+        (**self).load_halt()
+    }
+
+    fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
+        (**self).save_halt(record)
+    }
 }

@@ -200,6 +200,37 @@ pub trait Journal: Send {
     }
 }
 
+impl Journal for Box<dyn Journal> {
+    fn append(&mut self, entries: &[JournalEntry]) -> Result<(), StoreError> {
+        (**self).append(entries)
+    }
+
+    fn last_sequence(&self, account: AccountTag) -> Result<u64, StoreError> {
+        (**self).last_sequence(account)
+    }
+
+    fn read(
+        &self,
+        account: AccountTag,
+        from_sequence: u64,
+        visit: &mut dyn FnMut(JournalEntry) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        (**self).read(account, from_sequence, visit)
+    }
+
+    fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        (**self).save_snapshot(snapshot)
+    }
+
+    fn latest_snapshot(&self, account: AccountTag, at_most: u64) -> Result<Option<Snapshot>, StoreError> {
+        (**self).latest_snapshot(account, at_most)
+    }
+
+    fn accounts(&self) -> Result<Vec<AccountTag>, StoreError> {
+        (**self).accounts()
+    }
+}
+
 /// The end of an account's chain as it stands.
 #[derive(Clone, Copy)]
 pub(crate) struct Head {

@@ -34,7 +34,7 @@ pub mod testing;
 pub use digest::Digest;
 pub use embedded::EmbeddedStore;
 pub use error::StoreError;
-pub use halt::{HaltRecord, HaltStore};
+pub use halt::{HaltRecord, HaltStore, LocalFirst};
 pub use history::{
     Coverage, DailyBarRow, Filter, History, Import, ImportCounts, ImportRecord, ImportSource, InstrumentFacts,
 };

@@ -92,10 +92,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::order::{CancelOrder, ReplaceOrder};
-use market::{ClientOrderId, ExecutionReport, NewOrder, Timestamp, Universe};
+use market::{ExecutionReport, NewOrder, Timestamp, Universe};
 use risk::Approved;
 
-use crate::{Broker, BrokerEvent, BrokerOrder, SendError, Wake};
+use crate::{Broker, BrokerEvent, SendError, Wake};
 use link::{Shared, Unsent};
 use translation::Translation;
 use wire::{ClientMessage, SubmitOrder, encode};
@@ -242,10 +242,6 @@ impl Broker for BridgeBroker {
     }
 
     /// A bridge answers by statement only.
-    fn find(&self, id: &ClientOrderId) -> Result<Option<BrokerOrder>, SendError> {
-        Err(SendError::Refused(format!("a bridge is not asked for one order ({id}): ask for a statement")))
-    }
-
     fn is_connected(&self) -> bool {
         self.known.is_some_and(|number| self.shared.link(number).is_some())
     }

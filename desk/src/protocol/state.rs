@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use market::{InstrumentId, Money, Symbol, Timestamp};
+use market::{ClientOrderId, InstrumentId, Money, Symbol, Timestamp};
+use oms::reconcile::Question;
 use risk::HaltSwitch;
 use serde::{Deserialize, Serialize};
 
@@ -193,6 +194,21 @@ impl Restore {
             account_break: facts.account_break,
             snapshot_at: self.snapshot_at,
         })
+    }
+}
+
+impl Restored {
+    /// What a comparison with the broker must know beside the book.
+    pub fn question(&self, handed_over: BTreeSet<ClientOrderId>) -> Question {
+        Question { handed_over, first: self.first_statement, accepted: self.accepted.clone() }
+    }
+
+    /// What is stopped, and why, for people.
+    pub fn stopped(&self) -> Vec<String> {
+        let universe = self.desk.universe();
+        let of = |(id, why): (&InstrumentId, &String)| format!("{}: {why}", universe.symbol(*id));
+        let account = self.account_break.iter().map(|why| format!("account: {why}"));
+        self.breaks.iter().map(of).chain(account).collect()
     }
 }
 

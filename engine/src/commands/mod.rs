@@ -3,9 +3,11 @@
 mod backtest;
 mod check;
 mod data;
+mod db;
 mod demo;
 mod resume;
 mod run;
+pub mod status;
 mod summary;
 mod version;
 
@@ -25,7 +27,9 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
-        Command::Resume { by, reason } => resume::resume(&overrides, by, reason),
+        Command::Resume { by, reason, symbol } => resume::resume(&overrides, by, reason, *symbol),
+        Command::Status { reconcile } => status::status(&overrides, *reconcile),
+        Command::Db(command) => db::db(command, &overrides),
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,14 +1,21 @@
-//! `resume`: lifts a halt while the daemon is stopped. A named person says why; both are kept.
+//! `resume`: lifts a halt, or accepts a difference between book and broker, while the daemon is stopped.
+//! A named person says why; both are kept.
+
+use std::borrow::Cow;
 
 use actors::Clock;
+use desk::Entry;
+use market::Symbol;
 use risk::HaltLevel;
-use store::{EmbeddedStore, HaltRecord, HaltStore};
+use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger};
 
-use crate::config::{Overrides, data_directory};
+use crate::config::{Config, Overrides, data_directory, load};
+use crate::ledger;
 use crate::output::{Answer, Failure};
 
-/// Lifts the halt. The store is opened for writing, so this fails while a daemon runs on it.
-pub fn resume(overrides: &Overrides, by: &str, reason: &str) -> Result<Answer, Failure> {
+/// Lifts the halt, or with a symbol accepts its difference. The store is opened for writing, so this
+/// fails while a daemon runs on it.
+pub fn resume(overrides: &Overrides, by: &str, reason: &str, symbol: Option<Symbol>) -> Result<Answer, Failure> {
     for (what, text) in [("--by", by), ("--reason", reason)] {
         if text.trim().is_empty() {
             return Err(Failure::usage(format!("{what} is empty: resuming takes a named person and a reason")));
@@ -18,7 +25,20 @@ pub fn resume(overrides: &Overrides, by: &str, reason: &str) -> Result<Answer, F
     // Reading first: a directory without a store has nothing to resume, and none is made.
     EmbeddedStore::open_read_only(&directory)?;
     let store = EmbeddedStore::open(&directory)?;
-    let mut halt = store.halt()?;
+    // Which account and which store a journal is in, only a whole configuration tells.
+    let config = load(overrides);
+    match (symbol, config) {
+        (Some(symbol), config) => accept(&config?, &store, Some(symbol), by, reason),
+        (None, Ok(config)) => {
+            let ledger = ledger::open(&config, &store)?;
+            accept_account(&config, &*ledger, by, reason)?;
+            lift(&mut ledger::halt(&config, &store, &*ledger)?, by, reason)
+        }
+        (None, Err(_)) => lift(&mut store.halt()?, by, reason),
+    }
+}
+
+fn lift(halt: &mut dyn HaltStore, by: &str, reason: &str) -> Result<Answer, Failure> {
     // A record that cannot be read halts; a new one on top of it is what lifts that, too.
     let before = halt.load_halt().map_or_else(
         |_| HaltLevel::Halted.name().to_owned(),
@@ -33,4 +53,50 @@ pub fn resume(overrides: &Overrides, by: &str, reason: &str) -> Result<Answer, F
     halt.save_halt(&record)?;
     let text = format!("Was {before}, now active. The next 'pregao run' trades.");
     Ok(Answer::new(text, serde_json::json!({ "before": before, "now": record.level, "by": by, "reason": reason })))
+}
+
+fn accept(
+    config: &Config,
+    store: &EmbeddedStore,
+    symbol: Option<Symbol>,
+    by: &str,
+    reason: &str,
+) -> Result<Answer, Failure> {
+    let ledger = ledger::open(config, store)?;
+    write(config, &*ledger, symbol, by, reason)?;
+    let what = symbol.map_or_else(|| "the account".to_owned(), |symbol| symbol.to_string());
+    let text = format!("{what}: the broker's figure counts from the next comparison on.");
+    Ok(Answer::new(text, serde_json::json!({ "accepted": what, "by": by, "reason": reason })))
+}
+
+/// Lifting a halt of the whole account also accepts what stopped it, if the journal says that it did.
+fn accept_account(config: &Config, ledger: &dyn Ledger, by: &str, reason: &str) -> Result<(), Failure> {
+    let account: AccountTag = config.account.tag.parse().map_err(Failure::failed)?;
+    let mut stopped = false;
+    ledger.journal()?.read(account, 1, &mut |entry| {
+        match &*entry.kind {
+            "break" => stopped |= entry.payload.contains(r#""instrument":null"#),
+            "break_accepted" => stopped &= !entry.payload.contains(r#""symbol":null"#),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    if stopped { write(config, ledger, None, by, reason) } else { Ok(()) }
+}
+
+fn write(config: &Config, ledger: &dyn Ledger, symbol: Option<Symbol>, by: &str, reason: &str) -> Result<(), Failure> {
+    let account: AccountTag = config.account.tag.parse().map_err(Failure::failed)?;
+    let mut right = ledger::Right::take(ledger, &config.account.tag)?;
+    let mut journal = ledger.journal()?;
+    let entry = Entry::BreakAccepted { symbol, by: by.to_owned(), reason: reason.to_owned() };
+    let entry = JournalEntry {
+        account,
+        sequence: journal.last_sequence(account)? + 1,
+        at: Clock::System.now(),
+        kind: Cow::Borrowed(entry.kind()),
+        payload: serde_json::to_string(&entry).map_err(Failure::failed)?,
+    };
+    journal.append(&[entry])?;
+    right.release();
+    Ok(())
 }

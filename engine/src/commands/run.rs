@@ -4,24 +4,31 @@
 //! the paper exchange gets its open orders back.
 
 use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
+use actors::halt::SharedHalt;
 use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
 use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
+use brokers::bridge::{BridgeBroker, BridgeSettings};
+use desk::Restored;
 use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
 use risk::{HaltLevel, HaltSwitch};
-use store::{EmbeddedStore, Filter, HaltStore, History};
+use store::{EmbeddedStore, Filter, History};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, FeedConfig, Overrides, load};
+use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
+use crate::control::Control;
+use crate::ledger;
 use crate::output::{Answer, Failure, chain, money};
 use crate::wiring::{self, Recorded, StoredBars};
 
@@ -44,36 +51,25 @@ impl Source {
 /// Runs the daemon.
 pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let config = load(overrides)?;
-    let calendar = Calendar::b3();
+    let calendar = config.calendar.calendar();
     let store = EmbeddedStore::open(&config.data_directory)?;
-    let halt = HaltSwitch::at(level_found(&store));
-    let journal: SharedJournal = shared(store.journal()?);
+    let ledger = ledger::open(&config, &store)?;
+    let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
+    let halt_store: SharedHalt = shared(ledger::halt(&config, &store, &*ledger)?);
+    let halt = HaltSwitch::at(level_found(&halt_store));
+    let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
-    let names = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
         source = self::source(&config, &store, &calendar, last.local_date().succ_opt())?;
         desk.start = source.start;
     }
-    let mut exchange =
-        SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start))
-            .with_statements(source.start);
-    exchange.continue_executions_after(recovered.fills);
-    // Only what the exchange had: an intent that never left, or whose fate is unknown, is not sent now.
-    let had = |order: &&oms::Order| {
-        matches!(order.status, OrderStatus::Working | OrderStatus::PendingCancel | OrderStatus::PendingReplace)
-    };
-    for order in recovered.desk.book().open_orders().into_iter().filter(had) {
-        exchange.restore(order.intent, order.order_type, order.quantity, order.cumulative);
-    }
-    let book = recovered.desk.book();
-    for instrument in source.universe.ids() {
-        exchange.restore_position(instrument, book.position(instrument).quantity + book.external(instrument));
-    }
     tracing::info!(
         account = config.account.tag,
+        ledger = ledger.place(),
         entries = recovered.sequence,
         open_orders = recovered.desk.book().open_orders().len(),
         halt = halt.level().name(),
@@ -82,13 +78,19 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
+        connection: connection(&config, &source, &calendar, &recovered)?,
         desk,
-        connection: shared(exchange),
         reports_after: recovered.broker_sequence,
-        conduct: Conduct { entries_before: recovered.sequence, ..Conduct::default() },
-        simulated: true,
+        conduct: Conduct {
+            entries_before: recovered.sequence,
+            lease: right.for_gate(),
+            patience: config.patience,
+            calendar: config.calendar.name(),
+            ..Conduct::default()
+        },
+        simulated: config.broker == BrokerConfig::Simulated,
         journal,
-        halt_store: shared(store.halt()?),
+        halt_store,
         durable: true,
         journal_runtime: Some(runtimes.journal()),
         halt,
@@ -98,13 +100,55 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         clock: source.clock,
         policy: RestartPolicy::default(),
     };
-    runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings)))
+    let place = config.data_directory.clone();
+    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place)));
+    // Only what ended as it should lets go of the account; after anything else a successor waits.
+    if answer.is_ok() {
+        right.release();
+    }
+    answer
+}
+
+/// Whoever is traded with.
+fn connection(
+    config: &Config,
+    source: &Source,
+    calendar: &Calendar,
+    recovered: &Restored,
+) -> Result<SharedConnection, Failure> {
+    match &config.broker {
+        BrokerConfig::Simulated => Ok(shared(exchange(config, source, calendar, recovered))),
+        BrokerConfig::Bridge { address } => {
+            let settings = BridgeSettings::new(address, &config.account.tag);
+            let bridge = BridgeBroker::start(settings, Arc::clone(&source.universe)).map_err(Failure::failed)?;
+            Ok(shared(bridge))
+        }
+    }
+}
+
+/// The simulated exchange, with what it had when the last run ended.
+fn exchange(config: &Config, source: &Source, calendar: &Calendar, recovered: &Restored) -> SimulatedExchange {
+    let mut exchange =
+        SimulatedExchange::new(config.simulation, Arc::clone(&source.universe), calendar.phase_at(source.start))
+            .with_statements(source.start);
+    exchange.continue_executions_after(recovered.fills);
+    // Only what the exchange had: an intent that never left, or whose fate is unknown, is not sent now.
+    let had = |order: &&oms::Order| {
+        matches!(order.status, OrderStatus::Working | OrderStatus::PendingCancel | OrderStatus::PendingReplace)
+    };
+    let book = recovered.desk.book();
+    for order in book.open_orders().into_iter().filter(had) {
+        exchange.restore(order.intent, order.order_type, order.quantity, order.cumulative);
+    }
+    for instrument in source.universe.ids() {
+        exchange.restore_position(instrument, book.position(instrument).quantity + book.external(instrument));
+    }
+    exchange
 }
 
 /// The halt that was in force when the last run ended. A record that cannot be read halts.
-fn level_found(store: &EmbeddedStore) -> HaltLevel {
-    let record = store.halt().and_then(|halt| halt.load_halt());
-    match record {
+fn level_found(store: &SharedHalt) -> HaltLevel {
+    match store.lock().unwrap_or_else(PoisonError::into_inner).load_halt() {
         Ok(None) => HaltLevel::Active,
         Ok(Some(record)) => {
             let level = HaltLevel::from_name(&record.level).unwrap_or(HaltLevel::Halted);
@@ -210,11 +254,12 @@ impl FeedSource for Followed {
     }
 }
 
-async fn until_stopped(settings: SystemSettings) -> Result<Answer, Failure> {
+async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let system = System::start(settings).await.map_err(Failure::failed)?;
-    let (mut ended, mut given_up) = (system.ended(), system.given_up());
+    let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
+    let _control = Control::start(&place, system.inquiry(), Handle::current());
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
     let reason = loop {
@@ -222,6 +267,12 @@ async fn until_stopped(settings: SystemSettings) -> Result<Answer, Failure> {
             _ = terminate.recv() => break "SIGTERM",
             _ = tokio::signal::ctrl_c() => break "interrupt",
             () = wiring::feed_ended(&mut ended), if replay => break "end of the replay",
+            changed = lost.changed() => {
+                let taken = if changed.is_ok() { lost.borrow_and_update().clone() } else { None };
+                let message = taken.unwrap_or_else(|| "the supervisor is gone; start again".to_owned());
+                let _ = system.stop().await;
+                return Err(Failure::Failed(message, serde_json::Value::Null));
+            }
             changed = given_up.changed() => {
                 if changed.is_err() {
                     return Err(Failure::Failed("the supervisor is gone; start again".to_owned(), serde_json::Value::Null));

@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use brokers::simulated::{LimitRule, SimulationSettings};
-use desk::{Execution, Listen, Sizing};
+use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
-use market::{ClientOrderId, Date, Money, Quantity, Rate, Symbol};
+use market::time::NANOS_PER_SECOND;
+use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
 use risk::{Limits, LimitsSettings};
 use strategies::Parameters;
 
@@ -42,6 +44,14 @@ pub struct Config {
     pub simulation: SimulationSettings,
     /// What the broker charges.
     pub brokerage: Brokerage,
+    /// Who is traded with.
+    pub broker: BrokerConfig,
+    /// How long the broker may take to answer before an outcome counts as unknown.
+    pub patience: Patience,
+    /// When the exchange is open.
+    pub calendar: CalendarName,
+    /// Where the journal is kept.
+    pub store: StoreConfig,
     /// Where market events come from.
     pub feed: FeedConfig,
     /// Strategy instances, in the order they decide.
@@ -55,6 +65,61 @@ pub struct AccountConfig {
     pub tag: String,
     /// Money at the first start.
     pub cash: Money,
+}
+
+/// Who is traded with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BrokerConfig {
+    /// The simulated exchange inside the program.
+    Simulated,
+    /// A broker or venue behind another program.
+    Bridge {
+        /// Host and port.
+        address: String,
+    },
+}
+
+/// When the exchange is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CalendarName {
+    /// B3's sessions and phases.
+    B3,
+    /// Always, for drills on paper.
+    AlwaysOpen,
+}
+
+impl CalendarName {
+    /// The name in configuration and journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::B3 => "b3",
+            Self::AlwaysOpen => "always_open",
+        }
+    }
+
+    /// The calendar.
+    pub fn calendar(self) -> Arc<Calendar> {
+        match self {
+            Self::B3 => Calendar::b3(),
+            Self::AlwaysOpen => Calendar::always_open(),
+        }
+    }
+}
+
+/// The `[store]` section.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StoreConfig {
+    /// Files in the data directory.
+    Embedded,
+    /// A Postgres server.
+    Postgres {
+        /// Without the password.
+        url: String,
+        /// Where the password stands, if the server asks for one.
+        password_file: Option<PathBuf>,
+        /// The schema that holds the tables.
+        schema: String,
+    },
 }
 
 /// The `[feed]` section.
@@ -120,6 +185,11 @@ impl fmt::Display for Unusable {
 impl std::error::Error for Unusable {}
 
 impl Unusable {
+    /// One problem with one key.
+    pub fn of_key(key: &str, message: String) -> Self {
+        Self(vec![Problem { origin: None, key: key.to_owned(), message }])
+    }
+
     fn file(message: String) -> Self {
         Self(vec![Problem { origin: None, key: String::new(), message }])
     }
@@ -205,9 +275,20 @@ fn read(reader: &mut Reader) -> Option<Config> {
     reader.word("mode", &["paper"]);
     let account = read_account(reader);
     let limits = read_limits(reader);
-    let (simulation, brokerage) = read_broker(reader);
+    let (simulation, brokerage) = read_simulation(reader);
+    let broker = read_broker(reader);
+    let patience = read_patience(reader);
+    let calendar = match reader.word("session.calendar", &["b3", "always_open"]).as_deref() {
+        Some("always_open") => CalendarName::AlwaysOpen,
+        _ => CalendarName::B3,
+    };
+    let store = read_store(reader);
     let feed = read_feed(reader);
     let strategies = read_strategies(reader);
+    if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
+        let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
+        reader.complain("broker.name", message);
+    }
     if let (Some(FeedConfig::QuotesFile { .. }), Some(strategies)) = (&feed, &strategies) {
         for (place, _) in strategies.iter().enumerate().filter(|(_, strategy)| strategy.listen == Listen::Bars) {
             let message = "this feed brings quotes only, so the strategy would never decide; set it to \"quotes\"";
@@ -220,6 +301,10 @@ fn read(reader: &mut Reader) -> Option<Config> {
         limits: limits?,
         simulation,
         brokerage,
+        broker: broker?,
+        patience,
+        calendar,
+        store: store?,
         feed: feed?,
         strategies: strategies?,
     })
@@ -278,9 +363,61 @@ fn read_limits(reader: &mut Reader) -> Option<Limits> {
     }
 }
 
-fn read_broker(reader: &mut Reader) -> (SimulationSettings, Brokerage) {
+fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
     let names: Vec<&str> = brokers::BROKERS.iter().map(|entry| entry.name).collect();
-    reader.word("broker.name", &names);
+    let given = reader.optional::<String>("broker.name", "").is_some();
+    let name = reader.word("broker.name", &names);
+    let address: Option<String> = reader.optional("broker.address", "host and port such as \"127.0.0.1:9100\"");
+    match name.as_deref() {
+        Some(brokers::bridge::NAME) => {
+            if address.is_none() {
+                reader.complain("broker.address", "has no value; set it to the bridge's host and port");
+            }
+            Some(BrokerConfig::Bridge { address: address? })
+        }
+        Some(_) => Some(BrokerConfig::Simulated),
+        None if given => None,
+        None => Some(BrokerConfig::Simulated),
+    }
+}
+
+fn read_patience(reader: &mut Reader) -> Patience {
+    let usual = Patience::default();
+    let answer: Option<u32> = reader.optional("broker.answer_seconds", "whole seconds such as 5");
+    if answer == Some(0) {
+        reader.complain("broker.answer_seconds", "must be above zero: no broker answers at once");
+    }
+    let answer = answer.map_or(usual.answer, |seconds| i64::from(seconds) * NANOS_PER_SECOND);
+    Patience { answer, ..usual }
+}
+
+fn read_store(reader: &mut Reader) -> Option<StoreConfig> {
+    let kind = reader.word("store.kind", &["embedded", "postgres"]);
+    let url: Option<String> = reader.optional("store.url", "a URL such as \"postgres://pregao@localhost/pregao\"");
+    let password_file: Option<PathBuf> = reader.optional("store.password_file", "a path");
+    let schema: Option<String> = reader.optional("store.schema", "a name of small letters such as \"pregao\"");
+    if kind.as_deref() != Some("postgres") {
+        return Some(StoreConfig::Embedded);
+    }
+    match &url {
+        None => reader.complain("store.url", "has no value; set it to the server's URL, without the password"),
+        Some(url) if holds_password(url) => reader.complain(
+            "store.url",
+            "holds a password: secrets do not belong in this file; put it into a file and name that in store.password_file",
+        ),
+        Some(_) => {}
+    }
+    let schema = schema.unwrap_or_else(|| store::postgres::SCHEMA.to_owned());
+    Some(StoreConfig::Postgres { url: url?, password_file, schema })
+}
+
+/// `postgres://user:secret@host/…` or `password=secret`.
+fn holds_password(url: &str) -> bool {
+    let user = url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user);
+    user.is_some_and(|user| user.contains(':')) || url.contains("password=")
+}
+
+fn read_simulation(reader: &mut Reader) -> (SimulationSettings, Brokerage) {
     let usual = SimulationSettings::default();
     let rule = reader.word("broker.limit_rule", &["price_through", "queue"]);
     let simulation = SimulationSettings {

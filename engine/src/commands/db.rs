@@ -1,0 +1,70 @@
+//! `db`: the store that the configuration names: its schema, and whether what it holds is what was written.
+
+use serde_json::json;
+use store::{EmbeddedStore, Journal, Verification};
+
+use crate::cli::DbCommand;
+use crate::config::{Config, Overrides, StoreConfig, load};
+use crate::ledger;
+use crate::output::{Answer, Failure, table};
+
+/// Runs a `db` command.
+pub fn db(command: &DbCommand, overrides: &Overrides) -> Result<Answer, Failure> {
+    let config = load(overrides)?;
+    match command {
+        DbCommand::Migrate => migrate(&config),
+        DbCommand::Verify => verify(&config),
+    }
+}
+
+/// Opening for writing brings a schema up to date.
+fn migrate(config: &Config) -> Result<Answer, Failure> {
+    let store = EmbeddedStore::open(&config.data_directory)?;
+    let place = ledger::open(config, &store)?.place();
+    Ok(Answer::new(format!("{place} is up to date."), json!({ "place": place, "up_to_date": true })))
+}
+
+fn verify(config: &Config) -> Result<Answer, Failure> {
+    let ledger = ledger::open_read_only(config)?;
+    if config.store == StoreConfig::Embedded {
+        // Pages first: what cannot be read cannot be recomputed.
+        EmbeddedStore::open_read_only(&config.data_directory)?.check()?;
+    }
+    let journal = ledger.journal()?;
+    let mut rows = Vec::new();
+    let mut accounts = Vec::new();
+    let mut broken = None;
+    for account in journal.accounts()? {
+        let (entries, finding) = match journal.verify(account)? {
+            Verification::Intact { entries } => (entries, None),
+            Verification::Broken { sequence, reason } => (sequence - 1, Some(format!("entry {sequence} {reason}"))),
+        };
+        let snapshot = journal.latest_snapshot(account, u64::MAX)?.map(|snapshot| snapshot.sequence);
+        rows.push(vec![
+            account.to_string(),
+            entries.to_string(),
+            snapshot.map_or_else(|| "none".to_owned(), |sequence| sequence.to_string()),
+            finding.clone().unwrap_or_else(|| "intact".to_owned()),
+        ]);
+        accounts.push(json!({
+            "account": account,
+            "entries": entries,
+            "snapshot": snapshot,
+            "intact": finding.is_none(),
+            "finding": finding,
+        }));
+        broken = broken.or_else(|| finding.map(|finding| format!("journal of {account}: {finding}")));
+    }
+    let document = json!({ "place": ledger.place(), "accounts": accounts, "intact": broken.is_none() });
+    match broken {
+        Some(finding) => {
+            let next = "keep the account halted, restore a backup and reconcile with the broker";
+            Err(Failure::Failed(format!("{}: {finding}; {next}", ledger.place()), document))
+        }
+        None if rows.is_empty() => Ok(Answer::new(format!("{}: no journal yet.", ledger.place()), document)),
+        None => {
+            let shown = table(&["account", "entries", "snapshot at", "chain"], 1, rows);
+            Ok(Answer::new(format!("{}\n{shown}", ledger.place()), document))
+        }
+    }
+}

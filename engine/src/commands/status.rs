@@ -1,0 +1,257 @@
+//! `status`: how the account stands, from the running daemon, or from the journal where none runs. With
+//! `--reconcile` also what comparing book and broker would lead to: a dry run, nothing is changed.
+
+use std::time::{Duration, Instant};
+
+use actors::account::Snapshot;
+use actors::journal::SharedJournal;
+use actors::system::{recover, shared};
+use brokers::bridge::{BridgeBroker, BridgeSettings};
+use brokers::{Broker, BrokerEvent};
+use desk::Restored;
+use market::{OrderReference, Statement, Universe};
+use oms::Book;
+use oms::reconcile::{self, Correction, Plan, Scope};
+use risk::{HaltLevel, HaltSwitch};
+use serde_json::{Value, json};
+use store::{EmbeddedStore, HaltStore};
+
+use crate::config::{BrokerConfig, Config, Overrides, load};
+use crate::control::{self, Question};
+use crate::output::{Answer, Failure, table};
+use crate::{ledger, wiring};
+
+/// Longest wait for a broker that is asked without a daemon.
+const BROKER_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks for its answer.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Shows how the account stands.
+pub fn status(overrides: &Overrides, with_reconcile: bool) -> Result<Answer, Failure> {
+    let config = load(overrides)?;
+    let question = if with_reconcile { Question::Reconcile } else { Question::Status };
+    let running = control::ask(&config.data_directory, question);
+    let document = match running.map_err(|error| Failure::Failed(error, Value::Null))? {
+        Some(mut document) => {
+            document["running"] = true.into();
+            document
+        }
+        None => without_daemon(&config, with_reconcile)?,
+    };
+    let stopped = document["halt"] != "active"
+        || document["breaks"].as_array().is_some_and(|breaks| !breaks.is_empty())
+        || document["reconcile"].get("agrees").is_some_and(|agrees| agrees == false);
+    Ok(Answer { text: shown(&document), json: document, degraded: stopped })
+}
+
+/// The account as a running daemon sees it.
+pub fn of_snapshot(snapshot: &Snapshot) -> Value {
+    let mut document = of_book(snapshot.desk.book(), snapshot.desk.universe());
+    document["halt"] = snapshot.desk.halt().level().name().into();
+    document["ready"] = snapshot.ready.into();
+    document["breaks"] = snapshot.breaks.clone().into();
+    document["entries"] = snapshot.sequence.into();
+    document["uncommitted"] = snapshot.uncommitted.into();
+    document["session"] = snapshot.desk.session().to_string().into();
+    document["phase"] = snapshot.desk.current_phase().name().into();
+    document
+}
+
+fn of_book(book: &Book, universe: &Universe) -> Value {
+    let open: Vec<Value> = book
+        .open_orders()
+        .into_iter()
+        .map(|order| {
+            json!({
+                "client_order_id": order.intent.client_order_id,
+                "symbol": universe.symbol(order.intent.instrument),
+                "side": order.intent.side,
+                "quantity": order.quantity,
+                "limit_price": order.order_type.limit_price(),
+                "cumulative": order.cumulative,
+                "status": order.fix_status(),
+            })
+        })
+        .collect();
+    let positions: Vec<Value> = universe
+        .ids()
+        .filter(|id| !book.position(*id).quantity.is_zero() || !book.external(*id).is_zero())
+        .map(|id| {
+            let position = book.position(id);
+            json!({
+                "symbol": universe.symbol(id),
+                "quantity": position.quantity,
+                "average_price": position.average_price(),
+                "external": book.external(id),
+            })
+        })
+        .collect();
+    json!({
+        "equity": book.equity().to_f64(),
+        "cash": book.cash().total().to_f64(),
+        "open_orders": open,
+        "positions": positions,
+    })
+}
+
+/// What a comparison would lead to.
+pub fn of_plan(plan: &Plan, universe: &Universe) -> Value {
+    let correction = |correction: &Correction| match correction {
+        Correction::Report(report) => {
+            format!("{} {}", report.client_order_id, report.kind.name())
+        }
+        Correction::External(execution) => {
+            let (symbol, id) = (universe.symbol(execution.instrument), &execution.execution_id);
+            format!("count execution {id} of another hand: {} {} {symbol}", execution.side, execution.quantity)
+        }
+        Correction::Adopt { instrument, quantity } => {
+            format!("leave {quantity} {} to other hands", universe.symbol(*instrument))
+        }
+        Correction::CancelAgain(id) => format!("{id} cancel again"),
+    };
+    let found = |found: &reconcile::Break| {
+        let scope = match found.scope {
+            Scope::Instrument(id) => universe.symbol(id).to_string(),
+            Scope::Account => "account".to_owned(),
+        };
+        json!({ "scope": scope, "difference": found.difference })
+    };
+    let external = plan.external_orders.iter().map(|order| {
+        let name = match &order.reference {
+            OrderReference::Own(id) => id.to_string(),
+            OrderReference::External(name) => name.clone(),
+        };
+        json!({ "order": name, "symbol": universe.symbol(order.instrument), "side": order.side, "quantity": order.quantity })
+    });
+    json!({
+        "agrees": plan.agrees(),
+        "corrections": plan.corrections.iter().map(correction).collect::<Vec<_>>(),
+        "external_orders": external.collect::<Vec<_>>(),
+        "breaks": plan.breaks.iter().map(found).collect::<Vec<_>>(),
+    })
+}
+
+/// From the journal, and with a broker of its own to ask: nobody else is connected now.
+fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failure> {
+    let store = EmbeddedStore::open_read_only(&config.data_directory)?;
+    let ledger = ledger::open_read_only(config)?;
+    let symbols = wiring::symbols(&config.strategies);
+    let universe = std::sync::Arc::new(wiring::live_universe(&store.history()?, &symbols)?);
+    let start = actors::Clock::System.now();
+    let desk = wiring::desk(config, &universe, &config.calendar.calendar(), start);
+    let names = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let journal: SharedJournal = shared(ledger.journal()?);
+    let restored = recover(&desk, names, &journal, &HaltSwitch::default()).map_err(Failure::failed)?;
+    let halt = match ledger.halt()?.load_halt() {
+        Ok(record) => record.map_or(HaltLevel::Active.name().to_owned(), |record| record.level),
+        Err(_) => HaltLevel::Halted.name().to_owned(),
+    };
+    let mut document = of_book(restored.desk.book(), &universe);
+    document["running"] = false.into();
+    document["halt"] = halt.into();
+    document["ready"] = false.into();
+    document["breaks"] = restored.stopped().into();
+    document["entries"] = restored.sequence.into();
+    document["uncommitted"] = 0.into();
+    document["session"] = restored.desk.session().to_string().into();
+    document["phase"] = restored.desk.current_phase().name().into();
+    if with_reconcile {
+        document["reconcile"] = match &config.broker {
+            BrokerConfig::Bridge { address } => {
+                let statement = stated(config, address, &universe)?;
+                of_plan(&planned(&restored, &statement), &universe)
+            }
+            // It lives inside the daemon and is rebuilt from the same journal.
+            BrokerConfig::Simulated => of_plan(&Plan::default(), &universe),
+        };
+    }
+    Ok(document)
+}
+
+/// Every open order may have arrived by now: nobody is sending.
+fn planned(restored: &Restored, statement: &Statement) -> Plan {
+    let open = restored.desk.book().open_orders().into_iter().map(|order| order.intent.client_order_id);
+    reconcile::plan(restored.desk.book(), statement, &restored.question(open.collect()))
+}
+
+fn stated(config: &Config, address: &str, universe: &std::sync::Arc<Universe>) -> Result<Statement, Failure> {
+    let failed = |reason: String| Failure::Failed(format!("the broker at {address}: {reason}"), Value::Null);
+    let settings = BridgeSettings::new(address, &config.account.tag);
+    let mut bridge = BridgeBroker::start(settings, universe.clone()).map_err(Failure::failed)?;
+    let (began, clock) = (Instant::now(), actors::Clock::System);
+    let (mut events, mut asked, mut last) = (Vec::new(), false, "no connection yet".to_owned());
+    while began.elapsed() < BROKER_PATIENCE {
+        bridge.poll(clock.now(), &mut events);
+        for event in events.drain(..) {
+            match event {
+                BrokerEvent::Statement(statement) => return Ok(statement),
+                BrokerEvent::Disconnected { reason } => (asked, last) = (false, reason),
+                _ => {}
+            }
+        }
+        if !asked && bridge.is_connected() {
+            let request = bridge.request_statement(clock.now(), &mut events);
+            request.map_err(|error| failed(error.to_string()))?;
+            asked = true;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(failed(format!("no statement within {} s: {last}", BROKER_PATIENCE.as_secs())))
+}
+
+fn shown(document: &Value) -> String {
+    let text = |key: &str| document[key].as_str().map_or_else(|| document[key].to_string(), str::to_owned);
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let amount = |key: &str| document[key].as_f64().map_or_else(|| text(key), |value| format!("{value:.2}"));
+    let mut lines = vec![
+        if document["running"] == true {
+            "The daemon is running."
+        } else {
+            "No daemon is running; this is its journal."
+        }
+        .to_owned(),
+        format!("halt {}, session {}, phase {}, ready {}", text("halt"), text("session"), text("phase"), text("ready")),
+        format!("equity {} BRL, cash {} BRL, journal entry {}", amount("equity"), amount("cash"), text("entries")),
+    ];
+    let rows = |key: &str, columns: &[&str]| -> Vec<Vec<String>> {
+        let cell = |row: &Value, column: &&str| {
+            row[*column].as_str().map_or_else(|| row[*column].to_string(), str::to_owned).replace("null", "")
+        };
+        list(&document[key]).iter().map(|row| columns.iter().map(|column| cell(row, column)).collect()).collect()
+    };
+    for (key, columns, numbers) in [
+        ("positions", &["symbol", "quantity", "average_price", "external"][..], 1),
+        (
+            "open_orders",
+            &["client_order_id", "symbol", "side", "status", "quantity", "cumulative", "limit_price"][..],
+            4,
+        ),
+    ] {
+        let found = rows(key, columns);
+        if found.is_empty() {
+            lines.push(format!("no {}", key.replace('_', " ")));
+        } else {
+            lines.push(table(columns, numbers, found));
+        }
+    }
+    for stop in list(&document["breaks"]) {
+        lines.push(format!("STOPPED {}", stop.as_str().unwrap_or_default()));
+    }
+    if let Some(plan) = document.get("reconcile") {
+        lines.push(match plan["agrees"] == true {
+            true => "Book and broker agree.".to_owned(),
+            false => "Book and broker differ; the next comparison would do this:".to_owned(),
+        });
+        lines.extend(list(&plan["corrections"]).iter().map(|what| format!("  {}", what.as_str().unwrap_or_default())));
+        for found in list(&plan["breaks"]) {
+            let scope = found["scope"].as_str().unwrap_or_default();
+            lines.push(format!("  STOP {scope}: {}", found["difference"].as_str().unwrap_or_default()));
+        }
+        for order in list(&plan["external_orders"]) {
+            let part = |key: &str| order[key].as_str().map_or_else(|| order[key].to_string(), str::to_owned);
+            let (name, side) = (part("order"), part("side"));
+            lines.push(format!("  external order {name}: {side} {} {}, left alone", part("quantity"), part("symbol")));
+        }
+    }
+    lines.join("\n")
+}

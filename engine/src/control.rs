@@ -1,0 +1,134 @@
+//! The socket in the data directory, by which commands on the same machine talk to the running daemon.
+//!
+//! Whoever may read and write the data directory may ask; the file system keeps everybody else out. One
+//! JSON object on a line is a question, one is the answer. Served by a thread of its own, so that nobody
+//! who asks can hold up trading.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actors::Inquiry;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use crate::commands::status;
+
+/// Its name in the data directory.
+const SOCKET: &str = "pregao.sock";
+/// A question is a few words.
+const LONGEST_QUESTION: u64 = 4 * 1024;
+/// Longest wait for somebody who connects and says nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for an answer: the daemon itself waits ten seconds for its broker.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+
+/// What can be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum Question {
+    /// How things stand.
+    Status,
+    /// What comparing book and broker would lead to now.
+    Reconcile,
+}
+
+/// The socket, until it is dropped.
+pub struct Control {
+    path: PathBuf,
+}
+
+impl Control {
+    /// Begins to listen. Without a socket the daemon trades on: commands then read the journal.
+    pub fn start(directory: &Path, inquiry: Inquiry, runtime: Handle) -> Option<Self> {
+        let path = directory.join(SOCKET);
+        // The directory's lock is ours, so whatever lies there is left of somebody who has ended.
+        let _ = fs::remove_file(&path);
+        let listening = UnixListener::bind(&path).and_then(|listener| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            std::thread::Builder::new().name("control".to_owned()).spawn(move || serve(&listener, &inquiry, &runtime))
+        });
+        match listening {
+            Ok(_) => Some(Self { path }),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "no control socket: commands read the journal instead");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // The thread ends with the process.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn serve(listener: &UnixListener, inquiry: &Inquiry, runtime: &Handle) {
+    for stream in listener.incoming().flatten() {
+        if let Err(error) = answer(stream, inquiry, runtime) {
+            tracing::debug!(%error, "a question on the control socket came to nothing");
+        }
+    }
+}
+
+fn answer(stream: UnixStream, inquiry: &Inquiry, runtime: &Handle) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut line)?;
+    let answer = match serde_json::from_str::<Question>(&line) {
+        Ok(question) => told(question, inquiry, runtime),
+        Err(error) => serde_json::json!({ "error": format!("the question cannot be read: {error}") }),
+    };
+    writeln!(&stream, "{answer}")
+}
+
+fn told(question: Question, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Value {
+    let answer = runtime.block_on(async {
+        let snapshot = inquiry.snapshot().await?;
+        let plan = match question {
+            Question::Status => None,
+            Question::Reconcile => Some(inquiry.dry_run().await?),
+        };
+        Ok::<_, actors::system::SystemError>((snapshot, plan))
+    });
+    match answer {
+        Ok((snapshot, plan)) => {
+            let mut document = status::of_snapshot(&snapshot);
+            if let Some(plan) = plan {
+                document["reconcile"] = status::of_plan(&plan, snapshot.desk.universe());
+            }
+            document
+        }
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    }
+}
+
+/// Asks the daemon of a data directory; `None` where none listens.
+///
+/// # Errors
+/// It listens and does not answer, or says that it cannot.
+pub fn ask(directory: &Path, question: Question) -> Result<Option<serde_json::Value>, String> {
+    let Ok(mut stream) = UnixStream::connect(directory.join(SOCKET)) else { return Ok(None) };
+    let asked = || -> std::io::Result<String> {
+        stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let line = serde_json::to_string(&question).map_err(std::io::Error::other)?;
+        writeln!(stream, "{line}")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }();
+    let text = asked.map_err(|error| format!("the running daemon does not answer: {error}"))?;
+    let answer: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("the running daemon's answer cannot be read: {error}"))?;
+    match answer.get("error").and_then(serde_json::Value::as_str) {
+        Some(error) => Err(error.to_owned()),
+        None => Ok(Some(answer)),
+    }
+}

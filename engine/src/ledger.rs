@@ -1,0 +1,91 @@
+//! Which ledger the configuration names, and the right to write to it.
+
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use actors::lease::SharedLease;
+use store::postgres::PostgresSettings;
+use store::{AccountTag, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, PostgresStore};
+
+use crate::config::{Config, StoreConfig, Unusable};
+use crate::output::Failure;
+
+/// Opens the ledger for writing. `store` is the data directory, locked.
+pub fn open(config: &Config, store: &EmbeddedStore) -> Result<Box<dyn Ledger>, Failure> {
+    match &config.store {
+        StoreConfig::Embedded => Ok(Box::new(store.clone())),
+        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open(&settings(config)?)?)),
+    }
+}
+
+/// Opens the ledger for reading, beside a running daemon.
+pub fn open_read_only(config: &Config) -> Result<Box<dyn Ledger>, Failure> {
+    match &config.store {
+        StoreConfig::Embedded => Ok(Box::new(EmbeddedStore::open_read_only(&config.data_directory)?)),
+        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open_read_only(&settings(config)?)?)),
+    }
+}
+
+/// The halt state: beside the journal, and in front of a server also in the data directory, so that a
+/// halt waits for nobody and holds when the server is what failed.
+pub fn halt(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Box<dyn HaltStore>, Failure> {
+    match &config.store {
+        StoreConfig::Embedded => Ok(ledger.halt()?),
+        StoreConfig::Postgres { .. } => {
+            let local = LocalFirst::new(store.halt()?, ledger.halt()?).map_err(Failure::failed)?;
+            Ok(Box::new(local))
+        }
+    }
+}
+
+fn settings(config: &Config) -> Result<PostgresSettings, Failure> {
+    let StoreConfig::Postgres { url, password_file, schema } = &config.store else {
+        return Err(Failure::usage("the configuration names no server"));
+    };
+    let mut settings = PostgresSettings::new(url);
+    settings.schema.clone_from(schema);
+    if let Some(path) = password_file {
+        let text = fs::read_to_string(path).map_err(|error| {
+            let message = format!("store.password_file: {} cannot be read: {error}", path.display());
+            Failure::from(Unusable::of_key("store.password_file", message))
+        })?;
+        settings.password = text.lines().next().map(str::to_owned);
+    }
+    Ok(settings)
+}
+
+/// The right to write to an account, from its taking to its release.
+pub struct Right {
+    lease: SharedLease,
+    right: actors::Right,
+    runs_out: bool,
+}
+
+impl Right {
+    /// Takes it.
+    pub fn take(ledger: &dyn Ledger, account: &str) -> Result<Self, Failure> {
+        let account: AccountTag = account.parse().map_err(Failure::failed)?;
+        // The term counts from before it was asked for: the store's begins later.
+        let before = Instant::now();
+        let lease: Box<dyn Lease> = ledger.lease(account)?;
+        let (epoch, term) = (lease.epoch(), lease.term());
+        let right = term.map_or_else(actors::Right::unlimited, |term| actors::Right::until(before, term));
+        if term.is_some() {
+            tracing::info!(%account, epoch, "the account is ours");
+        }
+        Ok(Self { lease: Arc::new(Mutex::new(lease)), right, runs_out: term.is_some() })
+    }
+
+    /// What the gate and the lease's keeper need, where it can run out.
+    pub fn for_gate(&self) -> Option<(SharedLease, actors::Right)> {
+        self.runs_out.then(|| (Arc::clone(&self.lease), self.right.clone()))
+    }
+
+    /// Lets go, so that a successor need not wait.
+    pub fn release(&mut self) {
+        if let Err(error) = self.lease.lock().unwrap_or_else(PoisonError::into_inner).release() {
+            tracing::warn!(%error, "the lease could not be given back; it runs out by itself");
+        }
+    }
+}

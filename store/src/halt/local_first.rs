@@ -1,0 +1,195 @@
+//! A halt that is durable here at once and elsewhere as soon as it can be.
+//!
+//! A halt must hold when the server that keeps the journal is the very thing that failed, and nobody
+//! who throws the switch may wait for that server. So a decision is written to a local store first,
+//! and a thread of its own carries it to the remote one, again and again until it is there.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::{HaltRecord, HaltStore};
+use crate::error::StoreError;
+
+/// Between two attempts to reach the remote store.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Decisions that may wait for the remote store. A halt only rises by itself, a few levels; beyond it
+/// the oldest go, for the last one is the state and the local store has them all.
+const MOST_WAITING: usize = 64;
+
+/// A local halt store in front of a remote one.
+pub struct LocalFirst<L> {
+    local: L,
+    remote: Arc<Waiting>,
+    /// Decisions of the remote store as they were found at the start; an error is kept as one.
+    found: Result<Option<HaltRecord>, StoreError>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    records: VecDeque<HaltRecord>,
+    ended: bool,
+}
+
+impl<L: HaltStore> LocalFirst<L> {
+    /// `local` in front of `remote`, with a thread that carries decisions over.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn new(local: L, mut remote: Box<dyn HaltStore>) -> std::io::Result<Self> {
+        let found = remote.load_halt();
+        let waiting = Arc::new(Waiting::default());
+        let theirs = Arc::clone(&waiting);
+        thread::Builder::new().name("halt".to_owned()).spawn(move || theirs.carry(&mut *remote))?;
+        Ok(Self { local, remote: waiting, found })
+    }
+}
+
+impl<L: HaltStore> HaltStore for LocalFirst<L> {
+    /// The later of the two decisions. One that cannot be read halts.
+    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
+        let local = self.local.load_halt()?;
+        let remote = match &self.found {
+            Ok(record) => record.clone(),
+            Err(error) => {
+                return Err(StoreError::Failed {
+                    place: "the remote halt state".to_owned(),
+                    doing: "read it",
+                    source: error.to_string().into(),
+                });
+            }
+        };
+        Ok(match (local, remote) {
+            (Some(local), Some(remote)) => Some(if remote.at > local.at { remote } else { local }),
+            (local, remote) => local.or(remote),
+        })
+    }
+
+    fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
+        // Queued first: a local disk that fails must not keep it from the remote store.
+        self.remote.push(record.clone());
+        self.local.save_halt(record)
+    }
+}
+
+impl<L> Drop for LocalFirst<L> {
+    fn drop(&mut self) {
+        self.remote.lock().ended = true;
+        self.remote.changed.notify_all();
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Plain values, whole at any moment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, record: HaltRecord) {
+        let mut state = self.lock();
+        if state.records.len() == MOST_WAITING {
+            state.records.pop_front();
+        }
+        state.records.push_back(record);
+        self.changed.notify_all();
+    }
+
+    fn carry(&self, remote: &mut dyn HaltStore) {
+        loop {
+            let mut state = self.lock();
+            while state.records.is_empty() {
+                if state.ended {
+                    return;
+                }
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            let next = state.records.front().cloned();
+            drop(state);
+            let Some(record) = next else { continue };
+            match remote.save_halt(&record) {
+                Ok(()) => {
+                    let mut state = self.lock();
+                    if state.records.front() == Some(&record) {
+                        state.records.pop_front();
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a halt is in force and stored here, but not yet in the remote store");
+                    let state = self.lock();
+                    if state.ended {
+                        return;
+                    }
+                    drop(self.changed.wait_timeout(state, PAUSE));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::halt::decision;
+    use std::sync::mpsc;
+
+    /// A store that refuses until it is let, and shows what reached it.
+    struct Gated {
+        open: Arc<Mutex<bool>>,
+        tried: mpsc::Sender<Result<HaltRecord, ()>>,
+    }
+
+    impl HaltStore for Gated {
+        fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
+            Ok(Some(decision("stop_new", 5)))
+        }
+
+        fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
+            let open = *self.open.lock().unwrap();
+            self.tried.send(open.then(|| record.clone()).ok_or(())).unwrap();
+            if open {
+                return Ok(());
+            }
+            Err(StoreError::Failed { place: "there".to_owned(), doing: "save", source: "down".into() })
+        }
+    }
+
+    #[derive(Default)]
+    struct Local(Vec<HaltRecord>);
+
+    impl HaltStore for Local {
+        fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
+            Ok(self.0.last().cloned())
+        }
+
+        fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
+            self.0.push(record.clone());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_halt_holds_here_while_the_server_is_down_and_reaches_it_when_it_is_back() {
+        let (tried, seen) = mpsc::channel();
+        let open = Arc::new(Mutex::new(false));
+        let remote = Gated { open: Arc::clone(&open), tried };
+        let mut halt = LocalFirst::new(Local::default(), Box::new(remote)).unwrap();
+        assert_eq!(halt.load_halt().unwrap(), Some(decision("stop_new", 5)), "what the server knew");
+        halt.save_halt(&decision("halted", 7)).unwrap();
+        assert_eq!(halt.load_halt().unwrap(), Some(decision("halted", 7)), "the later one counts");
+        assert_eq!(seen.recv(), Ok(Err(())));
+        *open.lock().unwrap() = true;
+        let arrived = loop {
+            if let Ok(record) = seen.recv().unwrap() {
+                break record;
+            }
+        };
+        assert_eq!(arrived, decision("halted", 7));
+    }
+}
