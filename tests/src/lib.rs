@@ -3,6 +3,8 @@
 //! This library builds the small worlds they play in; [`scenario`] plays a trader's words; [`venue`]
 //! is a broker of its own.
 
+pub mod kill;
+pub mod oracle;
 pub mod scenario;
 pub mod venue;
 

@@ -34,21 +34,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(&half, venue.address().to_string())?;
     std::fs::rename(&half, &arguments.address_file)?;
     let control = venue.control();
-    std::thread::spawn(move || {
+    let controlled = std::thread::spawn(move || {
         let mut lines = std::io::stdin().lock().lines();
         loop {
             // Nobody to control it: nobody is left that it could be for.
             let line = lines.next().and_then(Result::ok).unwrap_or_else(|| "stop".to_owned());
+            let stops = line.trim() == "stop";
             let (answer, answered) = sync_channel(1);
             if !control((line, answer)) {
                 return;
             }
             let Ok(value) = answered.recv() else { return };
             let mut out = std::io::stdout().lock();
-            if writeln!(out, "{value}").and_then(|()| out.flush()).is_err() {
+            if writeln!(out, "{value}").and_then(|()| out.flush()).is_err() || stops {
                 return;
             }
         }
     });
-    Ok(venue.run()?)
+    venue.run()?;
+    // It has the last answer to write.
+    controlled.join().map_err(|_| "the control has panicked")?;
+    Ok(())
 }
