@@ -206,7 +206,8 @@ pub struct System {
     stats: Arc<Stats>,
     ended: watch::Receiver<bool>,
     given_up: watch::Receiver<Vec<String>>,
-    lost: watch::Receiver<Option<String>>,
+    /// Kept here as well, because without a lease nobody else does.
+    lost: watch::Sender<Option<String>>,
 }
 
 #[derive(Clone)]
@@ -244,7 +245,7 @@ impl System {
         };
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
-        let (lost_in, lost) = watch::channel(None);
+        let (lost, _) = watch::channel(None);
         let stats = Arc::new(Stats::default());
         let restarts = Restarts::default();
         let arguments = supervisor::Arguments {
@@ -252,7 +253,7 @@ impl System {
             halt: halter(&settings),
             restarts: restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &addresses, &stats, &ended_in, &lost_in),
+            children: children(&settings, &addresses, &stats, &ended_in, &lost),
         };
         let halt = settings.halt.clone();
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
@@ -286,7 +287,7 @@ impl System {
 
     /// Why the right to trade the account is gone, if it is.
     pub fn lost(&self) -> watch::Receiver<Option<String>> {
-        self.lost.clone()
+        self.lost.subscribe()
     }
 
     /// The halt switch.

@@ -57,7 +57,7 @@ fn every_mistake_is_told_at_once_with_its_line() {
             "bad.toml:10: risk.max_order_notional: must be above zero",
             "bad.toml:11: risk.price_collar: '3 %' is not allowed",
             "bad.toml:12: risk.max_position_quantity: '1.5' is not allowed",
-            "bad.toml:17: broker.name: 'simulatd' is not allowed: expected one of simulated; did you mean 'simulated'?",
+            "bad.toml:17: broker.name: 'simulatd' is not allowed: expected one of simulated, bridge; did you mean 'simulated'?",
             "bad.toml:18: broker.limit_rule: 'que' is not allowed",
             "bad.toml:19: broker.participation: must be above 0 and at most 1",
             "bad.toml:22: feed.kind: 'replya' is not allowed",
