@@ -285,7 +285,7 @@ async fn panics_with_entries_on_their_way_neither_lose_the_journal_nor_halt() {
         let mut injected = 0;
         until("the end of the stream", async || {
             // While the disk is busy, whatever else is on its way waits in a mailbox.
-            if busy.load(Ordering::SeqCst) && injected < 40 {
+            if busy.load(Ordering::SeqCst) && injected < 12 {
                 system.inject(fault);
                 injected += 1;
             }
