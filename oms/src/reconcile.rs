@@ -10,7 +10,7 @@
 //! | ours \ stated | open | ended | not listed |
 //! |---|---|---|---|
 //! | never acknowledged | `New` | fills, then its end | `Rejected` if its fate may be asked, else left alone |
-//! | working | – | fills, then its end | break |
+//! | acknowledged | – | fills, then its end | break |
 //! | replace on its way | `Replaced` or `ReplaceRejected`, by the terms | the same, fills, then its end | break |
 //! | cancel on its way | cancel again | fills, then its end | break |
 //! | ended | break | late fills | – |
@@ -29,7 +29,7 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, MOST_UNITS, Owner};
-use crate::life_cycle::OrderStatus;
+use crate::life_cycle::{OrderEvent, OrderStatus, transition};
 use crate::order::Order;
 
 /// The words of a rejection that is concluded from the broker's silence.
@@ -486,14 +486,16 @@ impl<'a> Planner<'a> {
             if listed.contains(&OrderReference::Own(id)) {
                 continue;
             }
-            let may_have_got_lost =
-                matches!(order.status, OrderStatus::PendingNew | OrderStatus::PendingCancel | OrderStatus::Unknown);
-            if order.acknowledged || !may_have_got_lost {
+            if order.acknowledged {
                 let status = order.status.name();
                 let difference = format!("{id} is {status} here, the broker does not list it");
                 self.broken_in(order.intent.instrument, difference);
             } else if self.question.handed_over.contains(&id) {
-                self.conclude_report(&order, ReportKind::Rejected { reason: NEVER_RECEIVED.to_owned() });
+                let reason = NEVER_RECEIVED.to_owned();
+                // A refused cancel has made it look like working, and what works is not rejected.
+                let rejected = transition(order.status, OrderEvent::Rejected).is_some();
+                let kind = if rejected { ReportKind::Rejected { reason } } else { ReportKind::Canceled { reason } };
+                self.conclude_report(&order, kind);
             }
         }
         let theirs: BTreeSet<_> = self.theirs.executions.iter().map(|stated| &stated.execution_id).collect();
