@@ -35,6 +35,9 @@ use crate::order::Order;
 /// The words of a rejection that is concluded from the broker's silence.
 pub const NEVER_RECEIVED: &str = "the broker never received it";
 
+/// Before the name of an execution that a statement takes back: the name of the report that says so.
+const REVOKED: &str = "REVOKED-";
+
 /// What was known when the statement was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Question {
@@ -240,7 +243,7 @@ impl<'a> Planner<'a> {
     /// Executions that the broker took back and that still stand in the book.
     fn take_back(&mut self) {
         for reference in &self.theirs.revoked {
-            let by = ExecutionId::new(&format!("REVOKED-{reference}"));
+            let by = ExecutionId::new(&format!("{REVOKED}{reference}"));
             match self.book.owner_of(reference) {
                 Some(Owner::Order(id)) if self.book.stands(&id, reference) => {
                     if let Some(order) = self.order(&id) {
@@ -505,6 +508,15 @@ impl<'a> Planner<'a> {
             if !theirs.contains(name) && !revoked.contains(name) {
                 let (quantity, price) = (execution.quantity, execution.price);
                 let difference = format!("execution {name} of {id}, {quantity} @ {price}, is not at the broker");
+                self.broken_in(instrument, difference);
+            }
+        }
+        let externals: Vec<StatedExecution> = self.book.externals_since(self.theirs.since).cloned().collect();
+        for StatedExecution { execution_id: name, instrument, side, price, quantity, .. } in externals {
+            let made_up = name.as_str().starts_with(REVOKED);
+            if !made_up && !theirs.contains(&name) && !revoked.contains(&name) {
+                let difference =
+                    format!("execution {name} of other hands, {side} {quantity} @ {price}, is not at the broker");
                 self.broken_in(instrument, difference);
             }
         }

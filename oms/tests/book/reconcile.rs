@@ -267,6 +267,12 @@ const ROWS: &[Row] = &[
         &["break PETR4 execution X1 of TEST-20250612-000001, 100 @ 10.00, is not at the broker"],
     ),
     row(
+        "an execution by hand that the broker does not have",
+        "external M1 buy 100 PETR4 @ 10.00",
+        "holds 100 PETR4",
+        &["break PETR4 execution M1 of other hands, buy 100 @ 10.00, is not at the broker"],
+    ),
+    row(
         "an execution with another price",
         BEGUN,
         "open 1 buy 300 PETR4 @ 10.00 traded 100; execution X1 1 buy 100 PETR4 @ 10.01; holds 100 PETR4",
