@@ -11,3 +11,4 @@ mod order_of_reports;
 mod reconcile;
 mod reconcile_broker;
 mod scenario;
+mod stored;

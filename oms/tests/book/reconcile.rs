@@ -353,6 +353,16 @@ const ROWS: &[Row] = &[
         ],
     ),
     row(
+        "an execution that stands there, and that a bust took back here before it came",
+        "order 1 buy 300 PETR4 limit 10.00; report 1 new; report 1 bust X1 as B1",
+        "open 1 buy 300 PETR4 @ 10.00 traded 100; execution X1 1 buy 100 PETR4 @ 10.00; holds 100 PETR4",
+        &[
+            "break PETR4 execution X1 stands at the broker, B1 took it back here",
+            "break PETR4 has traded 100 at the broker, 0 here",
+            "break PETR4 the broker holds 100, the book 0",
+        ],
+    ),
+    row(
         "an execution that is ours here and another hand's there",
         BEGUN,
         "open 1 buy 300 PETR4 @ 10.00 traded 100; execution X1 hand buy 100 PETR4 @ 10.00; holds 100 PETR4",
