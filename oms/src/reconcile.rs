@@ -10,7 +10,7 @@
 //! | ours \ stated | open | ended | not listed |
 //! |---|---|---|---|
 //! | never acknowledged | `New` | fills, then its end | `Rejected` if its fate may be asked, else left alone |
-//! | working | – | fills, then its end | break |
+//! | acknowledged | – | fills, then its end | break |
 //! | replace on its way | `Replaced` or `ReplaceRejected`, by the terms | the same, fills, then its end | break |
 //! | cancel on its way | cancel again | fills, then its end | break |
 //! | ended | break | late fills | – |
@@ -29,11 +29,14 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, MOST_UNITS, Owner};
-use crate::life_cycle::OrderStatus;
+use crate::life_cycle::{OrderEvent, OrderStatus, transition};
 use crate::order::Order;
 
 /// The words of a rejection that is concluded from the broker's silence.
 pub const NEVER_RECEIVED: &str = "the broker never received it";
+
+/// Before the name of an execution that a statement takes back: the name of the report that says so.
+const REVOKED: &str = "REVOKED-";
 
 /// What was known when the statement was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -240,7 +243,7 @@ impl<'a> Planner<'a> {
     /// Executions that the broker took back and that still stand in the book.
     fn take_back(&mut self) {
         for reference in &self.theirs.revoked {
-            let by = ExecutionId::new(&format!("REVOKED-{reference}"));
+            let by = ExecutionId::new(&format!("{REVOKED}{reference}"));
             match self.book.owner_of(reference) {
                 Some(Owner::Order(id)) if self.book.stands(&id, reference) => {
                     if let Some(order) = self.order(&id) {
@@ -486,14 +489,16 @@ impl<'a> Planner<'a> {
             if listed.contains(&OrderReference::Own(id)) {
                 continue;
             }
-            let may_have_got_lost =
-                matches!(order.status, OrderStatus::PendingNew | OrderStatus::PendingCancel | OrderStatus::Unknown);
-            if order.acknowledged || !may_have_got_lost {
+            if order.acknowledged {
                 let status = order.status.name();
                 let difference = format!("{id} is {status} here, the broker does not list it");
                 self.broken_in(order.intent.instrument, difference);
             } else if self.question.handed_over.contains(&id) {
-                self.conclude_report(&order, ReportKind::Rejected { reason: NEVER_RECEIVED.to_owned() });
+                let reason = NEVER_RECEIVED.to_owned();
+                // A refused cancel has made it look like working, and what works is not rejected.
+                let rejected = transition(order.status, OrderEvent::Rejected).is_some();
+                let kind = if rejected { ReportKind::Rejected { reason } } else { ReportKind::Canceled { reason } };
+                self.conclude_report(&order, kind);
             }
         }
         let theirs: BTreeSet<_> = self.theirs.executions.iter().map(|stated| &stated.execution_id).collect();
@@ -503,6 +508,15 @@ impl<'a> Planner<'a> {
             if !theirs.contains(name) && !revoked.contains(name) {
                 let (quantity, price) = (execution.quantity, execution.price);
                 let difference = format!("execution {name} of {id}, {quantity} @ {price}, is not at the broker");
+                self.broken_in(instrument, difference);
+            }
+        }
+        let externals: Vec<StatedExecution> = self.book.externals_since(self.theirs.since).cloned().collect();
+        for StatedExecution { execution_id: name, instrument, side, price, quantity, .. } in externals {
+            let made_up = name.as_str().starts_with(REVOKED);
+            if !made_up && !theirs.contains(&name) && !revoked.contains(&name) {
+                let difference =
+                    format!("execution {name} of other hands, {side} {quantity} @ {price}, is not at the broker");
                 self.broken_in(instrument, difference);
             }
         }

@@ -9,7 +9,7 @@
 //! reserved from the ledger that the account was given, so give an account that is shared less than
 //! its balance.
 
-use market::{ExecutionId, InstrumentId, OrderReference, Price, Quantity, StatedExecution};
+use market::{ExecutionId, InstrumentId, OrderReference, Price, Quantity, StatedExecution, Timestamp};
 
 use super::{Anomaly, Book, KEPT_SESSIONS, MOST_UNITS, Owner};
 
@@ -62,6 +62,11 @@ impl Book {
     /// An execution of another hand's order, as long as it is remembered.
     pub fn external_execution(&self, execution_id: &ExecutionId) -> Option<&StatedExecution> {
         self.externals.get(execution_id).map(|(_, execution)| execution)
+    }
+
+    /// Executions of other hands' orders from `since` on, by their names.
+    pub(crate) fn externals_since(&self, since: Timestamp) -> impl Iterator<Item = &StatedExecution> {
+        self.externals.values().map(|(_, execution)| execution).filter(move |execution| execution.at >= since)
     }
 
     /// Σ signed units of the executions that are remembered.

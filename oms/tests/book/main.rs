@@ -8,4 +8,7 @@ mod machine;
 mod model;
 mod money;
 mod order_of_reports;
+mod reconcile;
+mod reconcile_broker;
 mod scenario;
+mod stored;

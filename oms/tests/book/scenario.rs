@@ -27,12 +27,19 @@ pub(crate) const SYMBOLS: [&str; 3] = ["PETR4", "VALE3", "ITUB4"];
 
 /// Plays a scenario.
 pub(crate) fn play(text: &str) {
-    let mut stage = Stage::default();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if !line.is_empty() {
-            stage.line(line, &format!("line {number}: {line}"));
+    Stage::played(text);
+}
+
+impl Stage {
+    pub(crate) fn played(text: &str) -> Self {
+        let mut stage = Self::default();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if !line.is_empty() {
+                stage.line(line, &format!("line {number}: {line}"));
+            }
         }
+        stage
     }
 }
 
@@ -53,12 +60,13 @@ pub(crate) fn id(number: u32) -> ClientOrderId {
     ClientOrderId::new("TEST", day, number).expect("an identifier")
 }
 
-struct Stage {
+/// Where a scenario is played.
+pub(crate) struct Stage {
     cash: String,
     brokerage: Brokerage,
     fees: Arc<FeeSchedule>,
     book: Option<Book>,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Default for Stage {
@@ -73,22 +81,22 @@ impl Default for Stage {
     }
 }
 
-fn eleven(date: &str) -> Timestamp {
+pub(crate) fn eleven(date: &str) -> Timestamp {
     let date: Date = date.parse().expect("a date");
     date.and_hms_opt(11, 0, 0).and_then(Timestamp::from_local).expect("a time")
 }
 
-fn instrument(symbol: &str) -> InstrumentId {
+pub(crate) fn instrument(symbol: &str) -> InstrumentId {
     let place = SYMBOLS.iter().position(|known| *known == symbol);
     InstrumentId::new(place.unwrap_or_else(|| panic!("no symbol {symbol}")) as u32)
 }
 
-fn number<T: std::str::FromStr>(word: &str) -> T {
+pub(crate) fn number<T: std::str::FromStr>(word: &str) -> T {
     word.parse().unwrap_or_else(|_| panic!("not a number: {word}"))
 }
 
 impl Stage {
-    fn book(&mut self) -> &mut Book {
+    pub(crate) fn book(&mut self) -> &mut Book {
         self.book.get_or_insert_with(|| book(&self.cash, Arc::clone(&self.fees), self.brokerage))
     }
 
