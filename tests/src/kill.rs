@@ -123,7 +123,7 @@ pub fn configuration(address: &str) -> String {
          [risk]\nmax_order_quantity = 100000\nmax_order_notional = \"10000000.00\"\nprice_collar = 0.5\n\
          max_position_quantity = 1000000\nmax_quote_age_seconds = 2\nmax_daily_loss = \"90000000.00\"\n\n\
          [broker]\nname = \"bridge\"\naddress = \"{address}\"\nheartbeat_milliseconds = 200\n\
-         reconnect_most_milliseconds = 100\n\n\
+         reconnect_milliseconds = 100\nanswer_seconds = 1\n\n\
          [feed]\nkind = \"quotes_file\"\npath = \"quotes.csv\"\npoll_milliseconds = 5\n{strategies}"
     )
 }
