@@ -2,6 +2,20 @@
 //! SIGKILL the third time that it comes by. Compiled in only with the feature `crash_points`, which no
 //! release has; without it a point is nothing.
 
+/// Every place, in the order in which an order passes them: the kill test goes through the list.
+pub const POINTS: &[&str] = &[
+    "before_append",
+    "before_commit",
+    "after_commit",
+    "commit_heard",
+    "before_hand_over",
+    "before_send",
+    "after_send",
+    "report_received",
+    "statement_received",
+    "statement_applied",
+];
+
 /// A place at which the process may be killed.
 #[cfg(not(feature = "crash_points"))]
 #[inline(always)]
@@ -15,6 +29,7 @@ pub fn point(name: &str) {
 
     static WANTED: OnceLock<Option<(String, u64)>> = OnceLock::new();
     static PASSED: AtomicU64 = AtomicU64::new(0);
+    debug_assert!(POINTS.contains(&name), "{name} is not in the list of crash points");
     let wanted = WANTED.get_or_init(|| {
         let text = std::env::var("PREGAO_CRASH_AT").ok()?;
         let (name, number) = text.split_once(':')?;

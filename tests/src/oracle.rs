@@ -97,6 +97,8 @@ pub struct Findings {
     pub without_intent: Vec<String>,
     /// Orders that were meant while trading was halted.
     pub while_halted: Vec<String>,
+    /// Differences that the program found and cannot explain.
+    pub unexplained: Vec<String>,
     /// Anything else that must not be.
     pub other: Vec<String>,
 }
@@ -111,6 +113,7 @@ impl Findings {
             ("position", &self.drift),
             ("no intent", &self.without_intent),
             ("while halted", &self.while_halted),
+            ("unexplained", &self.unexplained),
             ("other", &self.other),
         ];
         named.into_iter().flat_map(|(name, list)| list.iter().map(move |one| format!("{name}: {one}"))).collect()
@@ -297,7 +300,7 @@ pub fn compare(venue: &VenueRecord, journal: &JournalRecord) -> Findings {
     let mut findings = Findings {
         duplicate_orders: venue.duplicates.clone(),
         while_halted: journal.while_halted.clone(),
-        other: journal.breaks.iter().map(|words| format!("the program cannot explain: {words}")).collect(),
+        unexplained: journal.breaks.clone(),
         ..Findings::default()
     };
     findings.other.extend(venue.unreadable.iter().map(|line| format!("the venue cannot read '{line}'")));
@@ -412,7 +415,7 @@ mod tests {
         let resumed = ("halt", json!({ "level": "active" }));
         assert_eq!(found(&venue(), &[halt, resumed, intent(), fill("V1")]).all(), Vec::<String>::new());
         let broken = ("break", json!({ "instrument": 1, "difference": "both figures" }));
-        assert_eq!(found(&venue(), &[intent(), fill("V1"), broken]).other.len(), 1);
+        assert_eq!(found(&venue(), &[intent(), fill("V1"), broken]).unexplained.len(), 1);
     }
 
     #[test]

@@ -118,8 +118,11 @@ fn connection(
 ) -> Result<SharedConnection, Failure> {
     match &config.broker {
         BrokerConfig::Simulated => Ok(shared(exchange(config, source, calendar, recovered))),
-        BrokerConfig::Bridge { address } => {
-            let settings = BridgeSettings::new(address, &config.account.tag);
+        BrokerConfig::Bridge { address, heartbeat, reconnect_most } => {
+            let mut settings = BridgeSettings::new(address, &config.account.tag);
+            (settings.heartbeat, settings.reconnect_most) = (*heartbeat, *reconnect_most);
+            // Only to be another one in every process.
+            settings.jitter_seed = u64::from(std::process::id());
             let bridge = BridgeBroker::start(settings, Arc::clone(&source.universe)).map_err(Failure::failed)?;
             Ok(shared(bridge))
         }

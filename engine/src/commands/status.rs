@@ -157,7 +157,7 @@ fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failur
     document["phase"] = restored.desk.current_phase().name().into();
     if with_reconcile {
         document["reconcile"] = match &config.broker {
-            BrokerConfig::Bridge { address } => {
+            BrokerConfig::Bridge { address, .. } => {
                 let statement = stated(config, address, &universe)?;
                 of_plan(&planned(&restored, &statement), &universe)
             }

@@ -7,7 +7,7 @@ pub fn version() -> Answer {
     let version = env!("CARGO_PKG_VERSION");
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    let json = serde_json::json!({
+    let mut json = serde_json::json!({
         "version": version,
         "build": build,
         "target": target,
@@ -16,5 +16,8 @@ pub fn version() -> Answer {
         "checks": risk::CHECKS.iter().map(|check| check.name).collect::<Vec<_>>(),
         "calendar_until": market::Calendar::b3().horizon().to_string(),
     });
+    if cfg!(feature = "crash_points") {
+        json["crash_points"] = store::crash::POINTS.into();
+    }
     Answer::new(format!("pregao {version} ({build}, {target})"), json)
 }

@@ -12,7 +12,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use brokers::bridge::BridgeSettings;
 use brokers::simulated::{LimitRule, SimulationSettings};
 use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
@@ -76,6 +78,10 @@ pub enum BrokerConfig {
     Bridge {
         /// Host and port.
         address: String,
+        /// How often each side says something at least.
+        heartbeat: Duration,
+        /// The longest pause between attempts to connect.
+        reconnect_most: Duration,
     },
 }
 
@@ -368,12 +374,22 @@ fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
     let given = reader.optional::<String>("broker.name", "").is_some();
     let name = reader.word("broker.name", &names);
     let address: Option<String> = reader.optional("broker.address", "host and port such as \"127.0.0.1:9100\"");
+    let usual = BridgeSettings::new("", "");
+    let mut milliseconds = |key: &str, usual: Duration| {
+        let given: Option<u64> = reader.optional(key, "whole milliseconds such as 1000");
+        if given == Some(0) {
+            reader.complain(key, "must be above zero");
+        }
+        given.map_or(usual, Duration::from_millis)
+    };
+    let heartbeat = milliseconds("broker.heartbeat_milliseconds", usual.heartbeat);
+    let reconnect_most = milliseconds("broker.reconnect_milliseconds", usual.reconnect_most);
     match name.as_deref() {
         Some(brokers::bridge::NAME) => {
             if address.is_none() {
                 reader.complain("broker.address", "has no value; set it to the bridge's host and port");
             }
-            Some(BrokerConfig::Bridge { address: address? })
+            Some(BrokerConfig::Bridge { address: address?, heartbeat, reconnect_most })
         }
         Some(_) => Some(BrokerConfig::Simulated),
         None if given => None,

@@ -75,6 +75,7 @@ struct Figures {
     drift: usize,
     without_intent: usize,
     while_halted: usize,
+    unexplained: usize,
     other: usize,
     failed: Vec<(u64, PathBuf, Vec<String>)>,
 }
@@ -99,6 +100,7 @@ impl Figures {
         self.drift += findings.drift.len();
         self.without_intent += findings.without_intent.len();
         self.while_halted += findings.while_halted.len();
+        self.unexplained += findings.unexplained.len();
         self.other += findings.other.len();
         let all = findings.all();
         if !all.is_empty() {
@@ -125,6 +127,7 @@ impl Figures {
             "position_drift": self.drift,
             "without_intent": self.without_intent,
             "while_halted": self.while_halted,
+            "unexplained": self.unexplained,
             "other": self.other,
             "failed_seeds": self.failed.iter().map(|(seed, _, _)| seed).collect::<Vec<_>>(),
         })
