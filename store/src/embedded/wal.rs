@@ -59,7 +59,9 @@ pub(super) fn check(database: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     let problem = match found {
-        Damage::Header => "its header does not match its checksum, yet committed frames follow it".to_owned(),
+        Damage::Header => "its header does not match its checksum, yet frames follow it, so it is no torn write and \
+                           committed entries would be lost; keep a copy of the whole directory"
+            .to_owned(),
         Damage::Frame { number, offset, commits } => format!(
             "frame {number} at byte {offset} does not match its checksum, yet {commits} commits or more follow, so it \
              is no torn write and committed entries would be lost; keep a copy of the whole directory"
@@ -90,10 +92,11 @@ fn scan(log: &mut impl Read) -> io::Result<Option<Damage>> {
         && page_size.is_power_of_two()
         && (512..=65536).contains(&page_size);
     if !sound {
-        // 32 bytes are one sector of a disk, which it writes whole or not at all.
+        // It lies in one sector, which a disk writes whole or not at all, and is synced before the
+        // first frame is written.
         let mut frame_header = [0; FRAME_HEADER];
-        let committed = filled(log, &mut frame_header)? && word(&frame_header, 0) != 0;
-        return Ok(committed.then_some(Damage::Header));
+        let followed = filled(log, &mut frame_header)? && word(&frame_header, 0) != 0;
+        return Ok(followed.then_some(Damage::Header));
     }
     let salts = [word(&header, 16), word(&header, 20)];
     let mut frame = vec![0; FRAME_HEADER + usize::try_from(page_size).unwrap_or_default()];

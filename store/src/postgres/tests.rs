@@ -230,11 +230,63 @@ fn a_server_that_stops_is_named_and_the_next_call_after_its_return_works() {
         assert!(text.starts_with("Postgres at ") && text.contains("database postgres, schema pregao: "), "{text}");
         assert!(text.contains("cannot be reached; start the server"), "{text}: {:?}", error.source());
     }
-    server.start_again();
-    journal.append(&entries(3..=5)).unwrap();
+    // While it comes up every refusal is one that says what to do.
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| server.start_again());
+        while let Err(error) = journal.append(&entries(3..=5)) {
+            assert!(matches!(&error, StoreError::Unusable { .. }), "{error}: {:?}", error.source());
+            assert!(started.elapsed() < Duration::from_secs(60), "{error}");
+        }
+        starting.join().unwrap();
+    });
     lease.renew().unwrap();
     assert_eq!(stored(&journal, paper(), 1).unwrap(), entries(1..=5));
     assert_eq!(store.meta().meta("colour").unwrap().as_deref(), Some("verde"));
+}
+
+#[test]
+fn a_connection_that_was_ended_is_replaced() {
+    let Some(server) = testing::Server::start() else { return };
+    let (_store, mut journal, _lease) = leased(&server.settings("pregao"));
+    for sequence in 1..=20 {
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pregao'");
+        // Either side may be first to notice; then the caller does what the text says.
+        if let Err(error) = journal.append(&entries(sequence..=sequence)) {
+            assert!(error.to_string().contains("closed the connection"), "{error}: {:?}", error.source());
+            assert!(error.to_string().contains("send the same again"), "{error}");
+            journal.append(&entries(sequence..=sequence)).unwrap();
+        }
+    }
+    assert_eq!(journal.verify(paper()).unwrap(), Verification::Intact { entries: 20 });
+}
+
+#[test]
+fn a_full_disk_refuses_the_batch_and_the_journal_goes_on_once_there_is_room() {
+    let Some(server) = testing::Server::start() else { return };
+    let Some(disk) = testing::Disk::mount("2m") else { return };
+    let ballast = disk.path().join("ballast");
+    std::fs::write(&ballast, vec![1; 256 * 1024]).unwrap();
+    let space = disk.path().join("space");
+    std::fs::create_dir(&space).unwrap();
+    server.give(&space);
+    let (_store, mut journal, _lease) = leased(&server.settings("pregao"));
+    server.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", space.display()));
+    server.sql("ALTER TABLE pregao.journal SET TABLESPACE small");
+    let mut last = 0;
+    let error = loop {
+        match journal.append(&entries(last + 1..=last + 100)) {
+            Ok(()) => last += 100,
+            Err(error) => break error,
+        }
+        assert!(last < 100_000, "the disk does not fill");
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error}: {:?}", error.source());
+    assert!(last > 100, "it was full at once");
+    assert_eq!(journal.verify(paper()).unwrap(), Verification::Intact { entries: last });
+    std::fs::remove_file(&ballast).unwrap();
+    journal.append(&entries(last + 1..=last + 100)).unwrap();
+    assert_eq!(journal.verify(paper()).unwrap(), Verification::Intact { entries: last + 100 });
 }
 
 #[test]
