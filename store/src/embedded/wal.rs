@@ -280,6 +280,25 @@ mod tests {
         assert_eq!(whole_prefix(&laid_out(&database, &log)), 3001);
     }
 
+    /// The log starts over again and again while others look at it.
+    #[test]
+    fn readers_beside_a_busy_writer_see_no_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = EmbeddedStore::open(directory.path()).unwrap().journal().unwrap();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || {
+                for first in (1..=3000).step_by(4) {
+                    let batch: Vec<_> = (first..first + 4).map(|sequence| entry(paper(), sequence)).collect();
+                    journal.append(&batch).unwrap();
+                }
+            });
+            while !writing.is_finished() {
+                EmbeddedStore::open_read_only(directory.path()).unwrap();
+            }
+        });
+        assert_eq!(whole_prefix(&directory), 3000);
+    }
+
     #[test]
     fn no_log_and_an_empty_one_are_fine() {
         let (database, ..) = cut_off(0);

@@ -167,6 +167,26 @@ fn one_process_writes_an_account_and_the_others_wait_their_turn() {
 }
 
 #[test]
+fn of_many_that_ask_at_once_one_gets_the_lease() {
+    let Some(server) = testing::Server::start() else { return };
+    let stores: Vec<_> = (0..6).map(|_| PostgresStore::open(&server.settings("pregao")).unwrap()).collect();
+    for epoch in 1..=5 {
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = stores.iter().map(|store| scope.spawn(|| store.lease(paper()))).collect();
+            asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+        });
+        let (held, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+        assert_eq!((held.len(), refused.len()), (1, 5));
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, StoreError::LeaseHeld { epoch: found, .. } if found == epoch), "{error}");
+        }
+        let mut lease = held.into_iter().find_map(Result::ok).unwrap();
+        assert_eq!(lease.epoch(), epoch);
+        lease.release().unwrap();
+    }
+}
+
+#[test]
 fn a_holder_that_wakes_after_a_takeover_writes_nothing() {
     let Some(server) = testing::Server::start() else { return };
     let settings = |holder: &str| PostgresSettings { holder: holder.to_owned(), ..server.settings("pregao") };
@@ -560,6 +580,7 @@ fn whoever_may_not_connect_is_told_why_and_never_shown_the_password() {
         (format!("host={directory} dbname=nowhere user=pregao"), None, "does not exist; create the database"),
         ("postgres://maria:saudade123@127.0.0.1:1/postgres".to_owned(), None, "cannot be reached; start the server"),
         ("postgres://maria:saudade123@127.0.0.1/postgres?sslmode=require".to_owned(), None, "asks for TLS"),
+        ("postgres://maria:saudade123@127.0.0.1/postgres?sslmode=verify-full".to_owned(), None, "asks for TLS"),
         ("postgres://maria:x@saudade@127.0.0.1/postgres".to_owned(), None, "percent-encoded"),
         ("host=127.0.0.1 password=x saudade".to_owned(), None, "cannot be read"),
         ("postgres://maria:saudade123@".to_owned(), None, "names no host"),
