@@ -24,6 +24,8 @@ use crate::postgres::PostgresSettings;
 const USER: &str = "pregao";
 /// Longest wait for a server that starts: it also recovers, on a machine that may be busy.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Limits of a store in a test that is not about limits.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Where Debian, Ubuntu and their like put the servers of each version.
@@ -142,7 +144,7 @@ impl Server {
         self.directory.path()
     }
 
-    /// For a store in this schema.
+    /// For a store in this schema, with limits that a busy machine keeps; a test of limits sets its own.
     pub fn settings(&self, schema: &str) -> PostgresSettings {
         self.settings_through(self.socket_directory(), schema)
     }
@@ -150,7 +152,12 @@ impl Server {
     /// The same through another socket, such as a proxy's.
     pub fn settings_through(&self, socket_directory: &Path, schema: &str) -> PostgresSettings {
         let url = format!("host={} user={USER} dbname=postgres", socket_directory.display());
-        PostgresSettings { schema: schema.to_owned(), ..PostgresSettings::new(url) }
+        PostgresSettings {
+            schema: schema.to_owned(),
+            statement_timeout: PATIENCE,
+            connect_timeout: PATIENCE,
+            ..PostgresSettings::new(url)
+        }
     }
 
     /// Runs statements as the superuser and returns the rows of all of them, as text.

@@ -24,8 +24,8 @@ fn entries(sequences: std::ops::RangeInclusive<u64>) -> Vec<crate::JournalEntry>
 /// Limits that a test can wait for.
 fn quick(server: &testing::Server) -> PostgresSettings {
     PostgresSettings {
-        statement_timeout: Duration::from_secs(1),
-        connect_timeout: Duration::from_secs(1),
+        statement_timeout: Duration::from_secs(2),
+        connect_timeout: Duration::from_secs(2),
         ..server.settings("pregao")
     }
 }
@@ -227,7 +227,7 @@ fn a_holder_paused_in_its_transaction_keeps_nobody_out() {
         Box::pin(async move {
             session.client.batch_execute("BEGIN; SELECT * FROM lease FOR UPDATE").await?;
             // Longer than the server allows, shorter than the call's own limit.
-            tokio::time::sleep(Duration::from_millis(1500)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             Ok(session.client.batch_execute("COMMIT").await?)
         })
     });
