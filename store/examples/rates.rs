@@ -1,12 +1,16 @@
-//! How fast the embedded store is on this machine: `cargo run --release -p store --example rates`.
+//! How fast the store is on this machine: `cargo run --release -p store --features contract --example rates`.
 //!
 //! Imports years of a made-up full market (the size of B3's: 10,000 rows a day, most of them
 //! options that live a month), beside bare prepared inserts of the same rows, then reads and
-//! appends. Argument: number of years, 1 by default; ten years take 4 GB of disk.
+//! appends. Argument: number of years, 1 by default, 0 for the appends alone; ten years take 4 GB of
+//! disk. With the feature `contract` it also appends to a Postgres server of its own, if one is
+//! installed.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::error::Error;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,10 +23,46 @@ use store::{AccountTag, EmbeddedStore, Filter, History, ImportSource, Journal, J
 const SESSIONS: u64 = 250;
 const ROWS: u64 = 10_000;
 
+/// Entries that one sync takes when the journal is busy.
+const GROUP: u64 = 256;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let years: u64 = std::env::args().nth(1).map_or(Ok(1), |years| years.parse())?;
     let directory = tempfile::tempdir()?;
     let store = EmbeddedStore::open(directory.path())?;
+    if years > 0 {
+        history_rates(&store, directory.path(), years)?;
+    }
+    println!("-- embedded");
+    journal_rates(&mut store.journal()?, directory.path())?;
+    postgres_rates(directory.path())
+}
+
+#[cfg(feature = "contract")]
+fn postgres_rates(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let Some(server) = store::testing::Server::start() else { return Ok(()) };
+    println!("-- Postgres");
+    let store = store::PostgresStore::open(&server.settings("pregao"))?;
+    let _lease = store.lease("PAPR".parse()?)?;
+    journal_rates(&mut store.journal(), directory)
+}
+
+#[cfg(not(feature = "contract"))]
+fn postgres_rates(_directory: &Path) -> Result<(), Box<dyn Error>> {
+    println!("-- Postgres: only with --features contract");
+    Ok(())
+}
+
+fn journal_rates(journal: &mut dyn Journal, directory: &Path) -> Result<(), Box<dyn Error>> {
+    append_rates(journal)?;
+    against_the_disk(journal, directory)?;
+    one_against_group(journal)?;
+    let begun = Instant::now();
+    println!("verified: {:?} in {:?}", journal.verify("PAPR".parse()?)?, begun.elapsed());
+    Ok(())
+}
+
+fn history_rates(store: &EmbeddedStore, directory: &Path, years: u64) -> Result<(), Box<dyn Error>> {
     let mut history = store.history()?;
     for year in 0..years {
         let taken = timed(|| import(&mut history, year))?;
@@ -30,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     report("the last year again", timed(|| import(&mut history, years - 1))?, SESSIONS * ROWS);
     println!("peak memory so far: {}", peak_memory());
-    report("bare inserts of one year", timed(|| bare_inserts(directory.path()))?, SESSIONS * ROWS);
+    report("bare inserts of one year", timed(|| bare_inserts(directory))?, SESSIONS * ROWS);
     report("making the rows of one year", timed(|| each_record(0, |_| Ok(())))?, SESSIONS * ROWS);
     drop(history);
 
@@ -43,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let cash = history.coverage(&Filter::market_type(CASH_MARKET))?;
     println!("coverage of {} cash listings: {:?}", cash.len(), begun.elapsed());
-    append_rates(&mut store.journal()?)
+    Ok(())
 }
 
 fn timed(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<Duration, Box<dyn Error>> {
@@ -205,9 +245,62 @@ fn append_rates(journal: &mut dyn Journal) -> Result<(), Box<dyn Error>> {
         let (half, most) = (taken[taken.len() / 2], taken[taken.len() * 99 / 100]);
         println!("journal, batches of {batch}: {rate:.0} entries/s, a batch takes {half:?} (p50), {most:?} (p99)");
     }
-    let begun = Instant::now();
-    println!("verified: {:?} in {:?}", journal.verify(account)?, begun.elapsed());
     Ok(())
+}
+
+/// One entry stored for good, beside the least that any journal can do: as many bytes into a file that
+/// has its room already, and a sync. In turns, so that both meet the same disk at the same time.
+fn against_the_disk(journal: &mut dyn Journal, directory: &Path) -> Result<(), Box<dyn Error>> {
+    let account: AccountTag = "PAPR".parse()?;
+    let file = File::create(directory.join("bare"))?;
+    file.write_all_at(&vec![1; 4 << 20], 0)?;
+    file.sync_all()?;
+    let next = journal.last_sequence(account)? + 1;
+    let (mut bare, mut appended) = (Vec::new(), Vec::new());
+    for turn in 0..4000 {
+        let entry = entry(account, next + turn);
+        let begun = Instant::now();
+        file.write_all_at(entry.payload.as_bytes(), turn * 1024)?;
+        file.sync_data()?;
+        bare.push(begun.elapsed());
+        let begun = Instant::now();
+        journal.append(&[entry])?;
+        appended.push(begun.elapsed());
+    }
+    let (bare, appended) = (half(&mut bare), half(&mut appended));
+    let ratio = appended.as_secs_f64() / bare.as_secs_f64();
+    println!("a bare fdatasync takes {bare:?} (p50), a synced append {appended:?} (p50): {ratio:.2} times");
+    Ok(())
+}
+
+/// What committing in groups is worth, in turns of half a second.
+fn one_against_group(journal: &mut dyn Journal) -> Result<(), Box<dyn Error>> {
+    let account: AccountTag = "PAPR".parse()?;
+    let mut next = journal.last_sequence(account)? + 1;
+    let mut rates = [(1, 0, Duration::ZERO), (GROUP, 0, Duration::ZERO)];
+    for _ in 0..8 {
+        for (batch, stored, taken) in &mut rates {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(500) {
+                let entries: Vec<_> = (next..next + *batch).map(|sequence| entry(account, sequence)).collect();
+                journal.append(&entries)?;
+                next += *batch;
+                *stored += *batch;
+            }
+            *taken += begun.elapsed();
+        }
+    }
+    let [one, group] = rates.map(|(_, stored, taken)| stored as f64 / taken.as_secs_f64());
+    println!(
+        "{one:.0} entries/s with a sync each, {group:.0} entries/s with one for {GROUP}: {:.1} times",
+        group / one
+    );
+    Ok(())
+}
+
+fn half(taken: &mut [Duration]) -> Duration {
+    taken.sort_unstable();
+    taken[taken.len() / 2]
 }
 
 fn entry(account: AccountTag, sequence: u64) -> JournalEntry {

@@ -12,6 +12,9 @@
 //! called from any thread, also from a task of another runtime. A call takes a connection for as
 //! long as it lasts; after a restart of the server the next call makes a new one.
 //!
+//! Durable means on the disk of this server, and of its synchronous standbys if it has any. Whoever
+//! promotes an asynchronous standby may lose the last entries, as with any backup.
+//!
 //! Not here yet: TLS. Connect through a Unix socket, the loopback interface or a tunnel; a URL with
 //! `sslmode=require` is refused rather than not obeyed.
 

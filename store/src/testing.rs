@@ -1,9 +1,10 @@
-//! A real Postgres server for a test: its own cluster in a temporary directory, on a Unix socket
-//! there, gone with the value.
+//! Real things for a test: a Postgres server, and a disk that is small or read-only. Each is gone with
+//! its value; where a machine cannot have it, that is said and the test passes without having run.
 //!
-//! It takes `postgres` and `initdb` from the PATH, or the newest under `/usr/lib/postgresql`. Where
-//! there are none, [`Server::start`] says so and the test passes without having run. Postgres refuses
-//! to run as root: then it runs as the user `postgres`, or `nobody`.
+//! A server is its own cluster in a temporary directory, on a Unix socket there. It takes `postgres`
+//! and `initdb` from the PATH, or the newest under `/usr/lib/postgresql`. Postgres refuses to run as
+//! root: then it runs as the user `postgres`, or `nobody`. A disk is a file system in memory, which
+//! takes root to mount.
 
 use std::env;
 use std::fs;
@@ -23,6 +24,8 @@ use crate::postgres::PostgresSettings;
 const USER: &str = "pregao";
 /// Longest wait for a server that starts: it also recovers, on a machine that may be busy.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Limits of a store in a test that is not about limits.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Where Debian, Ubuntu and their like put the servers of each version.
@@ -36,6 +39,12 @@ pub struct Server {
     options: Vec<String>,
     user: Option<User>,
     process: Option<Child>,
+}
+
+/// A small file system in memory.
+#[derive(Debug)]
+pub struct Disk {
+    directory: TempDir,
 }
 
 /// Somebody who is not root.
@@ -66,12 +75,9 @@ impl Server {
             return None;
         };
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let user = unprivileged();
-        if let Some(User { id, group }) = user {
-            chown(directory.path(), Some(id), Some(group)).expect("a directory for the server's user");
-        }
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self { directory, binaries, options, user, process: None };
+        let mut server = Self { directory, binaries, options, user: unprivileged(), process: None };
+        server.give(server.directory.path());
         let made = server
             .command("initdb")
             .args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync", "-D"])
@@ -138,7 +144,7 @@ impl Server {
         self.directory.path()
     }
 
-    /// For a store in this schema.
+    /// For a store in this schema, with limits that a busy machine keeps; a test of limits sets its own.
     pub fn settings(&self, schema: &str) -> PostgresSettings {
         self.settings_through(self.socket_directory(), schema)
     }
@@ -146,7 +152,12 @@ impl Server {
     /// The same through another socket, such as a proxy's.
     pub fn settings_through(&self, socket_directory: &Path, schema: &str) -> PostgresSettings {
         let url = format!("host={} user={USER} dbname=postgres", socket_directory.display());
-        PostgresSettings { schema: schema.to_owned(), ..PostgresSettings::new(url) }
+        PostgresSettings {
+            schema: schema.to_owned(),
+            statement_timeout: PATIENCE,
+            connect_timeout: PATIENCE,
+            ..PostgresSettings::new(url)
+        }
     }
 
     /// Runs statements as the superuser and returns the rows of all of them, as text.
@@ -172,6 +183,16 @@ impl Server {
             _ => None,
         });
         rows.collect()
+    }
+
+    /// Gives this directory to the server's user, for a tablespace.
+    ///
+    /// # Panics
+    /// If the system refuses.
+    pub fn give(&self, directory: &Path) {
+        if let Some(User { id, group }) = self.user {
+            chown(directory, Some(id), Some(group)).expect("a directory for the server's user");
+        }
     }
 
     /// Adds a line at the top of `pg_hba.conf`, such as `local all maria scram-sha-256`.
@@ -236,6 +257,45 @@ impl Drop for Server {
     }
 }
 
+impl Disk {
+    /// One of this size, such as `512k`; `None`, with a word about it, for whoever may not mount one.
+    ///
+    /// # Panics
+    /// Without a temporary directory.
+    #[expect(clippy::print_stdout, reason = "a test that does not run says so")]
+    pub fn mount(size: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        if !mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "pregao-test"], directory.path()) {
+            println!("SKIPPED: this user may not mount a file system (not root, or a container without that right)");
+            return None;
+        }
+        Some(Self { directory })
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Makes it read-only (`ro`) or writable again (`rw`).
+    ///
+    /// # Panics
+    /// If the system refuses: a file on it may be open for writing.
+    pub fn remount(&self, how: &str) {
+        assert!(mount(&["-o", &format!("remount,{how}")], self.path()), "remount {how}");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+fn mount(arguments: &[&str], directory: &Path) -> bool {
+    Command::new("mount").args(arguments).arg(directory).output().is_ok_and(|output| output.status.success())
+}
+
 fn signal(name: &str, processes: &[u32]) {
     let list: Vec<String> = processes.iter().map(u32::to_string).collect();
     let sent =
@@ -262,7 +322,7 @@ fn binaries() -> Option<PathBuf> {
 
 /// Whom to run as instead of root; `None` for whoever is not root.
 pub(crate) fn unprivileged() -> Option<User> {
-    if fs::metadata("/proc/self").expect("/proc").uid() != 0 {
+    if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
         return None;
     }
     let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");

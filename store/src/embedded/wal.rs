@@ -31,12 +31,12 @@ const MAGIC: u32 = 0x377f_0682;
 const TOO_MANY_COMMITS: u32 = 2;
 
 /// Where a log is damaged.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 enum Damage {
     /// The header; frames follow it.
     Header,
-    /// This frame, counted from 1, at this byte; and so many commits at or after it.
-    Frame { number: u64, offset: u64, commits: u32 },
+    /// This frame, counted from 1, at this byte.
+    Frame { number: u64, offset: u64 },
 }
 
 /// The running checksum.
@@ -51,21 +51,28 @@ pub(super) fn check(database: &Path) -> Result<(), StoreError> {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
     let log = PathBuf::from(name);
-    let failed = |error| system_failure(&log, "read the write-ahead log", error);
-    let Some(found) = scan_file(&log).map_err(failed)? else { return Ok(()) };
-    // A reader may have looked while a writer started the log over. The writer puts down the new
-    // header first, so a second look that finds the same is not such a moment.
-    if scan_file(&log).map_err(failed)? != Some(found.clone()) {
-        return Ok(());
-    }
+    let found = settled(|| scan_file(&log));
+    let found = found.map_err(|error| system_failure(&log, "read the write-ahead log", error))?;
     let problem = match found {
-        Damage::Header => "its header does not match its checksum, yet committed frames follow it".to_owned(),
-        Damage::Frame { number, offset, commits } => format!(
-            "frame {number} at byte {offset} does not match its checksum, yet {commits} commits or more follow, so it \
+        None => return Ok(()),
+        Some(Damage::Header) => {
+            "its header does not match its checksum, yet frames follow it, so it is no torn write and committed \
+             entries would be lost; keep a copy of the whole directory"
+                .to_owned()
+        }
+        Some(Damage::Frame { number, offset }) => format!(
+            "frame {number} at byte {offset} does not match its checksum, yet more than one commit follows, so it \
              is no torn write and committed entries would be lost; keep a copy of the whole directory"
         ),
     };
     Err(StoreError::Corrupt { place: log.display().to_string(), problem, source: None })
+}
+
+/// What two looks agree on. A reader may look while a writer starts the log over, and see the old
+/// header with new frames. The writer puts down the new header first, so the next look sees that.
+fn settled(mut look: impl FnMut() -> io::Result<Option<Damage>>) -> io::Result<Option<Damage>> {
+    let Some(first) = look()? else { return Ok(None) };
+    Ok(look()?.filter(|second| *second == first))
 }
 
 fn scan_file(log: &Path) -> io::Result<Option<Damage>> {
@@ -90,34 +97,34 @@ fn scan(log: &mut impl Read) -> io::Result<Option<Damage>> {
         && page_size.is_power_of_two()
         && (512..=65536).contains(&page_size);
     if !sound {
-        // 32 bytes are one sector of a disk, which it writes whole or not at all.
+        // It lies in one sector, which a disk writes whole or not at all, and is synced before the
+        // first frame is written.
         let mut frame_header = [0; FRAME_HEADER];
-        let committed = filled(log, &mut frame_header)? && word(&frame_header, 0) != 0;
-        return Ok(committed.then_some(Damage::Header));
+        let followed = filled(log, &mut frame_header)? && word(&frame_header, 0) != 0;
+        return Ok(followed.then_some(Damage::Header));
     }
     let salts = [word(&header, 16), word(&header, 20)];
     let mut frame = vec![0; FRAME_HEADER + usize::try_from(page_size).unwrap_or_default()];
     let mut number = 0;
     let mut bad = None;
+    let mut commits_since = 0;
     while filled(log, &mut frame)? {
         number += 1;
         let salts_match = [word(&frame, 8) == salts[0], word(&frame, 12) == salts[1]];
         let commits = u32::from(word(&frame, 4) != 0);
-        if let Some(Damage::Frame { commits: so_far, .. }) = &mut bad {
-            if salts_match == [true, true] {
-                *so_far += commits;
-            }
+        if bad.is_some() {
+            commits_since += if salts_match == [true, true] { commits } else { 0 };
             continue;
         }
         checksum = checksum.over(&frame[..8], big_endian).over(&frame[FRAME_HEADER..], big_endian);
         if salts_match != [true, true] || word(&frame, 0) == 0 || !checksum.stands_in(&frame[16..]) {
             let offset = (HEADER as u64) + (number - 1) * (frame.len() as u64);
             // A frame from before the log started over shares neither salt.
-            let ours = salts_match.contains(&true);
-            bad = Some(Damage::Frame { number, offset, commits: if ours { commits } else { 0 } });
+            commits_since = if salts_match.contains(&true) { commits } else { 0 };
+            bad = Some(Damage::Frame { number, offset });
         }
     }
-    Ok(bad.filter(|damage| matches!(damage, Damage::Frame { commits: TOO_MANY_COMMITS.., .. })))
+    Ok(bad.filter(|_| commits_since >= TOO_MANY_COMMITS))
 }
 
 /// Whether there was enough left to fill it.
@@ -177,8 +184,11 @@ mod tests {
         (read("pregao.db"), read("pregao.db-wal"), ends)
     }
 
+    /// In memory where there is such a place: hundreds are opened, each with its syncs, and none of them
+    /// is about the disk.
     fn laid_out(database: &[u8], log: &[u8]) -> TempDir {
-        let directory = tempfile::tempdir().unwrap();
+        let memory = Path::new("/dev/shm");
+        let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         fs::write(directory.path().join("pregao.db"), database).unwrap();
         fs::write(directory.path().join("pregao.db-wal"), log).unwrap();
         directory
@@ -275,6 +285,36 @@ mod tests {
         let frames = (log.len() - HEADER) / FRAME;
         assert!(frames > 10 && salts_of(0) != salts_of(frames - 1), "the log did not start over");
         assert_eq!(whole_prefix(&laid_out(&database, &log)), 3001);
+    }
+
+    #[test]
+    fn only_what_is_seen_twice_is_damage() {
+        let at = |number| Some(Damage::Frame { number, offset: 0 });
+        for (looks, expected) in
+            [([None, at(1)], None), ([at(1), None], None), ([at(1), at(7)], None), ([at(1), at(1)], at(1))]
+        {
+            let mut looks = looks.into_iter();
+            assert_eq!(settled(|| Ok(looks.next().unwrap())).unwrap(), expected);
+        }
+    }
+
+    /// The log starts over again and again while others look at it.
+    #[test]
+    fn readers_beside_a_busy_writer_see_no_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = EmbeddedStore::open(directory.path()).unwrap().journal().unwrap();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || {
+                for first in (1..=3000).step_by(4) {
+                    let batch: Vec<_> = (first..first + 4).map(|sequence| entry(paper(), sequence)).collect();
+                    journal.append(&batch).unwrap();
+                }
+            });
+            while !writing.is_finished() {
+                EmbeddedStore::open_read_only(directory.path()).unwrap();
+            }
+        });
+        assert_eq!(whole_prefix(&directory), 3000);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The right to write to an account's journal, as a row that only one process holds at a time.
 //!
 //! Taking it raises the epoch in one statement, against the server's clock. Every append looks at
-//! the row again and keeps it locked until its commit ([`lock`]): a process that was paused while
+//! the row again and keeps it locked until its commit ([`LOCK`]): a process that was paused while
 //! another took over finds another epoch there, and a process that takes over waits for an append
 //! that is under way. The server ends a transaction that idles, so a paused process cannot hold the
 //! row for ever.

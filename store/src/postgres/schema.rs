@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use super::Access;
 use super::fault::{Fault, READ_ONLY};
-use super::server::Server;
+use super::server::{Server, Session};
 use crate::error::StoreError;
 
 /// Everything in the repository's `migrations/`.
@@ -18,31 +18,35 @@ const MIGRATION_LOCK: i64 = 0x5052_4547;
 
 /// Brings the schema up to date, or for a reader says that it is not.
 pub(super) fn prepare(server: &Server, schema: &str, access: Access) -> Result<(), StoreError> {
-    let place = server.place().to_owned();
-    let doing = "bring its schema up to date";
+    let (place, schema) = (server.place().to_owned(), schema.to_owned());
+    let found = {
+        let place = place.clone();
+        server.call("read its schema", move |session| Box::pin(look(session, access, place)))?
+    };
     match access {
-        Access::Read => server.call(doing, move |session| {
-            Box::pin(async move {
-                let found = version(&session.client, &place).await?;
-                if found < known() { Err(older(place, found).into()) } else { Ok(()) }
-            })
-        }),
+        // The usual case, within the limit of a call.
+        _ if found == known() => Ok(()),
+        Access::Read => Err(older(place, found)),
         Access::Write => {
-            let schema = schema.to_owned();
-            server.apart(doing, move |client| Box::pin(migrate(client, schema, place)))
+            server.apart("bring its schema up to date", move |client| Box::pin(migrate(client, schema, place)))
         }
     }
 }
 
-async fn migrate(client: &mut Client, schema: String, place: String) -> Result<(), Fault> {
-    let read_only: bool =
-        client.query_one("SELECT current_setting('transaction_read_only')::bool", &[]).await?.try_get(0)?;
-    if read_only {
+/// The version, from a server that takes writes if we are to write.
+async fn look(session: &mut Session, access: Access, place: String) -> Result<i64, Fault> {
+    let setting = "SELECT current_setting('transaction_read_only')::bool";
+    if access == Access::Write && session.client.query_one(setting, &[]).await?.try_get(0)? {
         let (problem, remedy) = READ_ONLY;
         return Err(StoreError::Unusable { place, problem, remedy, source: None }.into());
     }
+    version(&session.client, &place).await
+}
+
+async fn migrate(client: &mut Client, schema: String, place: String) -> Result<(), Fault> {
     // Held until the connection closes.
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+    // Whoever was here before us may have done it.
     if version(client, &place).await? == known() {
         return Ok(());
     }

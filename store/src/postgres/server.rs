@@ -24,6 +24,10 @@ pub(super) const MIGRATION_LIMIT: Duration = Duration::from_secs(600);
 
 const DEFAULT_PORT: u16 = 5432;
 
+/// When to ask whether the other side is still there: a firewall that forgot an idle connection is
+/// noticed before the next order is, not by it.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// Any parameter of a statement.
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
 
@@ -77,11 +81,14 @@ impl Server {
             .build()
             .map_err(failed)?;
         let connector = Connector { config, timeout: settings.connect_timeout, greeting: greeting(settings, access) };
-        // The pool starts a task that looks after idle connections.
+        // The pool may start tasks of its own. It keeps its connections: an order should not wait for a
+        // new one because the last has been idle, or is old.
         let inside = runtime.enter();
         let pool = Pool::builder()
             .max_size(settings.pool_size.max(1))
             .connection_timeout(settings.connect_timeout)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .retry_connection(false)
             .test_on_check_out(false)
             .build_unchecked(connector);
@@ -245,7 +252,6 @@ impl Drop for Session {
 /// Said once on every connection, so that neither the role nor the database can say otherwise.
 fn greeting(settings: &PostgresSettings, access: Access) -> String {
     let limit = settings.statement_timeout.as_millis();
-    let read_only = if access == Access::Read { "on" } else { "off" };
     let mut greeting = format!(
         "SET search_path = \"{schema}\"; SET synchronous_commit = on; SET statement_timeout = {limit}; \
          SET idle_in_transaction_session_timeout = {limit}; ",
@@ -253,7 +259,7 @@ fn greeting(settings: &PostgresSettings, access: Access) -> String {
     );
     // A writer leaves this as the server has it: what an administrator made read-only stays so.
     if access == Access::Read {
-        greeting.push_str(&format!("SET default_transaction_read_only = {read_only}; "));
+        greeting.push_str("SET default_transaction_read_only = on; ");
     }
     greeting
 }
@@ -261,6 +267,14 @@ fn greeting(settings: &PostgresSettings, access: Access) -> String {
 /// The settings as the driver wants them, or what is wrong with them.
 fn config_of(settings: &PostgresSettings) -> Result<Config, (&'static str, &'static str)> {
     let example = "write it like postgres://user@host:5432/database, with special characters percent-encoded";
+    let no_tls = (
+        "the URL asks for TLS, which this program does not speak yet",
+        "connect through a Unix socket, the loopback interface or a tunnel, without sslmode=require",
+    );
+    // The driver knows no such word, and would only say that it cannot read the URL.
+    if settings.url.contains("sslmode=verify") {
+        return Err(no_tls);
+    }
     let mut config =
         Config::from_str(&settings.url).map_err(|_| ("the URL of the database cannot be read", example))?;
     // An unencoded @ or / in a password ends up here.
@@ -269,10 +283,7 @@ fn config_of(settings: &PostgresSettings) -> Result<Config, (&'static str, &'sta
         return Err(("the URL of the database names no host that could be one", example));
     }
     if config.get_ssl_mode() == SslMode::Require {
-        return Err((
-            "the URL asks for TLS, which this program does not speak yet",
-            "connect through a Unix socket, the loopback interface or a tunnel, without sslmode=require",
-        ));
+        return Err(no_tls);
     }
     let schema = &settings.schema;
     let small = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
@@ -284,7 +295,8 @@ fn config_of(settings: &PostgresSettings) -> Result<Config, (&'static str, &'sta
     if let Some(password) = &settings.password {
         config.password(password);
     }
-    config.ssl_mode(SslMode::Disable).connect_timeout(settings.connect_timeout).application_name("pregao");
+    config.ssl_mode(SslMode::Disable).keepalives_idle(KEEPALIVE);
+    config.connect_timeout(settings.connect_timeout).application_name("pregao");
     Ok(config)
 }
 

@@ -24,8 +24,8 @@ fn entries(sequences: std::ops::RangeInclusive<u64>) -> Vec<crate::JournalEntry>
 /// Limits that a test can wait for.
 fn quick(server: &testing::Server) -> PostgresSettings {
     PostgresSettings {
-        statement_timeout: Duration::from_secs(1),
-        connect_timeout: Duration::from_secs(1),
+        statement_timeout: Duration::from_secs(2),
+        connect_timeout: Duration::from_secs(2),
         ..server.settings("pregao")
     }
 }
@@ -167,6 +167,26 @@ fn one_process_writes_an_account_and_the_others_wait_their_turn() {
 }
 
 #[test]
+fn of_many_that_ask_at_once_one_gets_the_lease() {
+    let Some(server) = testing::Server::start() else { return };
+    let stores: Vec<_> = (0..6).map(|_| PostgresStore::open(&server.settings("pregao")).unwrap()).collect();
+    for epoch in 1..=5 {
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = stores.iter().map(|store| scope.spawn(|| store.lease(paper()))).collect();
+            asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+        });
+        let (held, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+        assert_eq!((held.len(), refused.len()), (1, 5));
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, StoreError::LeaseHeld { epoch: found, .. } if found == epoch), "{error}");
+        }
+        let mut lease = held.into_iter().find_map(Result::ok).unwrap();
+        assert_eq!(lease.epoch(), epoch);
+        lease.release().unwrap();
+    }
+}
+
+#[test]
 fn a_holder_that_wakes_after_a_takeover_writes_nothing() {
     let Some(server) = testing::Server::start() else { return };
     let settings = |holder: &str| PostgresSettings { holder: holder.to_owned(), ..server.settings("pregao") };
@@ -207,7 +227,7 @@ fn a_holder_paused_in_its_transaction_keeps_nobody_out() {
         Box::pin(async move {
             session.client.batch_execute("BEGIN; SELECT * FROM lease FOR UPDATE").await?;
             // Longer than the server allows, shorter than the call's own limit.
-            tokio::time::sleep(Duration::from_millis(1500)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             Ok(session.client.batch_execute("COMMIT").await?)
         })
     });
@@ -230,11 +250,63 @@ fn a_server_that_stops_is_named_and_the_next_call_after_its_return_works() {
         assert!(text.starts_with("Postgres at ") && text.contains("database postgres, schema pregao: "), "{text}");
         assert!(text.contains("cannot be reached; start the server"), "{text}: {:?}", error.source());
     }
-    server.start_again();
-    journal.append(&entries(3..=5)).unwrap();
+    // While it comes up every refusal is one that says what to do.
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| server.start_again());
+        while let Err(error) = journal.append(&entries(3..=5)) {
+            assert!(matches!(&error, StoreError::Unusable { .. }), "{error}: {:?}", error.source());
+            assert!(started.elapsed() < Duration::from_secs(60), "{error}");
+        }
+        starting.join().unwrap();
+    });
     lease.renew().unwrap();
     assert_eq!(stored(&journal, paper(), 1).unwrap(), entries(1..=5));
     assert_eq!(store.meta().meta("colour").unwrap().as_deref(), Some("verde"));
+}
+
+#[test]
+fn a_connection_that_was_ended_is_replaced() {
+    let Some(server) = testing::Server::start() else { return };
+    let (_store, mut journal, _lease) = leased(&server.settings("pregao"));
+    for sequence in 1..=20 {
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pregao'");
+        // Either side may be first to notice; then the caller does what the text says.
+        if let Err(error) = journal.append(&entries(sequence..=sequence)) {
+            assert!(error.to_string().contains("closed the connection"), "{error}: {:?}", error.source());
+            assert!(error.to_string().contains("send the same again"), "{error}");
+            journal.append(&entries(sequence..=sequence)).unwrap();
+        }
+    }
+    assert_eq!(journal.verify(paper()).unwrap(), Verification::Intact { entries: 20 });
+}
+
+#[test]
+fn a_full_disk_refuses_the_batch_and_the_journal_goes_on_once_there_is_room() {
+    let Some(server) = testing::Server::start() else { return };
+    let Some(disk) = testing::Disk::mount("2m") else { return };
+    let ballast = disk.path().join("ballast");
+    std::fs::write(&ballast, vec![1; 256 * 1024]).unwrap();
+    let space = disk.path().join("space");
+    std::fs::create_dir(&space).unwrap();
+    server.give(&space);
+    let (_store, mut journal, _lease) = leased(&server.settings("pregao"));
+    server.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", space.display()));
+    server.sql("ALTER TABLE pregao.journal SET TABLESPACE small");
+    let mut last = 0;
+    let error = loop {
+        match journal.append(&entries(last + 1..=last + 100)) {
+            Ok(()) => last += 100,
+            Err(error) => break error,
+        }
+        assert!(last < 100_000, "the disk does not fill");
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error}: {:?}", error.source());
+    assert!(last > 100, "it was full at once");
+    assert_eq!(journal.verify(paper()).unwrap(), Verification::Intact { entries: last });
+    std::fs::remove_file(&ballast).unwrap();
+    journal.append(&entries(last + 1..=last + 100)).unwrap();
+    assert_eq!(journal.verify(paper()).unwrap(), Verification::Intact { entries: last + 100 });
 }
 
 #[test]
@@ -508,6 +580,7 @@ fn whoever_may_not_connect_is_told_why_and_never_shown_the_password() {
         (format!("host={directory} dbname=nowhere user=pregao"), None, "does not exist; create the database"),
         ("postgres://maria:saudade123@127.0.0.1:1/postgres".to_owned(), None, "cannot be reached; start the server"),
         ("postgres://maria:saudade123@127.0.0.1/postgres?sslmode=require".to_owned(), None, "asks for TLS"),
+        ("postgres://maria:saudade123@127.0.0.1/postgres?sslmode=verify-full".to_owned(), None, "asks for TLS"),
         ("postgres://maria:x@saudade@127.0.0.1/postgres".to_owned(), None, "percent-encoded"),
         ("host=127.0.0.1 password=x saudade".to_owned(), None, "cannot be read"),
         ("postgres://maria:saudade123@".to_owned(), None, "names no host"),

@@ -2,56 +2,19 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 use super::*;
 use crate::Verification;
-use crate::testing::unprivileged;
-
-/// A file system in memory, gone with the value.
-struct Disk {
-    directory: tempfile::TempDir,
-}
-
-impl Disk {
-    /// `None`, with a word about it, for whoever may not mount one.
-    fn mounted(size: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "pregao-test"], directory.path());
-        if !mounted {
-            println!("SKIPPED: this user may not mount a file system (not root, or a container without that right)");
-            return None;
-        }
-        Some(Self { directory })
-    }
-
-    fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
-    }
-
-    fn remounted(&self, how: &str) {
-        assert!(mount(&["-o", &format!("remount,{how}")], self.directory.path()), "remount {how}");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.directory.path()).status();
-    }
-}
-
-fn mount(arguments: &[&str], directory: &Path) -> bool {
-    Command::new("mount").args(arguments).arg(directory).output().is_ok_and(|output| output.status.success())
-}
+use crate::testing::{Disk, unprivileged};
 
 #[test]
 fn a_full_disk_refuses_the_batch_keeps_what_was_there_and_goes_on_once_there_is_room() {
-    let Some(disk) = Disk::mounted("512k") else { return };
-    let ballast = disk.directory.path().join("ballast");
+    let Some(disk) = Disk::mount("512k") else { return };
+    let ballast = disk.path().join("ballast");
     fs::write(&ballast, vec![1; 64 * 1024]).unwrap();
     let paper = "PAPR".parse().unwrap();
-    let store = EmbeddedStore::open(&disk.data()).unwrap();
+    let store = EmbeddedStore::open(&disk.path().join("data")).unwrap();
     let mut journal = store.journal().unwrap();
     let mut halt = store.halt().unwrap();
     let mut last = 0;
@@ -75,32 +38,32 @@ fn a_full_disk_refuses_the_batch_keeps_what_was_there_and_goes_on_once_there_is_
     journal.append(&[entry(paper, last + 1), entry(paper, last + 2)]).unwrap();
     halt.save_halt(&decision("cancel_all", 1)).unwrap();
     drop((journal, halt, store));
-    let journal = EmbeddedStore::open(&disk.data()).unwrap().journal().unwrap();
+    let journal = EmbeddedStore::open(&disk.path().join("data")).unwrap().journal().unwrap();
     assert_eq!(journal.verify(paper).unwrap(), Verification::Intact { entries: last + 2 });
 }
 
 #[test]
 fn a_disk_that_is_full_at_the_start_is_named() {
-    let Some(disk) = Disk::mounted("64k") else { return };
-    let error = EmbeddedStore::open(&disk.data()).unwrap_err();
+    let Some(disk) = Disk::mount("64k") else { return };
+    let error = EmbeddedStore::open(&disk.path().join("data")).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error}: {error:?}");
 }
 
 #[test]
 fn a_read_only_disk_is_named() {
-    let Some(disk) = Disk::mounted("1m") else { return };
+    let Some(disk) = Disk::mount("1m") else { return };
     let paper = "PAPR".parse().unwrap();
-    EmbeddedStore::open(&disk.data()).unwrap().journal().unwrap().append(&[entry(paper, 1)]).unwrap();
-    disk.remounted("ro");
-    let error = EmbeddedStore::open(&disk.data()).unwrap_err().to_string();
+    EmbeddedStore::open(&disk.path().join("data")).unwrap().journal().unwrap().append(&[entry(paper, 1)]).unwrap();
+    disk.remount("ro");
+    let error = EmbeddedStore::open(&disk.path().join("data")).unwrap_err().to_string();
     assert!(
         error.contains("the file system is read-only; give a data directory on one that can be written"),
         "{error}"
     );
-    let error = EmbeddedStore::open_read_only(&disk.data()).unwrap_err().to_string();
+    let error = EmbeddedStore::open_read_only(&disk.path().join("data")).unwrap_err().to_string();
     assert!(error.contains("from a read-only disk, copy it to one that can be written"), "{error}");
-    disk.remounted("rw");
-    let journal = EmbeddedStore::open(&disk.data()).unwrap().journal().unwrap();
+    disk.remount("rw");
+    let journal = EmbeddedStore::open(&disk.path().join("data")).unwrap().journal().unwrap();
     assert_eq!(journal.verify(paper).unwrap(), Verification::Intact { entries: 1 });
 }
 
