@@ -36,6 +36,8 @@ pub(super) const STRATEGY: StrategyId = StrategyId(0);
 pub(super) const STRATEGY_NAME: &str = "scenario";
 /// Time between two ticks, as live.
 const TICK: i64 = 250_000_000;
+/// No line of a scenario leads to so much.
+const MOST_INPUTS: usize = 10_000;
 
 pub(super) struct Stage {
     pub(super) desk: DeskSettings,
@@ -189,9 +191,10 @@ impl Stage {
         self.names.get(name).and_then(|id| self.book().order(id))
     }
 
-    /// Every named order that the book still has.
+    /// Every order that has left and that the book still has.
     pub(super) fn orders(&self) -> impl Iterator<Item = &Order> {
-        self.names.values().filter_map(|id| self.book().order(id))
+        let left = self.names.iter().filter(|(name, _)| self.sent(Some(name), Some("submit")) > 0);
+        left.filter_map(|(_, id)| self.book().order(id))
     }
 
     /// How often a command of an order has left; of any order without a name, since the last start.
@@ -247,7 +250,12 @@ impl Stage {
     }
 
     fn work_off(&mut self) -> Result<(), String> {
+        let mut left = MOST_INPUTS;
         while let Some(input) = self.inputs.pop_front() {
+            left -= 1;
+            if left == 0 {
+                return Err(format!("one line leads to more than {MOST_INPUTS} inputs: it goes round in circles"));
+            }
             let mut effects = Vec::new();
             self.protocol.handle(self.now, input, &mut effects);
             self.carry_out(effects)?;
@@ -294,7 +302,9 @@ impl Stage {
     }
 
     fn raise(&mut self, level: HaltLevel, by: &str, reason: &str) {
-        self.switch.raise(level);
+        if !self.switch.raise(level) {
+            return;
+        }
         let (by, reason, at) = (by.to_owned(), reason.to_owned(), self.now);
         self.inputs.push_back(Input::Halted { level: self.switch.level(), by, reason, at });
     }

@@ -111,8 +111,8 @@ fn others(stage: &Stage, reference: OrderReference, words: &mut Words<'_>) -> Re
     Ok(StatedOrder { reference, instrument, side, quantity, limit_price, cumulative, status })
 }
 
-/// `open 200 of 300 @ 38.10`: 200 of 300 are still open. `filled`, or `canceled`, `expired`,
-/// `rejected`, each with `traded 100`; of these quantity and price are our own order's.
+/// `open 200 of 300 @ 38.10`: 200 of 300 are still open. `filled`, `canceled`, `expired`,
+/// `rejected`, each with `traded 100` or without; of these quantity and price are our own order's.
 fn own(order: &Order, words: &mut Words<'_>) -> Result<StatedOrder, String> {
     let mut stated = StatedOrder {
         reference: OrderReference::Own(order.intent.client_order_id),
@@ -136,7 +136,7 @@ fn own(order: &Order, words: &mut Words<'_>) -> Result<StatedOrder, String> {
         }
         "filled" => {
             stated.cumulative = stated.quantity;
-            return Ok(StatedOrder { status: StatedStatus::Filled, ..stated });
+            StatedStatus::Filled
         }
         "canceled" => StatedStatus::Canceled,
         "expired" => StatedStatus::Expired,
@@ -149,7 +149,8 @@ fn own(order: &Order, words: &mut Words<'_>) -> Result<StatedOrder, String> {
     Ok(stated)
 }
 
-/// Everything that has not been mentioned, as our own book has it: the broker agrees on it.
+/// Everything that has not been mentioned, as our own book has it: the broker agrees on it. It cannot
+/// have heard of an order that has not left.
 fn all_else(stage: &Stage, statement: &mut Statement) {
     let book = stage.book();
     for order in stage.orders() {
