@@ -18,7 +18,7 @@ use desk::Command;
 use market::{ExecutionReport, InstrumentId, MarketEvent, PhaseChange, Statement};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{HaltLevel, HaltSwitch};
+use risk::HaltSwitch;
 use tokio::sync::oneshot;
 
 use crate::account;
@@ -281,15 +281,10 @@ impl State {
     /// Why the gate is closed to this command, if it is.
     fn closed_to(&self, command: &Command) -> Option<String> {
         let (level, right) = (self.arguments.halt.level(), &self.arguments.right);
-        let open = match (command, level) {
-            (Command::Cancel(_), _) | (_, HaltLevel::Active) => true,
-            (Command::Submit(order), HaltLevel::Reducing) => order.reduces(),
-            _ => false,
-        };
         if right.is_lost() {
             return Some("not sent: another process has taken over the account".to_owned());
         }
-        if !open {
+        if !command.may_leave(level) {
             return Some(format!("not sent: trading is {}", level.name()));
         }
         if !right.holds() && !matches!(command, Command::Cancel(_)) {

@@ -1,7 +1,8 @@
-//! Scenarios in a trader's words: a text of lines, played against a [`desk::Desk`].
+//! Scenarios in a trader's words: a text of lines, played against a [`desk::Protocol`].
 //!
 //! The cast is fixed: `PETR4` and `VALE3` (shares, lot 100), `PETR4F` (fractional), `BOVA11` (a
-//! fund, lot 1). A `#` begins a remark. Money, prices and units may be written as `11_430.00`.
+//! fund, lot 1). A `#` begins a remark. Money, prices and units may be written as `11_430.00`. The
+//! account begins connected, and the broker's first statement is empty.
 //!
 //! | before the first session | means |
 //! |---|---|
@@ -14,33 +15,72 @@
 //! |---|---|
 //! | `session 2017-12-20` | to the first moment of that session; everything between happens |
 //! | `phase continuous` | to where it begins; one that is not in the timetable begins now |
-//! | `at 10:30:05` | to that time of the session's day, São Paulo |
+//! | `at 10:30:05` | to that time of the session's day, São Paulo; nobody's patience is tried |
+//! | `later 6s` | so much later, with every tick on the way |
 //! | `quote PETR4 38.10 / 38.11 x 500 / 300` | best bid and ask; sizes may be left out |
 //! | `trade PETR4 100 @ 38.10`, `auction PETR4 opening 100 @ 38.10` | the market traded |
-//! | `order A1 buy 300 PETR4 limit 38.10 day -> submitted` | or `-> denied price_collar` |
+//! | `order A1 buy 300 PETR4 limit 38.10 day -> submitted` | or `-> denied price_collar`; submitted: it leaves as soon as its intent is durable |
 //! | `cancel A1 -> submitted`, `replace A1 400 @ 38.20 -> submitted` | or `-> denied …` |
 //! | `report A1 trade 100 @ 38.10 as X7` | or `new`, `canceled`, `expired`, `rejected`, `replaced 400 @ 38.20`, `cancel_rejected`, `replace_rejected`; with `-> ignored WORDS` where it must not fit |
+//! | `report A1 bust X7`, `report A1 corrected X7 100 @ 38.05 as X9` | an execution is taken back, or put right |
+//! | `missed A1 trade 100 @ 38.10` | the same, and nobody heard it: the next report shows the gap |
+//! | `repeat` | everything reported over this connection comes again, under its old numbers |
+//! | `external H7 buy 100 PETR4 @ 38.10` | a person, or another program, has traded in the account |
+//! | `garbage` | the broker says something that cannot be understood |
 //! | `unknown A1` | nobody knows whether what was sent for it arrived |
 //! | `halt reducing`, `resume` | the switch is thrown, and reset |
+//!
+//! | the bad day | means |
+//! |---|---|
+//! | `journal stalls`, `journal mute`, `journal fails`, `journal works` | nothing is durable or answered; all is durable, the answers get lost; all is refused; it works again, and held answers come |
+//! | `connection lost`, `connection back` | to the broker |
+//! | `crash` | the engine dies and starts again from what was durable |
+//! | `accept PETR4 by ana`, `accept account by ana` | between two runs a named person accepts the broker's figure |
+//!
+//! | what the broker states, then `statement` | means |
+//! |---|---|
+//! | `stated A1 open 200 of 300 @ 38.10` | 200 of 300 are still open; the price may be left out |
+//! | `stated A1 filled`, `stated A1 canceled traded 100` | or `expired`, `rejected` |
+//! | `stated execution X7 of A1 100 @ 38.10`, `stated revoked X7` | it stands, or was taken back |
+//! | `stated external order H1 buy 100 PETR4 @ 38.10`, `stated external execution H7 buy 100 PETR4 @ 38.10` | other hands' |
+//! | `stated stray order buy 100 PETR4 @ 38.10` | under our name, and never ours |
+//! | `stated position PETR4 300` | one that is not stated is not held |
+//! | `stated nothing` | of all that there is nothing |
+//! | `stated all else as known` | whatever was not mentioned is as our own book has it |
+//! | `statement`, `statement late` | the answer to the question that is open; to the one before it |
+//! | `no statement` | the broker cannot say now |
 //!
 //! | `expect …`, parts between commas | means |
 //! |---|---|
 //! | `expect PETR4 long 100 @ 38.10, working 200, exposure 11_430.00` | also `flat`, `short`, `frozen` |
+//! | `expect PETR4 external 100, told 300` | what other hands hold; what the strategy believes that it holds |
+//! | `expect PETR4 stopped WORDS`, `expect account stopped WORDS` | nothing is taken on, for that reason; else `trading` |
 //! | `expect A1 working, traded 100, left 200, price 38.10` | any order status |
+//! | `expect A1 sent 1 time, cancel sent 2 times, replace sent 0 times` | what has left for the broker |
+//! | `expect A1 called SCEN-20171220-000001`, `expect A1 without trace` | its identifier; a crash left nothing of it |
+//! | `expect sent nothing` | since the engine started last |
 //! | `expect cash 1.00, settled 1.00, reserved 0, equity 1.00` | also `fees`, `realized`, `buying_power`, `exposure` |
 //! | `expect due 2024-02-14 -3_810.00` | what moves on that day |
-//! | `expect denied price_collar 2`, `expect halt reducing`, `expect phase continuous` | |
+//! | `expect denied price_collar 2`, `expect halt reducing`, `expect phase continuous` | since the engine started last; where the switch stands; the session's phase |
+//! | `expect alert unknown A1` | told to a person by the line before; also `late_fill A1`, `revoked A1`, `break PETR4`, `break account`, `ignored`, `journal`, `broker`; or `no alert` |
+//! | `expect connection ready`, `expect journal down`, `expect question` | `down`, `comparing`; `up`; a statement is being asked for, or `no question` |
 //!
-//! After every line the book must add up, and a desk rebuilt from what a journal would hold must
-//! stand where this one stands: each scenario is a recovery test at each of its lines.
+//! After every line the book must add up, and a protocol rebuilt from the journal must stand where
+//! this one stands, and so must one rebuilt from a snapshot and the entries after it: each scenario is
+//! a recovery test at each of its lines. No order may leave before its intent is durable.
 
 mod expect;
+mod journal;
+mod outage;
+mod setting;
 mod stage;
+mod statement;
 mod words;
 
 use std::fmt;
 
-use stage::{Setting, Stage};
+use setting::Setting;
+use stage::Stage;
 use words::Words;
 
 /// Where a scenario went otherwise than it says.
@@ -93,7 +133,7 @@ enum Outcome {
     /// An order, cancel or replace passed the review.
     Submitted,
     /// It did not: by which check, and its words.
-    Denied(&'static str, String),
+    Denied(String, String),
     /// A report did not fit.
     Ignored(String),
 }
@@ -116,10 +156,13 @@ impl Player {
         };
         let mut words = Words::of(told);
         let verb = words.next("a word")?;
+        if let Some(stage) = &mut self.stage {
+            stage.begin_line();
+        }
         let led_to = self.act(verb, &mut words)?;
         words.end()?;
         self.compare(&led_to, outcome)?;
-        match &self.stage {
+        match &mut self.stage {
             Some(stage) => stage.verify(),
             None => Ok(()),
         }
@@ -148,6 +191,21 @@ impl Player {
             "cancel" => self.stage()?.cancel(words),
             "replace" => self.stage()?.replace(words),
             "report" => self.stage()?.report(words),
+            "later" => self.stage()?.later(words).map(done),
+            "missed" => self.stage()?.missed(words).map(done),
+            "repeat" => self.stage()?.repeat().map(done),
+            "external" => self.stage()?.external(words).map(done),
+            "garbage" => self.stage()?.garbage().map(done),
+            "journal" => self.stage()?.journal(words).map(done),
+            "connection" => self.stage()?.connection(words).map(done),
+            "crash" => self.stage()?.crash().map(done),
+            "accept" => self.stage()?.accept(words).map(done),
+            "stated" => self.stage()?.stated(words).map(done),
+            "statement" => self.stage()?.statement(words).map(done),
+            "no" => {
+                words.skip("statement")?;
+                self.stage()?.no_statement().map(done)
+            }
             "unknown" => self.stage()?.unknown(words).map(done),
             "halt" => self.stage()?.halt(words.next("a halt level")?).map(done),
             "resume" => self.stage()?.halt("active").map(done),
@@ -164,7 +222,7 @@ impl Player {
         self.checked += usize::from(expected.is_some());
         match (led_to, expected) {
             (Outcome::Done, None) | (Outcome::Submitted, Some(("submitted", ""))) => Ok(()),
-            (Outcome::Denied(check, _), Some(("denied", name))) if name == *check => Ok(()),
+            (Outcome::Denied(check, _), Some(("denied", name))) if name == check => Ok(()),
             (Outcome::Ignored(reason), Some(("ignored", words))) if !words.is_empty() && reason.contains(words) => {
                 Ok(())
             }

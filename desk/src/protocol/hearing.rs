@@ -97,6 +97,11 @@ impl Protocol {
 
     /// A command certainly did not leave: the order ends, or stays as it was.
     pub(super) fn not_sent(&mut self, command: &Command, reason: String, now: Timestamp, effects: &mut Vec<Effect>) {
+        if matches!(command, Command::Cancel(_)) && self.is_unheard_of(&command.client_order_id()) {
+            // What is unknown waits for a statement already.
+            self.handed_over.retain(|id, _| !self.unknown.contains_key(id));
+            return;
+        }
         let kind = match command {
             Command::Submit(_) => ReportKind::Rejected { reason },
             Command::Cancel(_) => ReportKind::CancelRejected { reason },
@@ -104,6 +109,14 @@ impl Protocol {
         };
         let (client_order_id, instrument) = (command.client_order_id(), command.instrument());
         self.take(ExecutionReport { at: now, client_order_id, instrument, kind }, 0, now, effects);
+    }
+
+    /// Whether the broker has yet to speak of this order, or of what was sent for it last. That a cancel
+    /// did not leave is our own word and must not stand for the broker's: the order stays as it is, and
+    /// the statement that lists it leads to another cancel.
+    fn is_unheard_of(&self, id: &ClientOrderId) -> bool {
+        let order = self.desk.book().order(id).filter(|order| !order.status.is_terminal());
+        order.is_some_and(|order| order.status == OrderStatus::Unknown || !order.acknowledged)
     }
 
     /// Nobody knows whether what was sent for this order arrived.

@@ -74,6 +74,16 @@ impl Command {
         }
     }
 
+    /// Whether the last gate lets it out with the switch at `level`: a cancel always, what only
+    /// reduces also while reducing, a change only when nothing is halted.
+    pub fn may_leave(&self, level: HaltLevel) -> bool {
+        match (self, level) {
+            (Self::Cancel(_), _) | (_, HaltLevel::Active) => true,
+            (Self::Submit(order), HaltLevel::Reducing) => order.reduces(),
+            _ => false,
+        }
+    }
+
     /// Stable name in the journal.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -362,14 +372,25 @@ pub struct ProtocolSettings {
 }
 
 /// How the account stands with its broker.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Link {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
     /// There is no connection.
     Down,
     /// There is one; book and broker have not been compared over it.
     Comparing,
     /// Book and broker agreed, as far as anything could be told.
     Ready,
+}
+
+impl Link {
+    /// Stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Comparing => "comparing",
+            Self::Ready => "ready",
+        }
+    }
 }
 
 /// A question that the broker has not answered.
@@ -604,6 +625,16 @@ impl Protocol {
     /// Entries that are not durable yet.
     pub fn uncommitted(&self) -> usize {
         self.writing.uncommitted()
+    }
+
+    /// How the account stands with its broker.
+    pub fn link(&self) -> Link {
+        self.link
+    }
+
+    /// Whether the journal has failed and not answered for everything since.
+    pub fn is_journal_down(&self) -> bool {
+        self.writing.is_down()
     }
 
     /// Whether book and broker agreed and new orders are taken on.

@@ -40,6 +40,11 @@ impl<'a> Words<'a> {
         word.split_once('=').map(Some).ok_or_else(|| format!("'{word}' has no '='"))
     }
 
+    /// Everything that is left.
+    pub(super) fn rest(&mut self) -> String {
+        self.rest.by_ref().collect::<Vec<_>>().join(" ")
+    }
+
     /// Nothing is left.
     pub(super) fn end(&mut self) -> Result<(), String> {
         self.rest.next().map_or(Ok(()), |word| Err(format!("'{word}' is one word too many")))

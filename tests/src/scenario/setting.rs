@@ -1,0 +1,107 @@
+//! What stands before the first session: money, limits, fees, who answers orders.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use brokers::simulated::{LimitRule, SimulationSettings};
+use market::fees::Brokerage;
+use market::{FeeSchedule, Instrument, InstrumentKind, Money, Quantity, Rate, Universe};
+use risk::Limits;
+
+use super::words::{Words, value};
+
+/// What stands before the first session.
+pub(super) struct Setting {
+    pub(super) cash: Money,
+    pub(super) limits: Limits,
+    pub(super) fees: Arc<FeeSchedule>,
+    pub(super) brokerage: Brokerage,
+    pub(super) exchange: Option<SimulationSettings>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            cash: Money::from_cents(10_000_000),
+            limits: Limits {
+                max_order_quantity: Quantity::new(i64::from(i32::MAX)),
+                max_order_notional: Money::from_cents(i64::MAX),
+                price_collar: Rate::from_ppm(1_000_000),
+                max_position_quantity: Quantity::new(i64::from(i32::MAX)),
+                max_quote_age: i64::MAX,
+                max_daily_loss: Money::from_cents(i64::MAX),
+            },
+            fees: FeeSchedule::free(),
+            brokerage: Brokerage::FREE,
+            exchange: None,
+        }
+    }
+}
+
+impl Setting {
+    pub(super) fn read(&mut self, verb: &str, words: &mut Words<'_>) -> Result<(), String> {
+        match verb {
+            "cash" => self.cash = words.read("an amount")?,
+            "fees" => {
+                words.skip("b3")?;
+                self.fees = FeeSchedule::b3();
+            }
+            "brokerage" => {
+                self.brokerage.per_order = words.read("an amount")?;
+                words.skip("iss")?;
+                self.brokerage.iss = words.read("a rate")?;
+            }
+            "limits" => {
+                while let Some((key, text)) = words.pair()? {
+                    self.limit(key, text)?;
+                }
+            }
+            _ => {
+                let mut simulation = SimulationSettings { slippage_ticks: 0, ..SimulationSettings::default() };
+                while let Some((key, text)) = words.pair()? {
+                    match key {
+                        "latency_milliseconds" => simulation.latency_milliseconds = given(key, text)?,
+                        "slippage_ticks" => simulation.slippage_ticks = given(key, text)?,
+                        "participation" => simulation.participation = given(key, text)?,
+                        "limit_rule" if text == "queue" => simulation.limit_rule = LimitRule::Queue,
+                        _ => return Err(format!("unknown exchange setting '{key}={text}'")),
+                    }
+                }
+                self.exchange = Some(simulation);
+            }
+        }
+        Ok(())
+    }
+
+    fn limit(&mut self, key: &str, text: &str) -> Result<(), String> {
+        let limits = &mut self.limits;
+        match key {
+            "max_order_quantity" => limits.max_order_quantity = given(key, text)?,
+            "max_order_notional" => limits.max_order_notional = given(key, text)?,
+            "price_collar" => limits.price_collar = given(key, text)?,
+            "max_position_quantity" => limits.max_position_quantity = given(key, text)?,
+            "max_quote_age_seconds" => {
+                limits.max_quote_age = given::<i64>(key, text)? * market::time::NANOS_PER_SECOND;
+            }
+            "max_daily_loss" => limits.max_daily_loss = given(key, text)?,
+            _ => return Err(format!("unknown limit '{key}'")),
+        }
+        Ok(())
+    }
+}
+
+fn given<T: FromStr>(key: &str, text: &str) -> Result<T, String> {
+    value(text).ok_or_else(|| format!("'{text}' is no value for {key}"))
+}
+
+/// What can be traded on every stage.
+pub(super) fn cast() -> Universe {
+    let listed = |symbol: &str, kind| Instrument::cash(symbol.parse().expect("a symbol"), kind);
+    let petrobras = listed("PETR4", InstrumentKind::Share);
+    let mut universe = Universe::new();
+    universe.add(petrobras.fractional_twin().expect("a share has a twin"));
+    universe.add(petrobras);
+    universe.add(listed("VALE3", InstrumentKind::Share));
+    universe.add(listed("BOVA11", InstrumentKind::ExchangeTradedFund));
+    universe
+}
