@@ -11,10 +11,10 @@ use market::{
 };
 use oms::{Anomaly, Applied, Book, BookSettings, BookState};
 use risk::checks::code;
-use risk::{Approved, Denial, Figure, HaltSwitch, Limits, View};
+use risk::{Approved, Denial, Explanation, Figure, HaltSwitch, Limits, View};
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{GONE, number_of};
+use crate::entry::{Evidence, GONE, number_of};
 
 /// What a desk is made of.
 #[derive(Clone, Debug)]
@@ -105,35 +105,63 @@ impl Desk {
         top: TopOfBook,
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
-        let reviewed = self.reviewed(request, top, now);
+        self.decide(request, Evidence { top, halt: self.halt.level() }, now)
+    }
+
+    /// The same on what was looked at already: what the journal keeps of a decision must be what it was
+    /// made on, and the switch may move between two looks.
+    pub(crate) fn decide(
+        &mut self,
+        request: &OrderRequest,
+        evidence: Evidence,
+        now: Timestamp,
+    ) -> Result<Approved<NewOrder>, Denial> {
+        let reviewed = self.review(request, evidence, now);
         match &reviewed {
-            Ok(approved) => self.book.enter(*approved.get(), approved.worst_price()),
+            Ok(approved) => self.take_on(approved),
             Err(denial) => self.note_denial(denial),
         }
         reviewed
     }
 
-    fn reviewed(
+    /// Uses up the name of an approved order and enters it in the book.
+    pub(crate) fn take_on(&mut self, approved: &Approved<NewOrder>) {
+        let order = approved.get();
+        self.sequence.1 = order.client_order_id.sequence();
+        self.issued = Some(order.client_order_id);
+        self.book.enter(*order, approved.worst_price());
+    }
+
+    /// Reviews a request; nothing is entered or counted.
+    pub(crate) fn review(
         &mut self,
         request: &OrderRequest,
-        top: TopOfBook,
+        evidence: Evidence,
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
-        let order = NewOrder {
-            client_order_id,
-            strategy: request.strategy,
-            instrument: request.instrument,
-            side: request.side,
-            quantity: request.quantity,
-            order_type: request.order_type,
-            time_in_force: request.time_in_force,
-            decided_at: now,
-        };
-        let approved = risk::review(order, self.halt.level(), &self.view(request.instrument, top, now)?)?;
-        self.sequence.1 = client_order_id.sequence();
-        self.issued = Some(client_order_id);
-        Ok(approved)
+        let order = named(request, client_order_id, now);
+        risk::review(order, evidence.halt, &self.view(request.instrument, evidence.top, now)?)
+    }
+
+    /// Explains what the review says of a request, whatever name it would have; nothing for an
+    /// instrument that is not part of this run.
+    pub(crate) fn explain(&self, request: &OrderRequest, evidence: Evidence, now: Timestamp) -> Option<Explanation> {
+        let name = ClientOrderId::new(&self.account, now.local_date(), 1).ok()?;
+        let view = self.view(request.instrument, evidence.top, now).ok()?;
+        Some(risk::explain(named(request, name, now), evidence.halt, &view))
+    }
+
+    /// Explains what the review says of a change; nothing for an order that is not open.
+    pub(crate) fn explain_replace(
+        &self,
+        replace: ReplaceOrder,
+        evidence: Evidence,
+        now: Timestamp,
+    ) -> Option<Explanation> {
+        let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal())?;
+        let view = self.view(open.intent.instrument, evidence.top, now).ok()?;
+        Some(risk::explain_replace(open, replace, evidence.halt, &view))
     }
 
     /// The day that `now` falls on, exchange time. Order identifiers count within it, and must be
@@ -218,7 +246,17 @@ impl Desk {
         top: TopOfBook,
         now: Timestamp,
     ) -> Result<Approved<ReplaceOrder>, Denial> {
-        let reviewed = self.replace_reviewed(replace, top, now);
+        self.decide_replace(replace, Evidence { top, halt: self.halt.level() }, now)
+    }
+
+    /// The same on what was looked at already.
+    pub(crate) fn decide_replace(
+        &mut self,
+        replace: ReplaceOrder,
+        evidence: Evidence,
+        now: Timestamp,
+    ) -> Result<Approved<ReplaceOrder>, Denial> {
+        let reviewed = self.replace_reviewed(replace, evidence, now);
         if let Err(denial) = &reviewed {
             self.note_denial(denial);
         }
@@ -228,13 +266,13 @@ impl Desk {
     fn replace_reviewed(
         &mut self,
         replace: ReplaceOrder,
-        top: TopOfBook,
+        evidence: Evidence,
         now: Timestamp,
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal());
         let open = open.ok_or_else(not_open)?;
-        let view = self.view(open.intent.instrument, top, now)?;
-        let approved = risk::review_replace(open, replace, self.halt.level(), &view)?;
+        let view = self.view(open.intent.instrument, evidence.top, now)?;
+        let approved = risk::review_replace(open, replace, evidence.halt, &view)?;
         self.book.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
         Ok(approved)
     }
@@ -373,6 +411,19 @@ impl Desk {
     /// The switch that the desk looks at.
     pub fn halt(&self) -> &HaltSwitch {
         &self.halt
+    }
+}
+
+fn named(request: &OrderRequest, client_order_id: ClientOrderId, now: Timestamp) -> NewOrder {
+    NewOrder {
+        client_order_id,
+        strategy: request.strategy,
+        instrument: request.instrument,
+        side: request.side,
+        quantity: request.quantity,
+        order_type: request.order_type,
+        time_in_force: request.time_in_force,
+        decided_at: now,
     }
 }
 

@@ -7,12 +7,14 @@
 //! - [`protocol`]: how the account never loses, duplicates or invents an order: inputs in, effects out
 //! - [`record`]: what a run leaves to be read afterwards
 //! - [`entry`]: what the journal keeps of both, and how a desk is rebuilt from it
+//! - [`replay`]: a journal made again, every decision compared; one order's whole story
 
 pub mod desk;
 pub mod entry;
 pub mod host;
 pub mod protocol;
 pub mod record;
+pub mod replay;
 
 pub use desk::{Desk, DeskSettings};
 pub use entry::{Entry, Evidence, Facts, Heard, Origin, RebuildError, StrategyOrigin, rebuild};
@@ -22,3 +24,4 @@ pub use protocol::{
     Restored, Written,
 };
 pub use record::{Counts, Record, RecordedDay, RecordedFill};
+pub use replay::{Difference, LostInput, Replay, ReplayError, ReplayReport, SessionReport};

@@ -2,7 +2,7 @@
 //!
 //! - [`limits`]: the configured amounts; none has a default
 //! - [`checks`]: the pre-trade checks, one file each, one list
-//! - [`mod@review`]: runs the list and seals what passes
+//! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads
 //! - [`monitor`]: watches after the trade that may trip the switch
 
@@ -12,8 +12,8 @@ pub mod limits;
 pub mod monitor;
 pub mod review;
 
-pub use checks::{CHECKS, Check, Denial, Figure, Proposal, View};
+pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
 pub use halt::{HaltLevel, HaltSwitch};
 pub use limits::{Limits, LimitsSettings, MissingLimits};
 pub use monitor::DailyLoss;
-pub use review::{Approved, approve_cancel, review, review_replace};
+pub use review::{Approved, Explanation, approve_cancel, explain, explain_replace, review, review_replace};

@@ -25,7 +25,7 @@ use market::{Money, NewOrder, Price, Quantity, Side};
 use oms::Order;
 use oms::order::Replacement;
 
-use crate::checks::{CHECKS, Denial, Figure, Proposal, View, code};
+use crate::checks::{CHECKS, Denial, Figure, Passed, Proposal, View, code};
 use crate::halt::HaltLevel;
 
 /// Something that passed the review. Brokers take nothing else.
@@ -73,55 +73,59 @@ fn denied(check: &'static str, because: &'static str) -> Denial {
     Denial { check, because, asked: Figure::None, limit: Figure::None }
 }
 
-/// Reviews a new order.
-///
-/// # Errors
-/// The first check that denies it.
-pub fn review(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
+/// Whether the order only takes away from a position, whatever else is open.
+fn reduces(order: &NewOrder, view: &View<'_>) -> bool {
     let held = view.book.position(order.instrument).quantity;
     let left_to_sell = held - view.book.open_sells(order.instrument);
     let left_to_cover = -held - view.book.open_buys(order.instrument);
-    let reduces = match order.side {
+    match order.side {
         Side::Sell => order.quantity <= left_to_sell,
         Side::Buy => order.quantity <= left_to_cover,
-    };
+    }
+}
+
+/// What the switch says of a new order.
+fn switch(level: HaltLevel, reduces: bool) -> Result<(), Denial> {
     let allowed = match level {
         HaltLevel::Active => true,
         HaltLevel::Reducing => reduces,
         HaltLevel::StopNew | HaltLevel::Halted => false,
     };
-    if !allowed {
-        return Err(denied(code::HALTED, level.name()));
-    }
-    if view.book.is_frozen(order.instrument) && !reduces {
-        return Err(frozen());
-    }
+    if allowed { Ok(()) } else { Err(denied(code::HALTED, level.name())) }
+}
+
+/// What an order of unknown outcome in the instrument means for a new one.
+fn not_frozen(order: &NewOrder, reduces: bool, view: &View<'_>) -> Result<(), Denial> {
+    if view.book.is_frozen(order.instrument) && !reduces { Err(frozen()) } else { Ok(()) }
+}
+
+fn proposal(order: NewOrder, reduces: bool, view: &View<'_>) -> Proposal {
     let worst_price = worst_price(&order, view);
     let cost = match order.side {
         Side::Buy => view.book.cost_of_buy(worst_price.times(order.quantity), order.decided_at),
         Side::Sell => Some(Money::ZERO),
     };
-    run(&Proposal { order, added: order.quantity, worst_price, reduces, cost }, view)
+    Proposal { order, added: order.quantity, worst_price, reduces, cost }
 }
 
-/// Reviews a change of an open order: the order as it would stand, with only the increase counted
-/// as new.
+/// Reviews a new order.
 ///
 /// # Errors
 /// The first check that denies it.
-pub fn review_replace(
-    open: &Order,
-    replace: ReplaceOrder,
-    level: HaltLevel,
-    view: &View<'_>,
-) -> Result<Approved<ReplaceOrder>, Denial> {
-    if level != HaltLevel::Active {
-        return Err(denied(code::HALTED, level.name()));
-    }
-    // A replace cannot be told from a new entry, and what only reduces can be had by a cancel.
-    if view.book.is_frozen(open.intent.instrument) {
-        return Err(frozen());
-    }
+pub fn review(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
+    let reduces = reduces(&order, view);
+    switch(level, reduces)?;
+    not_frozen(&order, reduces, view)?;
+    run(&proposal(order, reduces, view), view)
+}
+
+/// A replace cannot be told from a new entry, and what only reduces can be had by a cancel.
+fn switch_for_replace(level: HaltLevel) -> Result<(), Denial> {
+    if level == HaltLevel::Active { Ok(()) } else { Err(denied(code::HALTED, level.name())) }
+}
+
+/// The order as a replace would leave it, with only the increase counted as new.
+fn proposal_of_replace(open: &Order, replace: ReplaceOrder, view: &View<'_>) -> Proposal {
     let leaves = replace.quantity - open.cumulative;
     let order = NewOrder {
         quantity: leaves,
@@ -138,8 +142,22 @@ pub fn review_replace(
         Side::Sell => Some(Money::ZERO),
     };
     let added = (leaves - open.worst_leaves()).max(Quantity::ZERO);
-    let proposal = Proposal { order, added, worst_price, reduces: false, cost };
-    let approved = run(&proposal, view)?;
+    Proposal { order, added, worst_price, reduces: false, cost }
+}
+
+/// Reviews a change of an open order.
+///
+/// # Errors
+/// The first check that denies it.
+pub fn review_replace(
+    open: &Order,
+    replace: ReplaceOrder,
+    level: HaltLevel,
+    view: &View<'_>,
+) -> Result<Approved<ReplaceOrder>, Denial> {
+    switch_for_replace(level)?;
+    not_frozen(&open.intent, false, view)?;
+    let approved = run(&proposal_of_replace(open, replace, view), view)?;
     Ok(Approved { value: replace, worst_price: approved.worst_price, reduces: false })
 }
 
@@ -148,6 +166,53 @@ fn run(proposal: &Proposal, view: &View<'_>) -> Result<Approved<NewOrder>, Denia
         (check.review)(proposal, view)?;
     }
     Ok(Approved { value: proposal.order, worst_price: proposal.worst_price, reduces: proposal.reduces })
+}
+
+/// What a review looks at, told in full: every rule and check with its figures, also those that a
+/// review does not come to because an earlier one denied.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Explanation {
+    /// The worst price that a unit may trade at.
+    pub worst_price: Price,
+    /// It only takes away from a position.
+    pub reduces: bool,
+    /// What the halt switch says.
+    pub halt: Result<(), Denial>,
+    /// Whether an order of unknown outcome freezes the instrument.
+    pub frozen: Result<(), Denial>,
+    /// Each check of [`CHECKS`] under its name, in their order.
+    pub checks: Vec<(&'static str, Result<Passed, Denial>)>,
+}
+
+impl Explanation {
+    /// The denial that a review gives: the first in the order in which it looks.
+    pub fn denial(&self) -> Option<Denial> {
+        let rules = [self.halt, self.frozen].into_iter().filter_map(Result::err);
+        rules.chain(self.checks.iter().filter_map(|(_, told)| told.err())).next()
+    }
+
+    fn of(proposal: &Proposal, halt: Result<(), Denial>, frozen: Result<(), Denial>, view: &View<'_>) -> Self {
+        Self {
+            worst_price: proposal.worst_price,
+            reduces: proposal.reduces,
+            halt,
+            frozen,
+            checks: CHECKS.iter().map(|check| (check.name, (check.review)(proposal, view))).collect(),
+        }
+    }
+}
+
+/// Explains what [`review`] says of a new order.
+pub fn explain(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Explanation {
+    let reduces = reduces(&order, view);
+    let (halt, frozen) = (switch(level, reduces), not_frozen(&order, reduces, view));
+    Explanation::of(&proposal(order, reduces, view), halt, frozen, view)
+}
+
+/// Explains what [`review_replace`] says of a change of an open order.
+pub fn explain_replace(open: &Order, replace: ReplaceOrder, level: HaltLevel, view: &View<'_>) -> Explanation {
+    let (halt, frozen) = (switch_for_replace(level), not_frozen(&open.intent, false, view));
+    Explanation::of(&proposal_of_replace(open, replace, view), halt, frozen, view)
 }
 
 /// A cancel never adds risk: always approved, halted or not.

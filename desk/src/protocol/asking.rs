@@ -43,7 +43,7 @@ impl Protocol {
         let (instrument, side, quantity) = (request.instrument, request.side, request.quantity);
         let evidence = Evidence { top, halt: self.desk.halt().level() };
         let reviewed = match self.cannot_take_on(instrument) {
-            None => self.desk.request(&request, top, now),
+            None => self.desk.decide(&request, evidence, now),
             Some(denial) => {
                 self.desk.note_denial(&denial);
                 Err(denial)
@@ -98,7 +98,7 @@ impl Protocol {
         let replace = ReplaceOrder { client_order_id, instrument, quantity, limit_price, decided_at: now };
         let evidence = Evidence { top, halt: self.desk.halt().level() };
         let reviewed = match self.cannot_take_on(instrument) {
-            None => self.desk.replace(replace, top, now),
+            None => self.desk.decide_replace(replace, evidence, now),
             Some(denial) => {
                 self.desk.note_denial(&denial);
                 Err(denial)

@@ -150,11 +150,15 @@ impl Protocol {
             return;
         }
         self.writing.beginning = false;
-        if !self.writing.is_down {
-            effects.push(Effect::Alert(Alert::JournalDown { reason: reason.to_owned() }));
-        }
+        let is_news = !self.writing.is_down;
         self.writing.is_down = true;
         effects.push(Effect::Raise { level: HaltLevel::StopNew, by: "journal", reason: reason.to_owned() });
+        if is_news {
+            effects.push(Effect::Alert(Alert::JournalDown { reason: reason.to_owned() }));
+            // For whoever reads the journal once it is back: requests went without an entry from here on.
+            let halt = Entry::Halt { level: HaltLevel::StopNew, by: "journal".to_owned(), reason: reason.to_owned() };
+            self.write(now, vec![halt], effects);
+        }
         self.release_cancels(now, effects);
         for waiting in std::mem::take(&mut self.writing.waiting) {
             self.not_sent(&waiting.command, format!("not sent: the journal failed: {reason}"), now, effects);

@@ -3,13 +3,15 @@
 
 use market::{Money, Side};
 
-use super::{Denial, Figure, Proposal, View};
+use super::{Denial, Figure, Passed, Proposal, View};
 
 pub(super) const NAME: &str = "buying_power";
 
-pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial> {
+pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
+    let available = view.book.buying_power();
+    let limit = Figure::Money(available);
     if proposal.order.side == Side::Sell {
-        return Ok(());
+        return Ok(Passed { asked: Figure::Money(Money::ZERO), limit });
     }
     let Some(needed) = proposal.cost else {
         return Err(Denial {
@@ -19,14 +21,9 @@ pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial>
             limit: Figure::None,
         });
     };
-    let available = view.book.buying_power();
+    let asked = Figure::Money(needed);
     if needed <= available.max(Money::ZERO) || needed <= Money::ZERO {
-        return Ok(());
+        return Ok(Passed { asked, limit });
     }
-    Err(Denial {
-        check: NAME,
-        because: "costs more than the account can pay at settlement",
-        asked: Figure::Money(needed),
-        limit: Figure::Money(available),
-    })
+    Err(Denial { check: NAME, because: "costs more than the account can pay at settlement", asked, limit })
 }

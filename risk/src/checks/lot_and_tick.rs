@@ -3,15 +3,15 @@
 
 use market::order::InvalidOrder;
 
-use super::{Denial, Figure, Proposal, View};
+use super::{Denial, Figure, Passed, Proposal, View};
 
 pub(super) const NAME: &str = "lot_and_tick";
 
-pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial> {
-    let Err(invalid) = proposal.order.validate(view.instrument) else {
-        return Ok(());
-    };
+pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
     let quantity = Figure::Quantity(proposal.order.quantity);
+    let Err(invalid) = proposal.order.validate(view.instrument) else {
+        return Ok(Passed { asked: quantity, limit: Figure::Quantity(view.instrument.lot) });
+    };
     let (because, asked, limit) = match invalid {
         InvalidOrder::Quantity(_) => ("quantity is not positive", quantity, Figure::None),
         InvalidOrder::Lot { lot, .. } => ("not a multiple of the lot", quantity, Figure::Quantity(lot)),

@@ -1,7 +1,7 @@
 //! The pre-trade checks: one file and one list entry each.
 //!
-//! A check sees a proposed order at its worst and the account as it stands, and denies or says
-//! nothing. We *deny*; a broker or exchange *rejects*.
+//! A check sees a proposed order at its worst and the account as it stands, and denies or lets it
+//! pass; either way it says what it compared. We *deny*; a broker or exchange *rejects*.
 
 mod buying_power;
 mod lot_and_tick;
@@ -24,8 +24,8 @@ use crate::limits::Limits;
 pub struct Check {
     /// Reject code, counted and shown under this name.
     pub name: &'static str,
-    /// Denies or says nothing.
-    pub review: fn(&Proposal, &View<'_>) -> Result<(), Denial>,
+    /// Denies or lets pass, with the figures that were compared.
+    pub review: fn(&Proposal, &View<'_>) -> Result<Passed, Denial>,
 }
 
 /// Every check, in the order they run: cheap and fundamental ones first.
@@ -141,6 +141,15 @@ impl fmt::Display for Figure {
             Self::None => f.write_str("none"),
         }
     }
+}
+
+/// What a check compared when it let an order pass. `Figure::None` where there was nothing to compare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Passed {
+    /// What was asked for.
+    pub asked: Figure,
+    /// What is allowed.
+    pub limit: Figure,
 }
 
 /// Why an order was denied: a stable code, a sentence, and the two figures that were compared.

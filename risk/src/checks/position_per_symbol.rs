@@ -9,38 +9,28 @@
 
 use market::{Quantity, Side};
 
-use super::{Denial, Figure, Proposal, View};
+use super::{Denial, Figure, Passed, Proposal, View};
 
 pub(super) const NAME: &str = "position_per_symbol";
 
-pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial> {
+pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
     let instrument = proposal.order.instrument;
     let held = view.book.position(instrument).quantity;
-    match proposal.order.side {
+    // Held at the ends of the range: an explanation runs this also on a quantity that an earlier check
+    // denies, however large.
+    let added = proposal.added.units();
+    let (worst, limit, within, because) = match proposal.order.side {
         Side::Buy => {
             let others = view.book.external(instrument).max(Quantity::ZERO);
-            let worst = held + others + view.book.open_buys(instrument) + proposal.added;
+            let worst = (held + others + view.book.open_buys(instrument)).units().saturating_add(added);
             let limit = view.limits.max_position_quantity;
-            if worst > limit {
-                return Err(Denial {
-                    check: NAME,
-                    because: "position with open buys would be too large",
-                    asked: Figure::Quantity(worst),
-                    limit: Figure::Quantity(limit),
-                });
-            }
+            (worst, limit, worst <= limit.units(), "position with open buys would be too large")
         }
         Side::Sell => {
-            let worst = held - view.book.open_sells(instrument) - proposal.added;
-            if worst < Quantity::ZERO {
-                return Err(Denial {
-                    check: NAME,
-                    because: "would sell more than is held",
-                    asked: Figure::Quantity(worst),
-                    limit: Figure::Quantity(Quantity::ZERO),
-                });
-            }
+            let worst = (held - view.book.open_sells(instrument)).units().saturating_sub(added);
+            (worst, Quantity::ZERO, worst >= 0, "would sell more than is held")
         }
-    }
-    Ok(())
+    };
+    let (asked, limit) = (Figure::Quantity(Quantity::new(worst)), Figure::Quantity(limit));
+    if within { Ok(Passed { asked, limit }) } else { Err(Denial { check: NAME, because, asked, limit }) }
 }

@@ -5,27 +5,23 @@
 
 use market::Side;
 
-use super::{Denial, Figure, Proposal, View};
+use super::{Denial, Figure, Passed, Proposal, View};
 
 pub(super) const NAME: &str = "price_collar";
 
-pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial> {
+pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
     let order = &proposal.order;
     let Some(reference) = view.reference(order.side) else {
+        let (asked, limit) = (Figure::None, Figure::Rate(view.limits.price_collar));
         if proposal.reduces {
-            return Ok(());
+            return Ok(Passed { asked, limit });
         }
-        return Err(Denial {
-            check: NAME,
-            because: "no reference price is known",
-            asked: Figure::None,
-            limit: Figure::Rate(view.limits.price_collar),
-        });
-    };
-    let Some(limit_price) = order.order_type.limit_price() else {
-        return Ok(());
+        return Err(Denial { check: NAME, because: "no reference price is known", asked, limit });
     };
     let collar = view.limits.price_collar;
+    let Some(limit_price) = order.order_type.limit_price() else {
+        return Ok(Passed { asked: Figure::None, limit: Figure::Rate(collar) });
+    };
     let (edge, beyond) = match order.side {
         Side::Buy => {
             let edge = reference.saturating_add(reference.scaled(collar));
@@ -36,13 +32,9 @@ pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial>
             (edge, limit_price < edge)
         }
     };
+    let (asked, limit) = (Figure::Price(limit_price), Figure::Price(edge));
     if beyond {
-        return Err(Denial {
-            check: NAME,
-            because: "limit price too far through the reference",
-            asked: Figure::Price(limit_price),
-            limit: Figure::Price(edge),
-        });
+        return Err(Denial { check: NAME, because: "limit price too far through the reference", asked, limit });
     }
-    Ok(())
+    Ok(Passed { asked, limit })
 }

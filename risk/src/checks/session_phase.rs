@@ -3,11 +3,11 @@
 
 use market::{OrderType, TimeInForce};
 
-use super::{Denial, Figure, Proposal, View};
+use super::{Denial, Figure, Passed, Proposal, View};
 
 pub(super) const NAME: &str = "session_phase";
 
-pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial> {
+pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
     let order = &proposal.order;
     let immediate = matches!(order.time_in_force, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill);
     let allowed = match order.order_type {
@@ -18,13 +18,9 @@ pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial>
         _ if immediate => view.phase.trades_continuously(),
         _ => view.phase.accepts_new_orders(),
     };
+    let (asked, limit) = (Figure::Phase(view.phase), Figure::None);
     if allowed {
-        return Ok(());
+        return Ok(Passed { asked, limit });
     }
-    Err(Denial {
-        check: NAME,
-        because: "the exchange does not take such orders in this phase",
-        asked: Figure::Phase(view.phase),
-        limit: Figure::None,
-    })
+    Err(Denial { check: NAME, because: "the exchange does not take such orders in this phase", asked, limit })
 }

@@ -3,48 +3,35 @@
 //! During continuous trading a price must be younger than the limit. Before the open there is no
 //! fresh price by nature: the close of the previous session serves, and nothing older.
 
-use super::{Denial, Figure, Proposal, View};
+use super::{Denial, Figure, Passed, Proposal, View};
 
 pub(super) const NAME: &str = "stale_quote";
 
-pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<(), Denial> {
-    if proposal.reduces {
-        return Ok(());
-    }
+pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
+    let continuous = view.phase.trades_continuously();
+    let most = Figure::Nanoseconds(view.limits.max_quote_age);
+    let denied = |because, asked, limit| Err(Denial { check: NAME, because, asked, limit });
     if !view.top.is_known() {
-        return Err(Denial {
-            check: NAME,
-            because: "no price has been seen",
-            asked: Figure::None,
-            limit: Figure::Nanoseconds(view.limits.max_quote_age),
-        });
+        if proposal.reduces {
+            return Ok(Passed { asked: Figure::None, limit: most });
+        }
+        return denied("no price has been seen", Figure::None, most);
     }
-    if view.top.is_crossed() {
-        return Err(Denial {
-            check: NAME,
-            because: "bid is not below ask",
-            asked: Figure::Price(view.top.bid),
-            limit: Figure::Price(view.top.ask),
-        });
+    if view.top.is_crossed() && !proposal.reduces {
+        return denied("bid is not below ask", Figure::Price(view.top.bid), Figure::Price(view.top.ask));
     }
     let age = view.now.nanos_since(view.top.at);
-    if view.phase.trades_continuously() {
-        // A price from the future is as wrong as one from the past.
-        if age.saturating_abs() > view.limits.max_quote_age {
-            return Err(Denial {
-                check: NAME,
-                because: "the last price is too old",
-                asked: Figure::Nanoseconds(age),
-                limit: Figure::Nanoseconds(view.limits.max_quote_age),
-            });
-        }
-    } else if view.top.at < view.price_horizon {
-        return Err(Denial {
-            check: NAME,
-            because: "the last price is from before the previous session",
-            asked: Figure::Nanoseconds(age),
-            limit: Figure::Nanoseconds(view.now.nanos_since(view.price_horizon)),
-        });
+    let asked = Figure::Nanoseconds(age);
+    let limit = if continuous { most } else { Figure::Nanoseconds(view.now.nanos_since(view.price_horizon)) };
+    if proposal.reduces {
+        return Ok(Passed { asked, limit });
     }
-    Ok(())
+    // A price from the future is as wrong as one from the past.
+    if continuous && age.saturating_abs() > view.limits.max_quote_age {
+        return denied("the last price is too old", asked, limit);
+    }
+    if !continuous && view.top.at < view.price_horizon {
+        return denied("the last price is from before the previous session", asked, limit);
+    }
+    Ok(Passed { asked, limit })
 }

@@ -2,6 +2,7 @@
 //! breaks a limit.
 
 mod checks;
+mod explained;
 mod exposure;
 mod halts;
 mod limits_hold;

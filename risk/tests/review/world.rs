@@ -10,7 +10,7 @@ use market::{
     TopOfBook, Universe,
 };
 use oms::{Book, BookSettings};
-use risk::{Approved, Denial, HaltLevel, Limits, View};
+use risk::{Approved, Denial, Explanation, HaltLevel, Limits, View};
 
 /// A fund with a lot of one unit.
 pub(crate) const BOVA11: InstrumentId = InstrumentId::new(0);
@@ -115,8 +115,21 @@ impl World {
         }
     }
 
+    /// Reviews an order. Whatever a test asks, the explanation must deny exactly what the review
+    /// denies, and for the same reason.
     pub(crate) fn review(&self, order: NewOrder) -> Result<Approved<NewOrder>, Denial> {
-        risk::review(order, self.level, &self.view(order.instrument))
+        let reviewed = risk::review(order, self.level, &self.view(order.instrument));
+        let told = self.explain(order);
+        assert_eq!(told.denial(), reviewed.err(), "{order:?}");
+        assert_eq!(told.checks.len(), risk::CHECKS.len());
+        if let Ok(approved) = &reviewed {
+            assert_eq!((approved.worst_price(), approved.reduces()), (told.worst_price, told.reduces));
+        }
+        reviewed
+    }
+
+    pub(crate) fn explain(&self, order: NewOrder) -> Explanation {
+        risk::explain(order, self.level, &self.view(order.instrument))
     }
 
     /// Reviews an order and enters it if it passes.
@@ -155,7 +168,10 @@ impl World {
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let replace = self.replace_order(id, units, Some(price(to)));
         let open = self.book.order(&id).expect("the order");
-        risk::review_replace(open, replace, self.level, &self.view(replace.instrument))
+        let view = self.view(replace.instrument);
+        let reviewed = risk::review_replace(open, replace, self.level, &view);
+        assert_eq!(risk::explain_replace(open, replace, self.level, &view).denial(), reviewed.err(), "{replace:?}");
+        reviewed
     }
 
     /// A replace that must pass and is on its way.
