@@ -4,10 +4,13 @@ mod backtest;
 mod check;
 mod data;
 mod demo;
+mod recording;
+mod replay;
 mod resume;
 mod run;
 mod summary;
 mod version;
+mod why;
 
 use clap::CommandFactory;
 
@@ -25,6 +28,8 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
+        Command::Replay(replay) => replay::replay(replay, &overrides),
+        Command::Why(why) => why::why(why, &overrides),
         Command::Resume { by, reason } => resume::resume(&overrides, by, reason),
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
