@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use market::{Date, Money, Quantity, Symbol, Timestamp};
+use market::{ClientOrderId, Date, Money, Quantity, Symbol, Timestamp};
+use store::AccountTag;
 
 /// Pregão: an autonomous trading engine for B3, the Brazilian exchange
 #[derive(Parser, Debug)]
@@ -47,6 +48,10 @@ pub enum Command {
     Data(DataCommand),
     /// Run a strategy over history or over a CSV file.
     Backtest(Box<BacktestArguments>),
+    /// Make a recorded session again and compare every decision, bit for bit.
+    Replay(ReplayArguments),
+    /// One order's whole story: what was heard, why, every check, what was sent, what came of it.
+    Why(WhyArguments),
     /// Lift a halt that is in force, while the daemon is stopped.
     Resume {
         /// Who resumes: a person's name, kept in the record.
@@ -86,6 +91,7 @@ pub struct DemoArguments {
     pub report: PathBuf,
 }
 
+<<<<<<< HEAD
 /// `db`.
 #[derive(Subcommand, Debug)]
 pub enum DbCommand {
@@ -93,6 +99,38 @@ pub enum DbCommand {
     Migrate,
     /// Recompute every account's chain; a changed or missing entry is named.
     Verify,
+=======
+/// `replay`.
+#[derive(Args, Debug)]
+#[command(after_help = "Reads the journal only, so it works beside a running daemon. Exit codes: 0 every decision is \
+the same · 1 some differ, or the journal cannot be replayed · 3 none differs, but some of what strategies had heard \
+was lost when an actor died.")]
+pub struct ReplayArguments {
+    /// Which session, such as 2017-12-20.
+    #[arg(value_name = "SESSION", required_unless_present = "all")]
+    pub session: Option<Date>,
+    /// Every session of the journal.
+    #[arg(long, conflicts_with = "session")]
+    pub all: bool,
+    /// Whose journal, where there are several accounts.
+    #[arg(long, value_name = "TAG")]
+    pub account: Option<AccountTag>,
+}
+
+/// `why`.
+#[derive(Args, Debug)]
+#[command(after_help = "Reads the journal only, so it works beside a running daemon.")]
+pub struct WhyArguments {
+    /// Which order, such as PAPR-20171220-000001.
+    #[arg(value_name = "ORDER", required_unless_present = "denied")]
+    pub order: Option<ClientOrderId>,
+    /// A request that was denied, by its place in the journal: it never had a name.
+    #[arg(long, value_name = "SEQUENCE", conflicts_with = "order")]
+    pub denied: Option<u64>,
+    /// Whose journal, where there are several accounts.
+    #[arg(long, value_name = "TAG")]
+    pub account: Option<AccountTag>,
+>>>>>>> replay
 }
 
 /// `data`.

@@ -41,8 +41,9 @@ const REVOKED: &str = "REVOKED-";
 /// What was known when the statement was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Question {
-    /// Orders that were handed to the connection before the statement was asked for, and those that
-    /// cannot be on their way any more: of these, silence means that the broker does not have them.
+    /// Orders of which nothing was handed to the connection after the statement was asked for: of
+    /// these, silence means that the broker does not have them, and old terms that it did not take the
+    /// new ones.
     pub handed_over: BTreeSet<ClientOrderId>,
     /// No statement has ever been taken in: what the broker holds beyond our fills is adopted.
     pub first: bool,
@@ -418,6 +419,10 @@ impl<'a> Planner<'a> {
             return false;
         }
         if order.replacement.is_none() || order.status.is_terminal() {
+            return true;
+        }
+        if as_it_was && !self.question.handed_over.contains(&order.intent.client_order_id) {
+            // Asked for after the question: the broker may make it yet.
             return true;
         }
         let kind = if as_it_was {

@@ -1,6 +1,8 @@
 //! A session's journal re-runs to the same decisions, bit for bit (invariant 13), whatever died in it,
 //! and a replay names what was tampered with.
 
+#![allow(clippy::unwrap_used, reason = "tests end by panicking")]
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -9,7 +9,13 @@ use crate::host::NoticeKind;
 
 impl Protocol {
     pub(super) fn hand_over(&mut self, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
-        self.handed_over.entry(command.client_order_id()).or_insert(HandedOver { since: now });
+        let id = command.client_order_id();
+        self.handed_over.entry(id).or_insert(HandedOver { since: now });
+        // The answer to a question that was asked before says nothing about this. A cancel may always be
+        // asked for again.
+        if let Some(question) = self.question.as_mut().filter(|_| !matches!(command, Command::Cancel(_))) {
+            question.handed_over.remove(&id);
+        }
         effects.push(Effect::Send(command));
     }
 

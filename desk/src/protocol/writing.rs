@@ -85,10 +85,10 @@ impl Writing {
         self.is_down
     }
 
-    /// Orders that have not been handed over.
+    /// Orders that have not been handed over, or whose change has not.
     pub(super) fn held_back(&self) -> impl Iterator<Item = market::ClientOrderId> + '_ {
-        let submits = self.waiting.iter().filter(|waiting| matches!(waiting.command, Command::Submit(_)));
-        submits.map(|waiting| waiting.command.client_order_id())
+        let held = self.waiting.iter().filter(|waiting| !matches!(waiting.command, Command::Cancel(_)));
+        held.map(|waiting| waiting.command.client_order_id())
     }
 }
 

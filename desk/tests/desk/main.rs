@@ -6,4 +6,5 @@ mod entries;
 mod host;
 mod rebuilding;
 mod record;
+mod replaying;
 mod world;

@@ -5,11 +5,14 @@ mod check;
 mod data;
 mod db;
 mod demo;
+mod recording;
+mod replay;
 mod resume;
 mod run;
 pub mod status;
 mod summary;
 mod version;
+mod why;
 
 use clap::CommandFactory;
 
@@ -27,9 +30,15 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
+<<<<<<< HEAD
         Command::Resume { by, reason, symbol } => resume::resume(&overrides, by, reason, *symbol),
         Command::Status { reconcile } => status::status(&overrides, *reconcile),
         Command::Db(command) => db::db(command, &overrides),
+=======
+        Command::Replay(replay) => replay::replay(replay, &overrides),
+        Command::Why(why) => why::why(why, &overrides),
+        Command::Resume { by, reason } => resume::resume(&overrides, by, reason),
+>>>>>>> replay
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

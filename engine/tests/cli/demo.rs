@@ -14,7 +14,17 @@ fn demo(room: &Room) -> Told {
 #[test]
 fn the_main_job_repeats_itself_and_agrees_with_the_backtest() {
     let room = Room::new();
-    let (first, second) = (demo(&room).json(), demo(&room).json());
+    let replayed = || {
+        let arguments = ["--data-dir", "pregao-data/demo", "replay", "--all", "--json"];
+        let report = room.pregao(&arguments).done().json();
+        assert_eq!(report["decisions"], report["matched"], "every decision of the actors is made again");
+        assert!(report["decisions"].as_u64().unwrap() > 50, "{report}");
+        report["fingerprint"].clone()
+    };
+    let first = demo(&room).json();
+    let decisions = replayed();
+    let second = demo(&room).json();
+    assert_eq!(replayed(), decisions);
     assert_documented(&first, &["backtest", "demo"]);
     for document in [&first, &second] {
         assert_eq!(document["agrees_with_backtest"], true);

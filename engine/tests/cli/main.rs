@@ -7,6 +7,7 @@
 //! - [`backtest`]: on CSV files and on the store
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
+//! - [`replay`]: a recorded session made again, and `why`
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
 
@@ -15,5 +16,6 @@ mod config;
 mod data;
 mod demo;
 mod program;
+mod replay;
 mod run;
 mod usage;

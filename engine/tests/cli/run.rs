@@ -122,6 +122,7 @@ fn the_daemon_follows_a_file_stops_when_told_and_recovers() {
     let second = room.pregao(&["run", "--json"]).failed(1, &["pregao-data is in use by", &holder]);
     assert!(second.json()["error"].as_str().unwrap().contains(&holder));
     room.pregao(&["data", "status"]).done();
+    assert!(room.pregao(&["replay", "--all"]).done().out.contains("nothing was decided"));
 
     first.terminate();
     let told = first.end().done();

@@ -60,6 +60,9 @@ fn under_json_every_end_is_one_document() {
         (&["-c", "none.toml", "check"], 2),
         (&["data", "status"], 1),
         (&["data", "verify"], 1),
+        (&["replay", "--all"], 1),
+        (&["replay"], 2),
+        (&["why", "PAPR-20171228-000001"], 1),
         (&["data", "import", "none.zip"], 1),
         (&["demo", "--report", "no/such/folder/report.html"], 2),
         (&["backtest", "--strategy", "moving_average_cross", "--bars", "x.csv", "--report", "."], 2),
@@ -87,7 +90,7 @@ fn version_help_and_completions() {
     }
     let help = room.pregao(&["--help"]).done().out;
     assert!(help.starts_with("Pregão: an autonomous trading engine for B3"), "{help}");
-    for word in ["demo", "run", "check", "data", "backtest", "version", "completions", "Exit codes"] {
+    for word in ["demo", "run", "check", "data", "backtest", "replay", "why", "version", "completions", "Exit codes"] {
         assert!(help.contains(word), "{word}");
     }
     for (shell, word) in [("bash", "complete -F _pregao"), ("zsh", "#compdef pregao"), ("fish", "complete -c pregao")] {

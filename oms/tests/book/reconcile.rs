@@ -163,13 +163,19 @@ const ROWS: &[Row] = &[
     row(
         "a replace that was not made",
         "order 1 buy 300 PETR4 limit 10.00; report 1 new; replace 1 500 @ 11.00; lost 1",
-        "open 1 buy 300 PETR4 @ 10.00 traded 0",
+        "handed 1; open 1 buy 300 PETR4 @ 10.00 traded 0",
         &["report 1 replace_rejected"],
+    ),
+    row(
+        "a replace that was handed over after the question",
+        "order 1 buy 300 PETR4 limit 10.00; report 1 new; replace 1 500 @ 11.00",
+        "open 1 buy 300 PETR4 @ 10.00 traded 0",
+        &[],
     ),
     row(
         "a replace to the same terms",
         "order 1 buy 300 PETR4 limit 10.00; report 1 new; replace 1 300 @ 10.00",
-        "open 1 buy 300 PETR4 @ 10.00 traded 0",
+        "handed 1; open 1 buy 300 PETR4 @ 10.00 traded 0",
         &["report 1 replace_rejected"],
     ),
     row(

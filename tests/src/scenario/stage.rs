@@ -123,7 +123,7 @@ impl Stage {
         let settings =
             ProtocolSettings { strategies: vec![strategy], patience: Patience::default(), origin, snapshot_every: 1 };
         let clock = SessionClock::new(calendar, start);
-        let exchange = setting.exchange.clone().map(|simulation| {
+        let exchange = setting.exchange.map(|simulation| {
             SimulatedExchange::new(simulation, Arc::clone(&universe), clock.phase()).with_statements(start)
         });
         let switch = HaltSwitch::at(HaltLevel::Active);
