@@ -1,11 +1,13 @@
 //! Tests that need more than one crate: parity, faults, scenarios, end to end.
 //!
-//! This library builds the small worlds they play in; [`scenario`] plays a trader's words; [`venue`]
-//! is a broker of its own.
+//! This library builds the small worlds they play in; [`scenario`] plays a trader's words, [`simulation`]
+//! finds the day that nobody imagined, and [`kill`] kills the real program beside a [`venue`], a broker of
+//! its own, whose record the [`oracle`] compares with the journal.
 
 pub mod kill;
 pub mod oracle;
 pub mod scenario;
+pub mod simulation;
 pub mod venue;
 
 use std::collections::BTreeMap;
