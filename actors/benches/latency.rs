@@ -2,15 +2,21 @@
 //! hands over a quote to the moment that the order passes the last gate into the connection.
 //!
 //! Beside it, in the same run, one ractor hop and one bare tokio channel hop, because a busy
-//! machine slows all of them alike.
+//! machine slows all of them alike. Then the same path over the embedded store, which syncs before an
+//! order may leave, with one bare sync of the same disk after each order.
 #![allow(clippy::print_stdout, reason = "a benchmark speaks on standard output")]
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actors::clock::Clock;
 use actors::feed::{FeedError, Pace};
+use actors::journal::SharedJournal;
 use actors::system::{WarmUpError, shared};
 use actors::{Conduct, FeedSource, HostedBuild, Polled, RestartPolicy, System, SystemSettings, WarmUp};
 use brokers::{Broker, BrokerEvent, SendError};
@@ -24,10 +30,11 @@ use market::{
 use oms::BookSettings;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use risk::{Approved, HaltLevel, HaltSwitch, Limits};
-use store::{HaltRecord, HaltStore, MemoryJournal, StoreError};
+use store::{EmbeddedStore, HaltRecord, HaltStore, MemoryJournal, StoreError};
 use strategies::{Strategy, Wishes};
 
 const ORDERS: usize = 3_000;
+const DURABLE_ORDERS: usize = 1_000;
 const HOPS: usize = 20_000;
 /// Quotes of the other instrument between two that matter.
 const NOISE_BETWEEN: u64 = 32;
@@ -181,7 +188,20 @@ impl WarmUp for NoBars {
     }
 }
 
-fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stamps>>) -> SystemSettings {
+/// Where the entries of a run go.
+struct Place {
+    journal: SharedJournal,
+    durable: bool,
+    runtime: Option<tokio::runtime::Handle>,
+}
+
+impl Place {
+    fn memory() -> Self {
+        Self { journal: shared(MemoryJournal::default()), durable: false, runtime: None }
+    }
+}
+
+fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stamps>>, place: Place) -> SystemSettings {
     let mut universe = Universe::new();
     for symbol in ["BNCH3", "NOIS3"] {
         universe.add(Instrument::cash(symbol.parse().expect("a symbol"), InstrumentKind::Share));
@@ -225,10 +245,10 @@ fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stam
         reports_after: 0,
         conduct: Conduct::default(),
         simulated: false,
-        journal: shared(MemoryJournal::default()),
+        journal: place.journal,
         halt_store: shared(NoHalt),
-        durable: false,
-        journal_runtime: None,
+        durable: place.durable,
+        journal_runtime: place.runtime,
         halt: HaltSwitch::at(HaltLevel::Active),
         source: shared(Source { waiting: Arc::clone(waiting), stamps: Arc::clone(stamps), noise: 0 }),
         pace: Pace::Live(Duration::from_micros(200)),
@@ -240,7 +260,7 @@ fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stam
 
 async fn tick_to_order() -> Vec<Duration> {
     let (waiting, stamps) = (Arc::new(Mutex::new(VecDeque::new())), Arc::new(Mutex::new(Stamps::default())));
-    let system = System::start(settings(&waiting, &stamps)).await.expect("the system starts");
+    let system = System::start(settings(&waiting, &stamps, Place::memory())).await.expect("the system starts");
     for number in 0..ORDERS {
         waiting.lock().expect("whole").push_back(quote(ONE, 3_000 + (number as i64 / 7) % 50));
         // The next quote comes when the order of this one has come out at the other end.
@@ -251,6 +271,63 @@ async fn tick_to_order() -> Vec<Duration> {
     let snapshot = system.stop().await.expect("the account answers");
     assert!(snapshot.record.counts.orders as usize > ORDERS / 2, "orders: {}", snapshot.record.counts.orders);
     std::mem::take(&mut stamps.lock().expect("whole").delays)
+}
+
+/// A file on the same disk, as large as a ledger's log becomes, so that a sync writes data only.
+struct Bare {
+    file: File,
+    written: u64,
+}
+
+impl Bare {
+    /// Bytes that one intent takes in the log: its row, in pages.
+    const RECORD: usize = 4096;
+    const LENGTH: u64 = 64 * 1024 * 1024;
+
+    fn open(directory: &Path) -> Self {
+        let path = directory.join("bare");
+        let mut file = File::options().create(true).truncate(true).write(true).open(path).expect("a file");
+        let block = vec![0_u8; 1024 * 1024];
+        for _ in 0..Self::LENGTH / block.len() as u64 {
+            file.write_all(&block).expect("room on the disk");
+        }
+        file.sync_all().expect("a sync");
+        Self { file, written: 0 }
+    }
+
+    fn sync(&mut self) -> Duration {
+        let began = Instant::now();
+        let place = (self.written * Self::RECORD as u64) % (Self::LENGTH - Self::RECORD as u64);
+        self.file.write_all_at(&[7; Self::RECORD], place).expect("room on the disk");
+        self.file.sync_data().expect("a sync");
+        self.written += 1;
+        began.elapsed()
+    }
+}
+
+/// Tick to order over the embedded store, and one bare sync after each. Each tick finds the journal at
+/// rest: what the order before left to be written has been.
+async fn durable_tick_to_order(elsewhere: tokio::runtime::Handle) -> (Vec<Duration>, Vec<Duration>) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = EmbeddedStore::open(directory.path()).expect("a store");
+    let journal: SharedJournal = shared(store.journal().expect("a journal"));
+    let (waiting, stamps) = (Arc::new(Mutex::new(VecDeque::new())), Arc::new(Mutex::new(Stamps::default())));
+    let place = Place { journal, durable: true, runtime: Some(elsewhere) };
+    let system = System::start(settings(&waiting, &stamps, place)).await.expect("the system starts");
+    let mut bare = Bare::open(directory.path());
+    let mut syncs = Vec::with_capacity(DURABLE_ORDERS);
+    for number in 0..DURABLE_ORDERS {
+        waiting.lock().expect("whole").push_back(quote(ONE, 3_000 + (number as i64 / 7) % 50));
+        while stamps.lock().expect("whole").delays.len() <= number {
+            tokio::task::yield_now().await;
+        }
+        while system.snapshot().await.expect("the account answers").uncommitted > 0 {
+            tokio::task::yield_now().await;
+        }
+        syncs.push(bare.sync());
+    }
+    system.stop().await.expect("the account answers");
+    (std::mem::take(&mut stamps.lock().expect("whole").delays), syncs)
 }
 
 /// An actor that answers with the time of arrival.
@@ -318,5 +395,13 @@ fn main() {
         let hop = show("RACTOR hop", tokio::spawn(ractor_hop()).await.expect("it ends"));
         let order = show("TICK TO ORDER", tokio::spawn(tick_to_order()).await.expect("it ends"));
         println!("RATIO: tick to order is {:.1} ractor hops, {:.1} channel hops", order / hop, order / channel);
+        let elsewhere = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let elsewhere = elsewhere.expect("a runtime");
+        let handle = elsewhere.handle().clone();
+        let (orders, syncs) = tokio::spawn(durable_tick_to_order(handle)).await.expect("it ends");
+        let sync = show("BARE SYNC", syncs);
+        let durable = show("DURABLE TICK TO ORDER", orders);
+        println!("RATIO: durable tick to order is {:.2} bare syncs (goal 1.50 at p50)", durable / sync);
+        elsewhere.shutdown_background();
     });
 }
