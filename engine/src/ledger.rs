@@ -8,29 +8,29 @@ use actors::lease::SharedLease;
 use store::postgres::PostgresSettings;
 use store::{AccountTag, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, PostgresStore};
 
-use crate::config::{Config, StoreConfig, Unusable};
+use crate::config::{Places, StoreConfig, Unusable};
 use crate::output::Failure;
 
 /// Opens the ledger for writing. `store` is the data directory, locked.
-pub fn open(config: &Config, store: &EmbeddedStore) -> Result<Box<dyn Ledger>, Failure> {
-    match &config.store {
+pub fn open(places: &Places, store: &EmbeddedStore) -> Result<Box<dyn Ledger>, Failure> {
+    match &places.store {
         StoreConfig::Embedded => Ok(Box::new(store.clone())),
-        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open(&settings(config)?)?)),
+        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open(&settings(places)?)?)),
     }
 }
 
 /// Opens the ledger for reading, beside a running daemon.
-pub fn open_read_only(config: &Config) -> Result<Box<dyn Ledger>, Failure> {
-    match &config.store {
-        StoreConfig::Embedded => Ok(Box::new(EmbeddedStore::open_read_only(&config.data_directory)?)),
-        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open_read_only(&settings(config)?)?)),
+pub fn open_read_only(places: &Places) -> Result<Box<dyn Ledger>, Failure> {
+    match &places.store {
+        StoreConfig::Embedded => Ok(Box::new(EmbeddedStore::open_read_only(&places.data_directory)?)),
+        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open_read_only(&settings(places)?)?)),
     }
 }
 
 /// The halt state: beside the journal, and in front of a server also in the data directory, so that a
 /// halt waits for nobody and holds when the server is what failed.
-pub fn halt(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Box<dyn HaltStore>, Failure> {
-    match &config.store {
+pub fn halt(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Box<dyn HaltStore>, Failure> {
+    match &places.store {
         StoreConfig::Embedded => Ok(ledger.halt()?),
         StoreConfig::Postgres { .. } => {
             let local = LocalFirst::new(store.halt()?, ledger.halt()?).map_err(Failure::failed)?;
@@ -39,8 +39,8 @@ pub fn halt(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Resu
     }
 }
 
-fn settings(config: &Config) -> Result<PostgresSettings, Failure> {
-    let StoreConfig::Postgres { url, password_file, schema } = &config.store else {
+fn settings(places: &Places) -> Result<PostgresSettings, Failure> {
+    let StoreConfig::Postgres { url, password_file, schema } = &places.store else {
         return Err(Failure::usage("the configuration names no server"));
     };
     let mut settings = PostgresSettings::new(url);

@@ -4,31 +4,31 @@ use serde_json::json;
 use store::{EmbeddedStore, Journal, Verification};
 
 use crate::cli::DbCommand;
-use crate::config::{Config, Overrides, StoreConfig, load};
+use crate::config::{Overrides, Places, StoreConfig, places};
 use crate::ledger;
 use crate::output::{Answer, Failure, table};
 
 /// Runs a `db` command.
 pub fn db(command: &DbCommand, overrides: &Overrides) -> Result<Answer, Failure> {
-    let config = load(overrides)?;
+    let places = places(overrides)?;
     match command {
-        DbCommand::Migrate => migrate(&config),
-        DbCommand::Verify => verify(&config),
+        DbCommand::Migrate => migrate(&places),
+        DbCommand::Verify => verify(&places),
     }
 }
 
 /// Opening for writing brings a schema up to date.
-fn migrate(config: &Config) -> Result<Answer, Failure> {
-    let store = EmbeddedStore::open(&config.data_directory)?;
-    let place = ledger::open(config, &store)?.place();
+fn migrate(places: &Places) -> Result<Answer, Failure> {
+    let store = EmbeddedStore::open(&places.data_directory)?;
+    let place = ledger::open(places, &store)?.place();
     Ok(Answer::new(format!("{place} is up to date."), json!({ "place": place, "up_to_date": true })))
 }
 
-fn verify(config: &Config) -> Result<Answer, Failure> {
-    let ledger = ledger::open_read_only(config)?;
-    if config.store == StoreConfig::Embedded {
+fn verify(places: &Places) -> Result<Answer, Failure> {
+    let ledger = ledger::open_read_only(places)?;
+    if places.store == StoreConfig::Embedded {
         // Pages first: what cannot be read cannot be recomputed.
-        EmbeddedStore::open_read_only(&config.data_directory)?.check()?;
+        EmbeddedStore::open_read_only(&places.data_directory)?.check()?;
     }
     let journal = ledger.journal()?;
     let mut rows = Vec::new();

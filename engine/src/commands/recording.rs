@@ -2,9 +2,10 @@
 
 use desk::{Entry, ReplayError};
 use market::Timestamp;
-use store::{AccountTag, EmbeddedStore, Journal};
+use store::{AccountTag, Journal};
 
-use crate::config::{Overrides, data_directory};
+use crate::config::{Overrides, places};
+use crate::ledger;
 use crate::output::{Failure, bar};
 
 /// How often the progress bar is told.
@@ -20,13 +21,13 @@ pub struct Recording {
 impl Recording {
     /// Opens the journal of the named account, or of the only one that there is.
     pub fn open(overrides: &Overrides, named: Option<AccountTag>) -> Result<Self, Failure> {
-        let directory = data_directory(overrides)?;
-        let journal = EmbeddedStore::open_read_only(&directory)?.journal()?;
+        let ledger = ledger::open_read_only(&places(overrides)?)?;
+        let journal = ledger.journal()?;
         let accounts = journal.accounts()?;
         let names = || accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let account = match (named, accounts.as_slice()) {
             (_, []) => {
-                let place = directory.display();
+                let place = ledger.place();
                 let message = format!("the journal in {place} is empty: nothing has been traded there yet");
                 return Err(Failure::Failed(message, serde_json::Value::Null));
             }
@@ -39,7 +40,7 @@ impl Recording {
                 return Err(Failure::usage(format!("the journal has accounts {}: choose one by --account", names())));
             }
         };
-        Ok(Self { journal: Box::new(journal), account })
+        Ok(Self { journal, account })
     }
 
     /// Hands over every entry in order, with a progress bar of this name.

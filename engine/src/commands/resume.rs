@@ -9,7 +9,7 @@ use market::Symbol;
 use risk::HaltLevel;
 use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger};
 
-use crate::config::{Config, Overrides, data_directory, load};
+use crate::config::{Config, Overrides, load, places};
 use crate::ledger;
 use crate::output::{Answer, Failure};
 
@@ -21,20 +21,21 @@ pub fn resume(overrides: &Overrides, by: &str, reason: &str, symbol: Option<Symb
             return Err(Failure::usage(format!("{what} is empty: resuming takes a named person and a reason")));
         }
     }
-    let directory = data_directory(overrides)?;
+    let places = places(overrides)?;
+    let directory = &places.data_directory;
     // Reading first: a directory without a store has nothing to resume, and none is made.
-    EmbeddedStore::open_read_only(&directory)?;
-    let store = EmbeddedStore::open(&directory)?;
-    // Which account and which store a journal is in, only a whole configuration tells.
-    let config = load(overrides);
-    match (symbol, config) {
-        (Some(symbol), config) => accept(&config?, &store, Some(symbol), by, reason),
-        (None, Ok(config)) => {
-            let ledger = ledger::open(&config, &store)?;
-            accept_account(&config, &*ledger, by, reason)?;
-            lift(&mut ledger::halt(&config, &store, &*ledger)?, by, reason)
+    EmbeddedStore::open_read_only(directory)?;
+    let store = EmbeddedStore::open(directory)?;
+    let ledger = ledger::open(&places, &store)?;
+    // Whose journal it is, only a whole configuration tells.
+    match symbol {
+        Some(symbol) => accept(&load(overrides)?, &*ledger, symbol, by, reason),
+        None => {
+            if let Ok(config) = load(overrides) {
+                accept_account(&config, &*ledger, by, reason)?;
+            }
+            lift(&mut ledger::halt(&places, &store, &*ledger)?, by, reason)
         }
-        (None, Err(_)) => lift(&mut store.halt()?, by, reason),
     }
 }
 
@@ -55,18 +56,10 @@ fn lift(halt: &mut dyn HaltStore, by: &str, reason: &str) -> Result<Answer, Fail
     Ok(Answer::new(text, serde_json::json!({ "before": before, "now": record.level, "by": by, "reason": reason })))
 }
 
-fn accept(
-    config: &Config,
-    store: &EmbeddedStore,
-    symbol: Option<Symbol>,
-    by: &str,
-    reason: &str,
-) -> Result<Answer, Failure> {
-    let ledger = ledger::open(config, store)?;
-    write(config, &*ledger, symbol, by, reason)?;
-    let what = symbol.map_or_else(|| "the account".to_owned(), |symbol| symbol.to_string());
-    let text = format!("{what}: the broker's figure counts from the next comparison on.");
-    Ok(Answer::new(text, serde_json::json!({ "accepted": what, "by": by, "reason": reason })))
+fn accept(config: &Config, ledger: &dyn Ledger, symbol: Symbol, by: &str, reason: &str) -> Result<Answer, Failure> {
+    write(config, ledger, Some(symbol), by, reason)?;
+    let text = format!("{symbol}: the broker's figure counts from the next comparison on.");
+    Ok(Answer::new(text, serde_json::json!({ "accepted": symbol, "by": by, "reason": reason })))
 }
 
 /// Lifting a halt of the whole account also accepts what stopped it, if the journal says that it did.

@@ -53,9 +53,9 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let config = load(overrides)?;
     let calendar = config.calendar.calendar();
     let store = EmbeddedStore::open(&config.data_directory)?;
-    let ledger = ledger::open(&config, &store)?;
+    let ledger = ledger::open(&config.places(), &store)?;
     let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
-    let halt_store: SharedHalt = shared(ledger::halt(&config, &store, &*ledger)?);
+    let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
     let halt = HaltSwitch::at(level_found(&halt_store));
     let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;

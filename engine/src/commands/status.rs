@@ -134,7 +134,7 @@ pub fn of_plan(plan: &Plan, universe: &Universe) -> Value {
 /// From the journal, and with a broker of its own to ask: nobody else is connected now.
 fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failure> {
     let store = EmbeddedStore::open_read_only(&config.data_directory)?;
-    let ledger = ledger::open_read_only(config)?;
+    let ledger = ledger::open_read_only(&config.places())?;
     let symbols = wiring::symbols(&config.strategies);
     let universe = std::sync::Arc::new(wiring::live_universe(&store.history()?, &symbols)?);
     let start = actors::Clock::System.now();

@@ -201,25 +201,54 @@ impl Unusable {
     }
 }
 
+/// Where everything is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Places {
+    /// History, and whatever else does not lie elsewhere.
+    pub data_directory: PathBuf,
+    /// Where the journal is.
+    pub store: StoreConfig,
+}
+
+impl Config {
+    /// Where everything is kept.
+    pub fn places(&self) -> Places {
+        Places { data_directory: self.data_directory.clone(), store: self.store.clone() }
+    }
+}
+
 /// Only where data is kept: what commands need that do not trade. A missing file is fine.
 ///
 /// # Errors
-/// The named file cannot be read.
-pub fn data_directory(overrides: &Overrides) -> Result<PathBuf, Unusable> {
-    if let Some(directory) = &overrides.data_directory {
-        return Ok(directory.clone());
-    }
+/// The named file cannot be read, or says something wrong about this.
+pub fn places(overrides: &Overrides) -> Result<Places, Unusable> {
     let mut reader = Reader::new(document(overrides, false)?);
     let directory: Option<PathBuf> = reader.optional("data_directory", "a path");
-    // Of the rest only what could hide or misspell this key matters here.
-    let matters =
-        |problem: &Problem| problem.key.is_empty() || !problem.key.contains('.') && !problem.key.contains('[');
-    let problems: Vec<Problem> =
-        reader.finish().into_iter().filter(matters).filter(|problem| problem.key != "mode").collect();
-    if !problems.is_empty() {
-        return Err(Unusable(problems));
+    let store = read_store(&mut reader);
+    // Of the rest only what could hide or misspell these keys matters here.
+    let matters = |problem: &Problem| {
+        problem.key.is_empty()
+            || problem.key.starts_with("store.")
+            || !problem.key.contains('.') && !problem.key.contains('[') && problem.key != "mode"
+    };
+    let problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
+    match store {
+        Some(store) if problems.is_empty() => {
+            Ok(Places { data_directory: directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into()), store })
+        }
+        _ => Err(Unusable(problems)),
     }
-    Ok(directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into()))
+}
+
+/// Only the data directory: what commands need that are about history.
+///
+/// # Errors
+/// As [`places`], unless a flag names the directory.
+pub fn data_directory(overrides: &Overrides) -> Result<PathBuf, Unusable> {
+    match &overrides.data_directory {
+        Some(directory) => Ok(directory.clone()),
+        None => places(overrides).map(|places| places.data_directory),
+    }
 }
 
 /// The whole configuration.

@@ -131,6 +131,12 @@ fn the_daemon_follows_a_file_stops_when_told_and_recovers() {
     assert_eq!(document["stopped"], "SIGTERM");
     assert_eq!(document["events"], 1, "{document}");
     assert_eq!((&document["equity"], &document["halt"]), (&1_000_000.0.into(), &"active".into()));
+    let status = room.pregao(&["status", "--json"]).done().json();
+    assert_documented(&status, &["status"]);
+    assert_eq!((&status["running"], &status["equity"]), (&false.into(), &1_000_000.0.into()));
+    let verified = room.pregao(&["db", "verify", "--json"]).done().json();
+    assert_documented(&verified, &["db verify"]);
+    assert_eq!((&verified["intact"], &verified["accounts"][0]["account"]), (&true.into(), &"PAPR".into()));
 
     let mut again = room.start(&["run"]);
     again.until("recovered");
@@ -154,6 +160,44 @@ fn a_killed_daemon_leaves_a_directory_that_the_next_one_takes_up() {
     second.until("running");
     second.terminate();
     assert_eq!(second.end().done().json()["stopped"], "SIGTERM");
+}
+
+#[test]
+fn a_journal_that_was_changed_is_found_and_nothing_starts_on_it() {
+    let room = Room::new();
+    quotes_file(&room);
+    let mut first = room.start(&["run"]);
+    first.until("running");
+    first.terminate();
+    first.end().done();
+    room.pregao(&["db", "migrate", "--json"]).done();
+    let database = room.path("pregao-data/pregao.db");
+    let change = "UPDATE journal SET payload = replace(payload, 'PETR4', 'VALE3') WHERE sequence = 1";
+    rusqlite::Connection::open(database).unwrap().execute(change, []).unwrap();
+    let told =
+        room.pregao(&["db", "verify", "--json"]).failed(1, &["entry 1 is not what was written", "restore a backup"]);
+    assert_eq!(told.json()["intact"], false);
+    room.pregao(&["run"]).failed(1, &["entry 1 is not what was written"]);
+}
+
+#[test]
+fn a_difference_is_accepted_by_a_named_person_only() {
+    let room = Room::new();
+    quotes_file(&room);
+    room.pregao(&["data", "status"]);
+    let mut first = room.start(&["run"]);
+    first.until("running");
+    first.terminate();
+    first.end().done();
+    room.pregao(&["resume", "--symbol", "PETR4", "--by", "Ana"]).failed(2, &["--reason"]);
+    let resume = ["resume", "--symbol", "PETR4", "--by", "Ana", "--reason", "bought by hand", "--json"];
+    let told = room.pregao(&resume).done().json();
+    assert_documented(&told, &["resume"]);
+    assert_eq!((&told["accepted"], &told["by"]), (&"PETR4".into(), &"Ana".into()));
+    let mut again = room.start(&["run"]);
+    again.until("running");
+    again.terminate();
+    again.end().done();
 }
 
 #[test]
