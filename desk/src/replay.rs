@@ -24,6 +24,7 @@
 //! says where. An intent whose batch was not durable when the engine ended never left and is nowhere; the
 //! request that it would have come from is not missed.
 
+mod decision;
 mod hosted;
 mod report;
 pub mod story;
@@ -31,20 +32,17 @@ pub mod story;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use market::order::{CancelOrder, OrderRequest, ReplaceOrder, Signal};
-use market::{
-    Calendar, ClientOrderId, Date, FeeSchedule, InstrumentId, Money, NewOrder, OrderType, Price, Quantity, Side,
-    StrategyId, TimeInForce, Timestamp, Universe,
-};
+use market::order::{CancelOrder, OrderRequest, ReplaceOrder};
+use market::{Calendar, ClientOrderId, Date, FeeSchedule, Money, StrategyId, Timestamp, Universe};
 use oms::{Applied, BookSettings};
-use risk::checks::code;
-use risk::{Explanation, Figure, HaltSwitch};
+use risk::{Explanation, HaltSwitch};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::desk::{Desk, DeskSettings};
 use crate::entry::{Entry, Evidence, Facts, Heard, Origin, RebuildError, StrategyOrigin, rebuild};
 use crate::host::Ask;
+use decision::{Change, Decision, Request, is_given, requested, text};
 use hosted::Hosted;
 
 pub use report::{Difference, LostInput, ReplayError, ReplayReport, SessionReport};
@@ -115,59 +113,6 @@ enum Asked {
     Nothing,
     /// This.
     This(Ask),
-}
-
-/// A request as both sides of a comparison show it.
-#[derive(Serialize)]
-struct Request<'a> {
-    strategy: StrategyId,
-    instrument: InstrumentId,
-    side: Side,
-    quantity: Quantity,
-    order_type: OrderType,
-    time_in_force: TimeInForce,
-    /// An intent does not keep it: it is the moment of what was heard last, which the journal has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decided_at: Option<Timestamp>,
-    signal: &'a Signal,
-}
-
-impl<'a> Request<'a> {
-    fn of(request: &'a OrderRequest, with_moment: bool) -> Self {
-        Self {
-            strategy: request.strategy,
-            instrument: request.instrument,
-            side: request.side,
-            quantity: request.quantity,
-            order_type: request.order_type,
-            time_in_force: request.time_in_force,
-            decided_at: with_moment.then_some(request.decided_at),
-            signal: &request.signal,
-        }
-    }
-}
-
-/// What was decided, as both sides of a comparison show it.
-#[derive(Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "decision")]
-enum Decision {
-    Order { order: NewOrder, worst_price: Price },
-    Replace { replace: ReplaceOrder, worst_price: Price },
-    Cancel { cancel: CancelOrder },
-    Denied { check: String, because: String, asked: Figure, limit: Figure },
-}
-
-impl From<risk::Denial> for Decision {
-    fn from(denial: risk::Denial) -> Self {
-        let (check, because) = (denial.check.to_owned(), denial.because.to_owned());
-        Self::Denied { check, because, asked: denial.asked, limit: denial.limit }
-    }
-}
-
-/// The protocol denies by these before any review.
-fn is_given(decision: &Decision) -> bool {
-    let given = [code::JOURNAL, code::BROKER, code::RECONCILIATION];
-    matches!(decision, Decision::Denied { check, .. } if given.contains(&check.as_str()))
 }
 
 /// How a decision came out.
@@ -241,16 +186,7 @@ impl Replay {
                 }
             },
             Entry::Intent { ref order, worst_price, ref signal, evidence } => {
-                let request = OrderRequest {
-                    strategy: order.strategy,
-                    instrument: order.instrument,
-                    side: order.side,
-                    quantity: order.quantity,
-                    order_type: order.order_type,
-                    time_in_force: order.time_in_force,
-                    decided_at: order.decided_at,
-                    signal: signal.clone(),
-                };
+                let request = requested(order, signal);
                 let recorded = Decision::Order { order: *order, worst_price };
                 let evidence = evidence.ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
                 self.submitted(at, &request, false, recorded, evidence, entry)
@@ -298,16 +234,7 @@ impl Replay {
         let desk = self.desk()?;
         match entry {
             Entry::Intent { order, signal, evidence, .. } => {
-                let request = OrderRequest {
-                    strategy: order.strategy,
-                    instrument: order.instrument,
-                    side: order.side,
-                    quantity: order.quantity,
-                    order_type: order.order_type,
-                    time_in_force: order.time_in_force,
-                    decided_at: order.decided_at,
-                    signal: signal.clone(),
-                };
+                let request = requested(order, signal);
                 desk.explain(&request, (*evidence)?, at)
             }
             Entry::Denied { request, evidence, .. } => desk.explain(request, (*evidence)?, at),
@@ -546,12 +473,6 @@ impl Replay {
         evidence: Evidence,
         entry: Entry,
     ) -> Result<Option<Applied>, ReplayError> {
-        #[derive(Serialize)]
-        struct Change {
-            client_order_id: ClientOrderId,
-            quantity: Quantity,
-            limit_price: Option<Price>,
-        }
         let sequence = self.sequence;
         let ReplaceOrder { client_order_id, quantity, limit_price, .. } = replace;
         let change = Change { client_order_id, quantity, limit_price };
@@ -817,21 +738,5 @@ impl Replay {
         if self.only.is_none_or(|only| Some(only) == self.session) {
             self.hasher.update(format!("{} {}\n", self.sequence, text(decision)).as_bytes());
         }
-    }
-}
-
-fn text(value: &impl Serialize) -> String {
-    // Plain data: the encoder fails on maps with odd keys only.
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-/// What a decision was made on, beside the book.
-fn evidence_of(entry: &Entry) -> Option<Evidence> {
-    match entry {
-        Entry::Intent { evidence, .. } | Entry::Denied { evidence, .. } | Entry::ReplaceIntent { evidence, .. } => {
-            *evidence
-        }
-        Entry::ReplaceDenied { evidence, .. } => Some(*evidence),
-        _ => None,
     }
 }

@@ -262,13 +262,14 @@ async fn a_panic_leaves_a_journal_that_replays() {
             let (mut settings, journal) = recorded(&world);
             settings.policy = RestartPolicy { pause: Duration::from_millis(1), ..RestartPolicy::default() };
             let system = System::start(settings).await.unwrap();
-            // In the midst of it, wherever that is.
-            for _ in 0..2 {
-                tokio::time::sleep(Duration::from_millis(5 + seed * 3)).await;
-                system.inject(fault);
-            }
+            // In the midst of it, wherever that is; the first one surely, because nothing has ended yet.
             let mut ended = system.ended();
+            while system.restarts().total() < 2 && !*ended.borrow() {
+                system.inject(fault);
+                tokio::time::sleep(Duration::from_millis(2 + seed * 5)).await;
+            }
             tokio::time::timeout(Duration::from_secs(30), ended.wait_for(|ended| *ended)).await.unwrap().unwrap();
+            assert!(system.restarts().total() > 0, "{fault:?} {seed}");
             system.stop().await.unwrap();
             let report = replay(&entries(&journal));
             assert_eq!(report.differences, [], "{fault:?} {seed}");

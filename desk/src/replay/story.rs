@@ -15,7 +15,8 @@ use market::{
 use oms::{Applied, OrderStatus};
 use risk::Explanation;
 
-use super::{Replay, ReplayError, evidence_of};
+use super::decision::evidence_of;
+use super::{Replay, ReplayError};
 use crate::entry::{Entry, Evidence, Heard};
 
 /// Whose story.
