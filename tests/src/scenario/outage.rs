@@ -122,7 +122,7 @@ impl Stage {
                 return Err(format!("rebuilt from {way} the account differs: {kept} / {found}"));
             }
         }
-        if self.lines % SNAPSHOT_LINES == 0 {
+        if self.lines.is_multiple_of(SNAPSHOT_LINES) {
             let state = serde_json::to_string(&self.protocol.state()).map_err(|error| error.to_string())?;
             self.taken = Some((self.protocol.sequence(), state));
         }
