@@ -69,8 +69,11 @@
 //! this one stands, and so must one rebuilt from a snapshot and the entries after it: each scenario is
 //! a recovery test at each of its lines. No order may leave before its intent is durable.
 
+mod broker;
+mod day;
 mod expect;
 mod journal;
+mod orders;
 mod outage;
 mod setting;
 mod stage;
@@ -267,6 +270,17 @@ mod tests {
             ("expect cash 999.99", 5, "cash is 1000.00"),
             ("expect cash 1000, moon 1", 5, "unknown word 'moon'"),
             ("expect halt reducing", 5, "halt is active"),
+            ("statement", 5, "nothing was stated"),
+            ("stated nothing\nstatement", 6, "no statement was asked for"),
+            ("journal sulks", 5, "not 'sulks'"),
+            ("connection gone", 5, "not 'gone'"),
+            ("later 6", 5, "'6' is not a time"),
+            ("later 31s\nexpect no question", 6, "a statement is being asked for"),
+            ("connection lost\nexpect alert journal", 6, "no such alert"),
+            ("connection lost\nexpect connection ready", 6, "connection is down"),
+            ("expect PETR4 stopped anything", 5, "PETR4 is not stopped"),
+            ("order A1 buy 100 PETR4 limit 10.00 day -> submitted\nexpect sent nothing", 6, "since the start is 1"),
+            ("order A1 buy 100 PETR4 limit 10.00 day -> submitted\nexpect A1 sent 2 times", 6, "sent is 1"),
         ] {
             let difference = play("x.txt", &format!("{DAY}{text}")).unwrap_err();
             assert_eq!(difference.line, line, "{difference}");

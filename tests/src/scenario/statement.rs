@@ -6,8 +6,8 @@ use market::{
 };
 use oms::Order;
 
-use super::stage::{Stage, side};
-use super::words::Words;
+use super::stage::Stage;
+use super::words::{Words, side};
 
 /// Sequence of an order under our name that no journal knows.
 const STRAY_SEQUENCE: u32 = 900_000;

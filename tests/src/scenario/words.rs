@@ -3,6 +3,8 @@
 use std::iter::Peekable;
 use std::str::{FromStr, SplitWhitespace};
 
+use market::{Price, Quantity, Side};
+
 pub(super) struct Words<'a> {
     rest: Peekable<SplitWhitespace<'a>>,
 }
@@ -55,4 +57,25 @@ impl<'a> Words<'a> {
 pub(super) fn value<T: FromStr>(word: &str) -> Option<T> {
     let number = word.trim_start_matches('-').starts_with(|first: char| first.is_ascii_digit());
     if number { word.replace('_', "").parse().ok() } else { word.parse().ok() }
+}
+
+pub(super) fn side(words: &mut Words<'_>) -> Result<Side, String> {
+    match words.next("buy or sell")? {
+        "buy" => Ok(Side::Buy),
+        "sell" => Ok(Side::Sell),
+        other => Err(format!("'{other}' is neither buy nor sell")),
+    }
+}
+
+/// `100 @ 38.10`.
+pub(super) fn traded(words: &mut Words<'_>) -> Result<(Quantity, Price), String> {
+    let quantity = words.read("a quantity")?;
+    words.skip("@")?;
+    Ok((quantity, words.read("a price")?))
+}
+
+/// `400`, or `400 @ 38.20`.
+pub(super) fn changed(words: &mut Words<'_>) -> Result<(Quantity, Option<Price>), String> {
+    let quantity = words.read("a quantity")?;
+    Ok((quantity, if words.skip_if("@") { Some(words.read("a price")?) } else { None }))
 }
