@@ -107,7 +107,7 @@ fn day(universe: &Arc<Universe>, start: Timestamp) -> Day {
     let mut sequence = 0;
     let mut now = start;
     protocol.begin(now, true, &mut effects);
-    let price = Price::from_cents(1_000).expect("a price");
+    let (bid, price) = (Price::from_cents(999).expect("a price"), Price::from_cents(1_000).expect("a price"));
     for number in 0..=ORDERS {
         now = now.plus_nanos(1_000_000);
         loop {
@@ -172,12 +172,12 @@ fn day(universe: &Arc<Universe>, start: Timestamp) -> Day {
             decided_at: now,
             signal: Signal::new("busy", &[("number", f64::from(number))]),
         };
-        let top = TopOfBook { at: now, last: price, bid: price, ask: price };
+        let top = TopOfBook { at: now, last: price, bid, ask: price };
         let ask = Input::Ask { strategy: StrategyId(0), ask: Ask::Submit(request), top };
         protocol.handle(now, ask, &mut effects);
         // It fills with the next quote.
         let size = Quantity::new(100_000);
-        let quote = Quote { at: now, instrument, bid: price, ask: price, bid_size: size, ask_size: size };
+        let quote = Quote { at: now, instrument, bid, ask: price, bid_size: size, ask_size: size };
         exchange.on_market(&MarketEvent::Quote(quote), &mut reports);
         for report in reports.drain(..) {
             sequence += 1;

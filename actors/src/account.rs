@@ -471,6 +471,12 @@ impl State {
                 to.halt.raise(level, by, &reason);
                 Ok(())
             }
+            Effect::Traded { client_order_id: order, instrument, fill } => {
+                let symbol = self.protocol.desk().universe().symbol(instrument);
+                let (side, quantity, price) = (fill.side, fill.quantity, fill.price);
+                tracing::info!(%order, %side, %quantity, symbol, %price, "fill");
+                Ok(())
+            }
             Effect::Alert(alert) => {
                 log(&alert);
                 Ok(())

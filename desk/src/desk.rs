@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use market::fees::Brokerage;
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder};
 use market::{
     Calendar, ClientOrderId, Date, ExecutionReport, InstrumentId, Money, NewOrder, Phase, PhaseChange, Price, Quantity,
@@ -376,6 +377,11 @@ impl Desk {
         (desk.sequence, desk.issued) = (state.sequence, state.issued);
         desk.price_horizon = desk.horizon_of(desk.session);
         Ok(desk)
+    }
+
+    /// The broker charges this from now on.
+    pub(crate) fn charge(&mut self, brokerage: Brokerage) {
+        self.book.charge(brokerage);
     }
 
     /// The money that the book began with.

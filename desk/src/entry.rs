@@ -396,7 +396,10 @@ impl<'a> Rebuild<'a> {
     /// The entry does not lead on from the ones before.
     pub fn apply(&mut self, sequence: u64, entry: Entry) -> Result<Option<Applied>, RebuildError> {
         let fails = |reason: String| RebuildError::DoesNotApply { sequence, reason };
-        if let Entry::Started { instruments, strategies, .. } = entry {
+        if let Entry::Started { instruments, strategies, origin, .. } = entry {
+            if let Some(origin) = origin {
+                self.desk.charge(origin.brokerage);
+            }
             (self.facts.instruments, self.facts.strategies) = (Some(instruments), strategies);
             return Ok(None);
         }

@@ -91,8 +91,15 @@ impl Record {
         Self { universe, fills: Vec::new(), days: Vec::new(), counts: Counts::default(), today: None }
     }
 
-    /// Notes a fill, if the report was one.
+    /// Notes a fill, if the report was one; forgets one that was taken back.
     pub fn applied(&mut self, at: Timestamp, applied: &Applied) {
+        if let Some(undone) = applied.revoked.as_ref().and_then(|revoked| revoked.undone.as_ref()) {
+            let taken_back = |fill: &RecordedFill| fill.execution_id == undone.execution_id;
+            if let Some(place) = self.fills.iter().rposition(taken_back) {
+                self.fills.remove(place);
+                self.counts.fills -= 1;
+            }
+        }
         let Some(fill) = &applied.fill else { return };
         self.counts.fills += 1;
         self.fills.push(RecordedFill {

@@ -543,6 +543,12 @@ impl Book {
         line.mark = price;
     }
 
+    /// The broker charges this from now on. What is set aside for open orders follows with their next
+    /// change.
+    pub fn charge(&mut self, brokerage: market::fees::Brokerage) {
+        self.settings.brokerage = brokerage;
+    }
+
     /// An order of this book.
     pub fn order(&self, id: &ClientOrderId) -> Option<&Order> {
         self.orders.get(id).map(|entered| &entered.order)

@@ -93,8 +93,12 @@ impl Protocol {
 
     fn tell_person(&self, report: &ExecutionReport, applied: &Applied, effects: &mut Vec<Effect>) {
         let client_order_id = report.client_order_id;
-        if applied.fill.as_ref().is_some_and(|fill| fill.late) {
-            effects.push(Effect::Alert(Alert::LateFill { client_order_id }));
+        if let Some(fill) = &applied.fill {
+            let (instrument, fill) = (applied.instrument, fill.clone());
+            if fill.late {
+                effects.push(Effect::Alert(Alert::LateFill { client_order_id }));
+            }
+            effects.push(Effect::Traded { client_order_id, instrument, fill });
         }
         if matches!(report.kind, ReportKind::Bust { .. } | ReportKind::Corrected { .. }) {
             effects.push(Effect::Alert(Alert::TradeRevoked { client_order_id }));

@@ -34,6 +34,7 @@ use market::{
     ClientOrderId, Date, ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, StatedExecution, Statement,
     StrategyId, Symbol, Timestamp, TopOfBook,
 };
+use oms::FillEffect;
 use risk::{Approved, HaltLevel};
 
 use crate::desk::Desk;
@@ -281,6 +282,15 @@ pub enum Effect {
         /// Why.
         reason: String,
     },
+    /// A trade counts now: for the log and whoever follows trades.
+    Traded {
+        /// Of which order.
+        client_order_id: ClientOrderId,
+        /// Of what.
+        instrument: InstrumentId,
+        /// What.
+        fill: FillEffect,
+    },
     /// Tell a person, now.
     Alert(Alert),
 }
@@ -440,7 +450,9 @@ pub struct Protocol {
 impl Protocol {
     /// From what the journal says; `incarnation` tells apart the protocols that one process makes one
     /// after another, so that a late answer to a predecessor is recognised.
-    pub fn new(settings: ProtocolSettings, restored: Restored, incarnation: u64) -> Self {
+    pub fn new(settings: ProtocolSettings, mut restored: Restored, incarnation: u64) -> Self {
+        // What the journal held was charged as it was then; from here on today's brokerage counts.
+        restored.desk.charge(settings.origin.brokerage);
         let marked = vec![false; restored.desk.universe().len()];
         Self {
             writing: writing::Writing::after(restored.sequence, incarnation),

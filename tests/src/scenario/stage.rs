@@ -289,6 +289,7 @@ impl Stage {
                 }
             }
             Effect::Raise { level, by, reason } => self.raise(level, by, &reason),
+            Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alerts.push(alert),
         }
         Ok(())

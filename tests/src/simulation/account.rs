@@ -280,6 +280,7 @@ impl World {
                 }
             }
             Effect::Raise { level, reason, .. } => self.raise(process, level, &reason),
+            Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alert(process, alert),
         }
     }
