@@ -277,9 +277,10 @@ impl Actor for Account {
         match message {
             Message::Ask { strategy, after, heard, asks, turn } => {
                 if !heard.is_empty() {
-                    state.take(Input::Heard { strategy, after, heard }, &turn);
+                    state.decide(Input::Heard { strategy, after, heard });
                 }
-                state.ask(strategy, asks, &turn);
+                state.ask(strategy, asks);
+                state.carry_out(&turn);
             }
             Message::StrategyStarted { strategy, origin } => {
                 state.take(Input::StrategyStarted(*origin), &none);
@@ -400,7 +401,7 @@ impl State {
         }
     }
 
-    fn ask(&mut self, strategy: StrategyId, asks: Vec<Ask>, turn: &Turn) {
+    fn ask(&mut self, strategy: StrategyId, asks: Vec<Ask>) {
         for ask in asks {
             let top = match &ask {
                 Ask::Submit(request) => self.arguments.board.top(request.instrument),
@@ -409,15 +410,20 @@ impl State {
                     order.map(|order| self.arguments.board.top(order.intent.instrument)).unwrap_or_default()
                 }
             };
-            self.take(Input::Ask { strategy, ask, top }, turn);
+            self.decide(Input::Ask { strategy, ask, top });
         }
     }
 
     fn take(&mut self, input: Input, turn: &Turn) {
+        self.decide(input);
+        self.carry_out(turn);
+    }
+
+    /// What follows from the input waits to be carried out.
+    fn decide(&mut self, input: Input) {
         let mut effects = std::mem::take(&mut self.effects);
         self.protocol.handle(self.arguments.clock.now(), input, &mut effects);
         self.effects = effects;
-        self.carry_out(turn);
     }
 
     fn carry_out(&mut self, turn: &Turn) {
@@ -532,6 +538,9 @@ fn log(alert: &Alert) {
             tracing::error!(%order, "the broker took back or corrected a trade: applied, look at it");
         }
         Alert::JournalDown { reason } => tracing::error!(reason, "the journal failed: no new orders"),
+        Alert::JournalBack => {
+            tracing::warn!("the journal works again; new orders stay stopped until a person resumes");
+        }
         Alert::BrokerDown { reason } => tracing::error!(reason, "the broker does not answer: no new orders"),
     }
 }

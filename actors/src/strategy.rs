@@ -130,8 +130,10 @@ impl Actor for Strategy {
             }
             Message::Notice { notice, turn } => {
                 state.host.on_notice(&notice);
+                // At rest again: what was heard so far is told now, and not on the way of the next order.
+                let rests = matches!(&notice.kind, NoticeKind::Order { status, .. } if status.is_terminal());
                 state.heard.push(Heard::Notice(notice));
-                if state.heard.len() >= KEPT_BACK {
+                if rests || state.heard.len() >= KEPT_BACK {
                     state.tell(Vec::new(), turn);
                 }
             }

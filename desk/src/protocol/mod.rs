@@ -332,6 +332,8 @@ pub enum Alert {
         /// Why.
         reason: String,
     },
+    /// It takes them again; new orders stay stopped until a person resumes.
+    JournalBack,
     /// The broker cannot be reached, or does not answer.
     BrokerDown {
         /// Why.

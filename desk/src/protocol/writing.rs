@@ -114,7 +114,19 @@ impl Protocol {
             })
             .collect();
         writing.uncommitted.extend(entries.iter().cloned());
-        effects.push(Effect::Append { writer: writing.writer, entries });
+        let (writer, mut all) = (writing.writer, entries);
+        // Entries of one moment go together: one message, and with luck one sync. What a strategy is told
+        // in between waits for nothing.
+        let told_since = effects.iter().rev().take_while(|effect| matches!(effect, Effect::Tell { .. })).count();
+        let before = effects.len().checked_sub(told_since + 1);
+        if let Some(place) = before
+            && matches!(&effects[place], Effect::Append { writer: of, .. } if *of == writer)
+            && let Effect::Append { mut entries, .. } = effects.remove(place)
+        {
+            entries.append(&mut all);
+            all = entries;
+        }
+        effects.push(Effect::Append { writer, entries: all });
     }
 
     /// Begins with the journal anew: everything without an answer is sent again.
@@ -138,6 +150,7 @@ impl Protocol {
         if writing.is_down && writing.uncommitted.is_empty() {
             // New orders stay stopped until a person resumes: the switch was thrown.
             writing.is_down = false;
+            effects.push(Effect::Alert(Alert::JournalBack));
         }
         while let Some(waiting) = self.writing.waiting.pop_front_if(|waiting| waiting.sequence <= through) {
             self.hand_over(waiting.command, now, effects);

@@ -190,7 +190,7 @@ fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
     let kind = words.next("the kind of alert")?;
     let about = match kind {
         "unknown" | "late_fill" | "revoked" | "break" => Some(words.next("of what")?),
-        "ignored" | "journal" | "broker" => None,
+        "ignored" | "journal" | "journal_back" | "broker" => None,
         other => return Err(format!("'{other}' is not an alert")),
     };
     let id = about.and_then(|name| stage.names.get(name));
@@ -204,6 +204,7 @@ fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
         }
         Alert::ReportNotApplied { .. } => kind == "ignored",
         Alert::JournalDown { .. } => kind == "journal",
+        Alert::JournalBack => kind == "journal_back",
         Alert::BrokerDown { .. } => kind == "broker",
     };
     match stage.alerts().iter().find(fits) {
