@@ -140,8 +140,17 @@ impl Machine {
         };
         self.book.enter(order, price(cents));
         let (price, status) = (price(cents), OrderStatus::PendingNew);
-        let entered =
-            ModelOrder { strategy, instrument, side, quantity: units, price, replace: None, status, ended: None };
+        let entered = ModelOrder {
+            strategy,
+            instrument,
+            side,
+            quantity: units,
+            price,
+            replace: None,
+            status,
+            acknowledged: false,
+            ended: None,
+        };
         self.model.orders.insert(id(self.entered), entered);
     }
 
