@@ -1,8 +1,10 @@
 //! Tests that need more than one crate: parity, faults, scenarios, end to end.
 //!
-//! This library builds the small worlds they play in; [`scenario`] plays a trader's words.
+//! This library builds the small worlds they play in; [`scenario`] plays a trader's words, [`simulation`]
+//! finds the day that nobody imagined.
 
 pub mod scenario;
+pub mod simulation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
