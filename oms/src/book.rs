@@ -400,6 +400,7 @@ impl Book {
             status: order.status.name(),
             event: event_name(event),
         })?;
+        let after = if refusal_says_nothing(order, event, after) { order.status_before_cancel() } else { after };
         match event {
             OrderEvent::ReplaceRejected => order.replacement = None,
             OrderEvent::Acknowledged | OrderEvent::Replaced => order.acknowledged = true,
@@ -751,6 +752,13 @@ impl Book {
 
 fn with_fees(notional: Money, rate: Rate, brokerage: Money) -> Money {
     notional + notional.scaled(rate) + brokerage
+}
+
+/// A cancel of an order that never arrived is refused as well. So the refusal proves that an order is in
+/// the broker's book only if the broker has ever said that it has it.
+fn refusal_says_nothing(order: &Order, event: OrderEvent, after: OrderStatus) -> bool {
+    let refusal = matches!(event, OrderEvent::CancelRejected | OrderEvent::ReplaceRejected);
+    refusal && !order.acknowledged && after == OrderStatus::Working
 }
 
 fn event_of(kind: &ReportKind) -> OrderEvent {

@@ -102,6 +102,15 @@ impl Order {
         }
     }
 
+    /// Where an order that was never acknowledged stands once a cancel of it is refused: nobody knows
+    /// more of it than before the cancel.
+    pub(crate) const fn status_before_cancel(&self) -> OrderStatus {
+        match self.status {
+            OrderStatus::PendingCancel => OrderStatus::PendingNew,
+            status => status,
+        }
+    }
+
     /// Average price of what has traded (FIX 6).
     pub fn average_price(&self) -> Option<Price> {
         self.traded.per_unit(self.cumulative)

@@ -171,8 +171,13 @@ impl Machine {
             price,
             replace: None,
             status,
+<<<<<<< HEAD
             ended: None,
             brokerage: None,
+=======
+            acknowledged: false,
+            ended: None,
+>>>>>>> sim
         };
         self.model.orders.insert(id(self.entered), entered);
     }

@@ -20,6 +20,8 @@ pub(crate) struct ModelOrder {
     pub(crate) price: Price,
     pub(crate) replace: Option<(i64, Price)>,
     pub(crate) status: OrderStatus,
+    /// The broker has said that it has it.
+    pub(crate) acknowledged: bool,
     /// Number of the session it ended in.
     pub(crate) ended: Option<usize>,
     /// The trade date that its brokerage was charged on; none while nothing of it stands.
@@ -178,7 +180,12 @@ impl Model {
         let ended = order.status.is_terminal();
         let acknowledged = !matches!(order.status, S::PendingNew | S::Rejected);
         let most = order.quantity.max(order.replace.map_or(0, |to| to.0));
-        let back_to_work = if ended { order.status } else { S::Working };
+        let back_to_work = match order.status {
+            status if ended => status,
+            S::PendingCancel if !order.acknowledged => S::PendingNew,
+            S::Unknown if !order.acknowledged => S::Unknown,
+            _ => S::Working,
+        };
         let status = match kind {
             ReportKind::New if order.status == S::Rejected => return false,
             ReportKind::New if matches!(order.status, S::PendingNew | S::Unknown) => S::Working,
@@ -229,7 +236,12 @@ impl Model {
             }
             _ => return false,
         };
+<<<<<<< HEAD
         let order = self.orders.get_mut(id).expect("the order");
+=======
+        let has_it = matches!(kind, ReportKind::New | ReportKind::Fill { .. } | ReportKind::Replaced { .. });
+        order.acknowledged |= has_it;
+>>>>>>> sim
         order.status = status;
         if status.is_terminal() && !ended {
             order.ended = Some(self.sessions);

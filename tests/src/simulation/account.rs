@@ -46,7 +46,13 @@ impl World {
         if self.processes[process].account.mailbox.generation != generation {
             return;
         }
+<<<<<<< HEAD
         if !self.to_journal(process, ToJournal::Settle) {
+=======
+        if self.to_journal(process, ToJournal::Settle) {
+            self.queue.put(self.now + SETTLING_LIMIT, Event::AccountImpatient(process, generation));
+        } else {
+>>>>>>> sim
             self.queue.put(self.now + 50 * MILLISECOND, Event::AccountStart(process, generation));
         }
     }
@@ -81,7 +87,11 @@ impl World {
         }
     }
 
+<<<<<<< HEAD
     /// The Broker does not say: it begins without.
+=======
+    /// Whoever was asked does not say: it begins without.
+>>>>>>> sim
     pub fn account_impatient(&mut self, process: usize, generation: u32) {
         let account = &self.processes[process].account;
         if account.mailbox.generation != generation {
@@ -90,7 +100,13 @@ impl World {
         match account.stage {
             Stage::Beginning => self.account_begun(process, false),
             Stage::Stating => self.account_up(process, Vec::new()),
+<<<<<<< HEAD
             Stage::Down | Stage::Up => {}
+=======
+            // The start has failed; it is started again.
+            Stage::Down => self.account_starts(process, generation),
+            Stage::Up => {}
+>>>>>>> sim
         }
     }
 
@@ -172,10 +188,22 @@ impl World {
     /// The protocol takes an input, and its effects are carried out.
     pub fn take(&mut self, process: usize, input: Input) {
         let input = self.seen(process, input);
+<<<<<<< HEAD
+=======
+        let compares = matches!(input, Input::Statement { .. });
+>>>>>>> sim
         let now = self.wall();
         let mut effects = std::mem::take(&mut self.effects);
         let Some(protocol) = &mut self.processes[process].account.protocol else { return };
         protocol.handle(now, input, &mut effects);
+<<<<<<< HEAD
+=======
+        let cancels =
+            |effect: &Effect| matches!(effect, Effect::Append { entries, .. } if entries[0].kind == "cancel_intent");
+        if compares && effects.iter().any(cancels) {
+            self.reached(Path::CancelAgain);
+        }
+>>>>>>> sim
         self.effects = effects;
         self.carry_out(process);
     }
@@ -212,8 +240,13 @@ impl World {
                 paths.into_iter().for_each(|path| self.reached(path));
             }
             Input::Committed { writer, .. } | Input::JournalFailed { writer, .. } => {
+<<<<<<< HEAD
                 // Numbers of beginnings rise; each life of the Account has its own range.
                 if *writer >> 32 < self.processes[process].incarnations {
+=======
+                // Numbers of beginnings rise.
+                if *writer < self.processes[process].writer {
+>>>>>>> sim
                     self.reached(Path::LateAnswer);
                 }
             }
@@ -244,6 +277,10 @@ impl World {
     fn effect(&mut self, process: usize, effect: Effect) {
         match effect {
             Effect::Begin { writer, entries } => {
+<<<<<<< HEAD
+=======
+                self.processes[process].writer = writer;
+>>>>>>> sim
                 let entries = self.entries(&entries);
                 self.to_journal(process, ToJournal::Begin(writer, entries));
             }
@@ -280,7 +317,10 @@ impl World {
                 }
             }
             Effect::Raise { level, reason, .. } => self.raise(process, level, &reason),
+<<<<<<< HEAD
             Effect::Traded { .. } => {}
+=======
+>>>>>>> sim
             Effect::Alert(alert) => self.alert(process, alert),
         }
     }
@@ -297,6 +337,16 @@ impl World {
             *milestone = Milestone::Committed;
         }
         self.kept.insert(id, command);
+<<<<<<< HEAD
+=======
+        // Now and then the switch is thrown at the last moment.
+        if self.strikes(Fault::Halt) && self.processes[process].switch.raise(HaltLevel::StopNew) {
+            self.store_halt(process, HaltLevel::StopNew);
+        }
+        if self.strikes(Fault::ProcessPause) {
+            self.pauses(process);
+        }
+>>>>>>> sim
         if !self.to_broker(process, ToBroker::Send(command)) {
             // Nothing carries commands now, so this one certainly has not left.
             let reason = "the broker connection is down".to_owned();
@@ -337,7 +387,18 @@ impl World {
                 "report" if concluded && text.contains("\"kind\":\"repl") => Some(Path::ReplaceResolved),
                 "report" if text.contains("\"kind\":\"expired\"") => Some(Path::Expired),
                 "anomaly" if text.contains("was applied before") => Some(Path::DuplicateExecution),
+<<<<<<< HEAD
                 "break" => Some(Path::Break),
+=======
+                "break" => {
+                    let counts = self.processes[process].epoch == self.disk.epoch;
+                    let stated = self.coverage.faults.contains_key(&Fault::WrongPosition);
+                    if counts && !(stated && text.contains("the broker holds")) {
+                        self.violated(format!("a difference that nothing explains: {text}"));
+                    }
+                    Some(Path::Break)
+                }
+>>>>>>> sim
                 "external" => Some(Path::External),
                 "adopted" => Some(Path::Adopted),
                 "unreadable" => Some(Path::Unreadable),
@@ -482,7 +543,11 @@ impl World {
 
     /// Whether this actor's step is one at which the process, or the Account alone, ends.
     pub fn crashes(&mut self, process: usize) -> bool {
+<<<<<<< HEAD
         if self.crashes < 12 && self.strikes(Fault::ProcessCrash) {
+=======
+        if self.crashes < 8 && self.strikes(Fault::ProcessCrash) {
+>>>>>>> sim
             self.process_crashes(process);
             return true;
         }
