@@ -1,21 +1,14 @@
 //! Tests that need more than one crate: parity, faults, scenarios, end to end.
 //!
 //! This library builds the small worlds they play in; [`scenario`] plays a trader's words, [`simulation`]
-<<<<<<< HEAD
 //! finds the day that nobody imagined, and [`kill`] kills the real program beside a [`venue`], a broker of
 //! its own, whose record the [`oracle`] compares with the journal.
-=======
-//! finds the day that nobody imagined.
->>>>>>> sim
 
 pub mod kill;
 pub mod oracle;
 pub mod scenario;
 pub mod simulation;
-<<<<<<< HEAD
 pub mod venue;
-=======
->>>>>>> sim
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

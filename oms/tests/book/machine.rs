@@ -171,13 +171,9 @@ impl Machine {
             price,
             replace: None,
             status,
-<<<<<<< HEAD
-            ended: None,
-            brokerage: None,
-=======
             acknowledged: false,
             ended: None,
->>>>>>> sim
+            brokerage: None,
         };
         self.model.orders.insert(id(self.entered), entered);
     }

@@ -236,12 +236,9 @@ impl Model {
             }
             _ => return false,
         };
-<<<<<<< HEAD
         let order = self.orders.get_mut(id).expect("the order");
-=======
         let has_it = matches!(kind, ReportKind::New | ReportKind::Fill { .. } | ReportKind::Replaced { .. });
         order.acknowledged |= has_it;
->>>>>>> sim
         order.status = status;
         if status.is_terminal() && !ended {
             order.ended = Some(self.sessions);

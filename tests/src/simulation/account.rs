@@ -46,13 +46,9 @@ impl World {
         if self.processes[process].account.mailbox.generation != generation {
             return;
         }
-<<<<<<< HEAD
-        if !self.to_journal(process, ToJournal::Settle) {
-=======
         if self.to_journal(process, ToJournal::Settle) {
             self.queue.put(self.now + SETTLING_LIMIT, Event::AccountImpatient(process, generation));
         } else {
->>>>>>> sim
             self.queue.put(self.now + 50 * MILLISECOND, Event::AccountStart(process, generation));
         }
     }
@@ -87,11 +83,7 @@ impl World {
         }
     }
 
-<<<<<<< HEAD
-    /// The Broker does not say: it begins without.
-=======
     /// Whoever was asked does not say: it begins without.
->>>>>>> sim
     pub fn account_impatient(&mut self, process: usize, generation: u32) {
         let account = &self.processes[process].account;
         if account.mailbox.generation != generation {
@@ -100,13 +92,9 @@ impl World {
         match account.stage {
             Stage::Beginning => self.account_begun(process, false),
             Stage::Stating => self.account_up(process, Vec::new()),
-<<<<<<< HEAD
-            Stage::Down | Stage::Up => {}
-=======
             // The start has failed; it is started again.
             Stage::Down => self.account_starts(process, generation),
             Stage::Up => {}
->>>>>>> sim
         }
     }
 
@@ -188,22 +176,16 @@ impl World {
     /// The protocol takes an input, and its effects are carried out.
     pub fn take(&mut self, process: usize, input: Input) {
         let input = self.seen(process, input);
-<<<<<<< HEAD
-=======
         let compares = matches!(input, Input::Statement { .. });
->>>>>>> sim
         let now = self.wall();
         let mut effects = std::mem::take(&mut self.effects);
         let Some(protocol) = &mut self.processes[process].account.protocol else { return };
         protocol.handle(now, input, &mut effects);
-<<<<<<< HEAD
-=======
         let cancels =
             |effect: &Effect| matches!(effect, Effect::Append { entries, .. } if entries[0].kind == "cancel_intent");
         if compares && effects.iter().any(cancels) {
             self.reached(Path::CancelAgain);
         }
->>>>>>> sim
         self.effects = effects;
         self.carry_out(process);
     }
@@ -240,13 +222,8 @@ impl World {
                 paths.into_iter().for_each(|path| self.reached(path));
             }
             Input::Committed { writer, .. } | Input::JournalFailed { writer, .. } => {
-<<<<<<< HEAD
-                // Numbers of beginnings rise; each life of the Account has its own range.
-                if *writer >> 32 < self.processes[process].incarnations {
-=======
                 // Numbers of beginnings rise.
                 if *writer < self.processes[process].writer {
->>>>>>> sim
                     self.reached(Path::LateAnswer);
                 }
             }
@@ -277,10 +254,7 @@ impl World {
     fn effect(&mut self, process: usize, effect: Effect) {
         match effect {
             Effect::Begin { writer, entries } => {
-<<<<<<< HEAD
-=======
                 self.processes[process].writer = writer;
->>>>>>> sim
                 let entries = self.entries(&entries);
                 self.to_journal(process, ToJournal::Begin(writer, entries));
             }
@@ -317,10 +291,7 @@ impl World {
                 }
             }
             Effect::Raise { level, reason, .. } => self.raise(process, level, &reason),
-<<<<<<< HEAD
             Effect::Traded { .. } => {}
-=======
->>>>>>> sim
             Effect::Alert(alert) => self.alert(process, alert),
         }
     }
@@ -337,8 +308,6 @@ impl World {
             *milestone = Milestone::Committed;
         }
         self.kept.insert(id, command);
-<<<<<<< HEAD
-=======
         // Now and then the switch is thrown at the last moment.
         if self.strikes(Fault::Halt) && self.processes[process].switch.raise(HaltLevel::StopNew) {
             self.store_halt(process, HaltLevel::StopNew);
@@ -346,7 +315,6 @@ impl World {
         if self.strikes(Fault::ProcessPause) {
             self.pauses(process);
         }
->>>>>>> sim
         if !self.to_broker(process, ToBroker::Send(command)) {
             // Nothing carries commands now, so this one certainly has not left.
             let reason = "the broker connection is down".to_owned();
@@ -387,9 +355,6 @@ impl World {
                 "report" if concluded && text.contains("\"kind\":\"repl") => Some(Path::ReplaceResolved),
                 "report" if text.contains("\"kind\":\"expired\"") => Some(Path::Expired),
                 "anomaly" if text.contains("was applied before") => Some(Path::DuplicateExecution),
-<<<<<<< HEAD
-                "break" => Some(Path::Break),
-=======
                 "break" => {
                     let counts = self.processes[process].epoch == self.disk.epoch;
                     let stated = self.coverage.faults.contains_key(&Fault::WrongPosition);
@@ -398,7 +363,6 @@ impl World {
                     }
                     Some(Path::Break)
                 }
->>>>>>> sim
                 "external" => Some(Path::External),
                 "adopted" => Some(Path::Adopted),
                 "unreadable" => Some(Path::Unreadable),
@@ -543,11 +507,7 @@ impl World {
 
     /// Whether this actor's step is one at which the process, or the Account alone, ends.
     pub fn crashes(&mut self, process: usize) -> bool {
-<<<<<<< HEAD
-        if self.crashes < 12 && self.strikes(Fault::ProcessCrash) {
-=======
         if self.crashes < 8 && self.strikes(Fault::ProcessCrash) {
->>>>>>> sim
             self.process_crashes(process);
             return true;
         }

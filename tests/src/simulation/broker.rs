@@ -189,15 +189,6 @@ impl World {
     }
 
     fn ask_statement(&mut self, process: usize, question: u64) {
-<<<<<<< HEAD
-        if question > self.processes[process].broker.question && self.processes[process].connection.request > 0 {
-            let outstanding = self.processes[process].broker.question != 0;
-            if outstanding && self.processes[process].connection.request == self.requests {
-                self.reached(Path::AskedAgain);
-            }
-        }
-=======
->>>>>>> sim
         self.processes[process].broker.question = question;
         if !matches!(self.processes[process].connection.line, Line::Up { .. }) {
             let reason = "there is no connection".to_owned();
@@ -206,16 +197,12 @@ impl World {
         }
         self.requests += 1;
         let request = self.requests;
-<<<<<<< HEAD
-        self.processes[process].connection.request = request;
-=======
         let connection = &mut self.processes[process].connection;
         let again = !std::mem::replace(&mut connection.is_answered, false);
         connection.request = request;
         if again {
             self.reached(Path::AskedAgain);
         }
->>>>>>> sim
         self.to_venue(process, Message::State { request });
     }
 

@@ -67,21 +67,14 @@ impl World {
                 log: Vec::new(),
             },
             journal: Journal { mailbox: mailbox(true), ..Journal::default() },
-<<<<<<< HEAD
-            strategies: traders::actors(&self.universe, self.settings.seed),
-=======
             strategies: traders::actors(&self.universe),
->>>>>>> sim
             connection: Connection {
                 line: Line::Down,
                 number: 0,
                 inbox: VecDeque::new(),
                 half_open: false,
                 request: 0,
-<<<<<<< HEAD
-=======
                 is_answered: true,
->>>>>>> sim
                 outward: self.now,
                 inward: self.now,
             },
@@ -91,10 +84,7 @@ impl World {
             daily_loss: DailyLoss::new(self.daily_loss),
             incarnations: 0,
             record_after: restored.sequence,
-<<<<<<< HEAD
-=======
             writer: 0,
->>>>>>> sim
             switch,
         };
         self.processes.push(process);
@@ -142,10 +132,7 @@ impl World {
 
     /// The process is not there any more; its lease runs out, its session is found dead.
     pub fn ends(&mut self, process: usize) {
-<<<<<<< HEAD
-=======
         self.note_denials(process);
->>>>>>> sim
         let state = &mut self.processes[process];
         state.alive = false;
         state.account.mailbox.lose();
@@ -161,8 +148,6 @@ impl World {
         }
     }
 
-<<<<<<< HEAD
-=======
     /// Denials that no entry tells of.
     pub fn note_denials(&mut self, process: usize) {
         let protocol = self.processes[process].protocol();
@@ -171,7 +156,6 @@ impl World {
         }
     }
 
->>>>>>> sim
     /// Asked to stop: finishes its writes, lets go of the lease.
     pub fn stops(&mut self, process: usize) {
         self.tear_nothing(process);
@@ -187,19 +171,12 @@ impl World {
 
     /// Stopped by the system; it knows nothing of it.
     pub fn pauses(&mut self, process: usize) {
-<<<<<<< HEAD
-        self.processes[process].paused = true;
-        let long = self.random.chance(5_000);
-        let pause =
-            if long { self.random_nanos(31 * SECOND, 80 * SECOND) } else { self.random_nanos(SECOND, 25 * SECOND) };
-=======
         if std::mem::replace(&mut self.processes[process].paused, true) {
             return;
         }
         let long = self.random.chance(5_000);
         let pause =
             if long { self.random_nanos(31 * SECOND, 80 * SECOND) } else { self.random_nanos(SECOND, 29 * SECOND) };
->>>>>>> sim
         self.queue.put(self.now + pause, Event::Wake(process));
         // Somebody starts another one when this one does not answer.
         self.queue.put(self.now + SECOND, Event::Start);
@@ -213,13 +190,9 @@ impl World {
         }
         state.paused = false;
         for event in std::mem::take(&mut state.stash) {
-<<<<<<< HEAD
-            self.queue.put(self.now, event);
-=======
             // The renewal is another task: the others may be quicker.
             let later = if matches!(event, Event::Renew(_)) { self.random_nanos(0, 2 * SECOND) } else { 0 };
             self.queue.put(self.now + later, event);
->>>>>>> sim
         }
     }
 

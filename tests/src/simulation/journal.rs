@@ -52,11 +52,6 @@ impl World {
     /// A message is taken out of the mailbox.
     pub fn journal_hears(&mut self, process: usize, message: ToJournal) {
         let journal = &mut self.processes[process].journal;
-<<<<<<< HEAD
-        if journal.in_flight.is_some() {
-            return journal.pending.push_back(message);
-        }
-=======
         if journal.in_flight.is_some() || !journal.pending.is_empty() {
             return journal.pending.push_back(message);
         }
@@ -65,7 +60,6 @@ impl World {
 
     fn journal_handles(&mut self, process: usize, message: ToJournal) {
         let journal = &mut self.processes[process].journal;
->>>>>>> sim
         match message {
             ToJournal::Settle => {
                 if self.flush(process) {
@@ -147,13 +141,10 @@ impl World {
         journal.in_flight =
             Some(InFlight { writer, entries, answer_is_lost, generation, then_settled: false, then_keep: None });
         self.queue.put(self.now + takes, Event::DiskDone(process));
-<<<<<<< HEAD
-=======
         if self.crashes < 8 && self.strikes(Fault::ProcessCrash) {
             let when = self.random_nanos(0, takes);
             self.queue.put(self.now + when, Event::Crash(process));
         }
->>>>>>> sim
         true
     }
 
@@ -196,15 +187,11 @@ impl World {
                 Ok(())
             }
             Err(error) => {
-<<<<<<< HEAD
-                self.violated(format!("the store refuses what the engine writes: {error:?}"));
-=======
                 // After a write that failed, what was handed over behind it leaves a gap: refused, and it
                 // comes again. Another entry under a number that is taken is a writer that lost count.
                 if matches!(&error, DiskError::Failed(reason) if reason.contains("is stored already")) {
                     self.violated(format!("the store refuses what the engine writes: {error:?}"));
                 }
->>>>>>> sim
                 Err(error)
             }
         }
@@ -222,11 +209,7 @@ impl World {
         if self.processes[process].journal.mailbox.generation != generation {
             return;
         }
-<<<<<<< HEAD
-        if self.crashes(process) {
-=======
         if self.crashes(process) && !self.processes[process].alive {
->>>>>>> sim
             return;
         }
         let input = match answer {
@@ -239,11 +222,7 @@ impl World {
         }
         while self.processes[process].journal.in_flight.is_none() {
             let Some(message) = self.processes[process].journal.pending.pop_front() else { return };
-<<<<<<< HEAD
-            self.journal_hears(process, message);
-=======
             self.journal_handles(process, message);
->>>>>>> sim
         }
     }
 

@@ -12,11 +12,7 @@ use super::coverage::Path;
 use super::faults::Fault;
 use super::process::{Line, ToBroker};
 use super::venue::{Answer, Message};
-<<<<<<< HEAD
-use super::world::{Event, INSTRUMENTS, MILLISECOND, SECOND, World};
-=======
 use super::world::{Event, INSTRUMENTS, MILLISECOND, Milestone, SECOND, World};
->>>>>>> sim
 
 /// Silence after which a counterpart counts as dead: three heartbeats of ten seconds.
 const HEARTBEATS: i64 = 30 * SECOND;
@@ -74,12 +70,8 @@ impl World {
         connection.half_open = false;
         connection.inbox.push_back(BrokerEvent::Disconnected { reason: reason.to_owned() });
         let Line::Up { session } = connection.line else { return };
-<<<<<<< HEAD
-        let notices = self.random_nanos(0, 2 * SECOND);
-=======
         let most = self.random.pick(&[5 * MILLISECOND, 2 * SECOND]);
         let notices = self.random_nanos(0, most);
->>>>>>> sim
         self.queue.put(self.now + notices, Event::VenueNotices(session));
         let wait = self.random_nanos(SECOND / 2, 4 * SECOND);
         self.connect_in(process, wait);
@@ -181,12 +173,6 @@ impl World {
         }
         self.speak();
         let mut statement = self.venue.statement(self.stated_since(), self.true_time());
-<<<<<<< HEAD
-        if self.strikes(Fault::WrongPosition) {
-            let place = self.random.below(u64::from(INSTRUMENTS)) as u32;
-            let instrument = market::InstrumentId::new(place);
-            let wrong = Quantity::new(self.venue.positions[place as usize] + self.random.pick(&[-100, 100, 300]));
-=======
         // Worst while an order waits for its entry: it must not leave any more.
         let waits = self.waits_for_entry(session);
         let rate = self.climate.rate(Fault::WrongPosition);
@@ -196,7 +182,6 @@ impl World {
             let instrument = waits.unwrap_or(some);
             let held = self.venue.positions[instrument.index()];
             let wrong = Quantity::new(held + self.random.pick(&[-100, 100, 300]));
->>>>>>> sim
             statement.positions.retain(|(listed, _)| *listed != instrument);
             statement.positions.push((instrument, wrong));
         }
@@ -205,8 +190,6 @@ impl World {
         self.send_answer(process, Answer::Statement(request, Box::new(statement)), delay, true);
     }
 
-<<<<<<< HEAD
-=======
     /// The instrument of an order whose entry the store is slow to take.
     fn waits_for_entry(&self, session: u64) -> Option<market::InstrumentId> {
         let process = self.logged_on(session)?;
@@ -217,7 +200,6 @@ impl World {
         open.iter().find(waits).map(|order| order.intent.instrument)
     }
 
->>>>>>> sim
     /// From the session before today's on: longer than any engine here is down.
     fn stated_since(&self) -> Timestamp {
         let today = self.calendar.trading_day(self.true_time());
@@ -307,14 +289,10 @@ impl World {
             Answer::Statement(request, _) if request != connection.request => {
                 return self.reached(Path::SupersededStatement);
             }
-<<<<<<< HEAD
-            Answer::Statement(_, statement) => BrokerEvent::Statement(*statement),
-=======
             Answer::Statement(_, statement) => {
                 connection.is_answered = true;
                 BrokerEvent::Statement(*statement)
             }
->>>>>>> sim
         };
         self.processes[process].connection.inbox.push_back(event);
         self.to_broker(process, ToBroker::Poll);

@@ -164,10 +164,7 @@ pub struct Connection {
     pub half_open: bool,
     /// The last request for a statement.
     pub request: u64,
-<<<<<<< HEAD
-=======
     pub is_answered: bool,
->>>>>>> sim
     /// When the last message in each direction arrives: a session keeps order.
     pub outward: i64,
     pub inward: i64,
@@ -195,11 +192,8 @@ pub struct Process {
     pub incarnations: u64,
     /// The entry that the run began after.
     pub record_after: u64,
-<<<<<<< HEAD
-=======
     /// The conversation with the Journal that the protocol began last.
     pub writer: u64,
->>>>>>> sim
 }
 
 impl Process {

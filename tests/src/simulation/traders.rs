@@ -31,11 +31,7 @@ const MOST_AHEAD: i64 = 2 * SECOND;
 const KEPT_BACK: usize = 64;
 
 /// What each trader is configured with, by number.
-<<<<<<< HEAD
-pub fn settings(universe: &Universe) -> Vec<HostSettings> {
-=======
 pub(super) fn settings(universe: &Universe) -> Vec<HostSettings> {
->>>>>>> sim
     let names = KINDS.iter().map(|(kind, _, execution)| (*kind, *execution));
     let all = names.chain([("nervous", Execution::Limit)]);
     let settings = all.zip(0..).map(|((name, execution), number)| HostSettings {
@@ -63,11 +59,7 @@ fn host(place: usize, universe: &Arc<Universe>) -> Option<StrategyHost> {
 }
 
 /// The traders of a fresh process.
-<<<<<<< HEAD
-pub fn actors(universe: &Arc<Universe>, _seed: u64) -> Vec<StrategyActor> {
-=======
 pub(super) fn actors(universe: &Arc<Universe>) -> Vec<StrategyActor> {
->>>>>>> sim
     let actor = |_| StrategyActor {
         mailbox: Mailbox { generation: 0, is_open: false, last: 0 },
         host: None,
@@ -230,11 +222,7 @@ impl World {
 
     /// The market moves: a random walk, and garbage now and then.
     pub fn quotes(&mut self) {
-<<<<<<< HEAD
-        let wait = self.random_nanos(250 * MILLISECOND, 1_500 * MILLISECOND);
-=======
         let wait = self.random_nanos(400 * MILLISECOND, 2_000 * MILLISECOND);
->>>>>>> sim
         let at = self.next(wait);
         self.queue.put(at, Event::Quotes);
         let place = self.random.below(u64::from(INSTRUMENTS)) as usize;

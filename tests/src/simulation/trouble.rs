@@ -24,11 +24,7 @@ impl World {
             self.jumps(-by);
         }
         let Some(process) = self.running() else { return };
-<<<<<<< HEAD
-        if self.crashes < 12 && self.random.chance(self.climate.rate(Fault::ProcessCrash)) && self.chaos {
-=======
         if self.crashes < 8 && self.random.chance(self.climate.rate(Fault::ProcessCrash)) && self.chaos {
->>>>>>> sim
             self.injected(Fault::ProcessCrash);
             return self.process_crashes(process);
         }
@@ -110,11 +106,7 @@ impl World {
 
     /// A person looks, and resumes what was halted: stop, accept, say why, start.
     pub fn person(&mut self) {
-<<<<<<< HEAD
-        let wait = if self.chaos { self.random_nanos(15 * SECOND, 60 * SECOND) } else { 25 * SECOND };
-=======
         let wait = if self.chaos { self.random_nanos(15 * SECOND, 60 * SECOND) } else { 20 * SECOND };
->>>>>>> sim
         let at = self.next(wait);
         self.queue.put(at, Event::Person);
         if self.disk.error_until > self.now || self.processes.iter().any(|process| process.paused) {
@@ -175,13 +167,8 @@ impl World {
         }
         self.queue.put(self.now + SECOND, Event::Start);
         // The last trade is long before the end, so that every answer is there.
-<<<<<<< HEAD
-        self.queue.put(self.now + 5 * MINUTE, Event::LastCrash);
-        self.queue.put(self.now + 7 * MINUTE, Event::End);
-=======
         self.queue.put(self.now + 110 * SECOND, Event::LastCrash);
         self.queue.put(self.now + 180 * SECOND, Event::End);
->>>>>>> sim
     }
 
     /// The last crash: what is remembered from here on is what was durable.

@@ -288,13 +288,9 @@ impl Venue {
         if standing.is_empty() {
             return;
         }
-<<<<<<< HEAD
-        let place = random.pick(&standing);
-=======
         // Half of them at once, before anybody has heard of the trade.
         let last = standing[standing.len() - 1];
         let place = if random.chance(5_000) { last } else { random.pick(&standing) };
->>>>>>> sim
         let StatedExecution { execution_id: taken, reference, instrument, side, price, quantity, .. } =
             self.executions[place].stated.clone();
         self.executions[place].revoked_at = Some(at);

@@ -90,11 +90,8 @@ pub enum Event {
     Trouble,
     /// The clock is put right.
     ClockRight,
-<<<<<<< HEAD
-=======
     /// The process crashes in the middle of a write.
     Crash(usize),
->>>>>>> sim
     /// The process is woken.
     Wake(usize),
     /// The service manager starts a process.
@@ -351,10 +348,7 @@ impl World {
             | Event::StrategyStart(process, ..)
             | Event::DiskAnswer(process, ..)
             | Event::Tick(process)
-<<<<<<< HEAD
-=======
             | Event::Crash(process)
->>>>>>> sim
             | Event::Renew(process)
             | Event::Feed(process, _)
             | Event::LogOn(process, _)
@@ -423,10 +417,7 @@ impl World {
             Event::Idea => self.idea(),
             Event::Trouble => self.trouble(),
             Event::ClockRight => self.set_skew(0),
-<<<<<<< HEAD
-=======
             Event::Crash(process) => self.process_crashes(process),
->>>>>>> sim
             Event::Wake(process) => self.wake(process),
             Event::Start => self.start(),
             Event::Person => self.person(),
@@ -472,17 +463,6 @@ fn spans(calendar: &Calendar, sessions: &[Date], random: &mut Random) -> Vec<(i6
     for (place, date) in sessions.iter().enumerate() {
         let Some(session) = calendar.session(*date) else { continue };
         let (open, close) = (session.open().as_nanos(), session.close().as_nanos());
-<<<<<<< HEAD
-        spans.push((open - 20 * SECOND, open + 40 * SECOND));
-        let middle = open + random.between(10, 200) * MINUTE;
-        spans.push((middle, middle + 90 * SECOND));
-        if place + 1 == sessions.len() {
-            let healing = middle + 30 * MINUTE;
-            spans.push((healing, healing + 8 * MINUTE));
-        } else {
-            spans.push((close - 6 * MINUTE, close - 6 * MINUTE + 40 * SECOND));
-            spans.push((close - 5 * SECOND, close + 10 * SECOND));
-=======
         spans.push((open - 12 * SECOND, open + 25 * SECOND));
         let middle = open + random.between(10, 200) * MINUTE;
         spans.push((middle, middle + 45 * SECOND));
@@ -492,7 +472,6 @@ fn spans(calendar: &Calendar, sessions: &[Date], random: &mut Random) -> Vec<(i6
         } else {
             spans.push((close - 6 * MINUTE, close - 6 * MINUTE + 25 * SECOND));
             spans.push((close - 4 * SECOND, close + 6 * SECOND));
->>>>>>> sim
         }
     }
     spans
