@@ -91,7 +91,6 @@ pub struct DemoArguments {
     pub report: PathBuf,
 }
 
-<<<<<<< HEAD
 /// `db`.
 #[derive(Subcommand, Debug)]
 pub enum DbCommand {
@@ -99,7 +98,8 @@ pub enum DbCommand {
     Migrate,
     /// Recompute every account's chain; a changed or missing entry is named.
     Verify,
-=======
+}
+
 /// `replay`.
 #[derive(Args, Debug)]
 #[command(after_help = "Reads the journal only, so it works beside a running daemon. Exit codes: 0 every decision is \
@@ -130,7 +130,6 @@ pub struct WhyArguments {
     /// Whose journal, where there are several accounts.
     #[arg(long, value_name = "TAG")]
     pub account: Option<AccountTag>,
->>>>>>> replay
 }
 
 /// `data`.

@@ -30,15 +30,11 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
-<<<<<<< HEAD
         Command::Resume { by, reason, symbol } => resume::resume(&overrides, by, reason, *symbol),
         Command::Status { reconcile } => status::status(&overrides, *reconcile),
         Command::Db(command) => db::db(command, &overrides),
-=======
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),
-        Command::Resume { by, reason } => resume::resume(&overrides, by, reason),
->>>>>>> replay
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
