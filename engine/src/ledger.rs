@@ -15,7 +15,10 @@ use crate::output::Failure;
 pub fn open(config: &Config, store: &EmbeddedStore) -> Result<Box<dyn Ledger>, Failure> {
     match &config.store {
         StoreConfig::Embedded => Ok(Box::new(store.clone())),
-        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open(&settings(config)?)?)),
+        StoreConfig::Postgres { .. } => {
+            let settings = PostgresSettings { directory: Some(store.identity()?), ..settings(config)? };
+            Ok(Box::new(PostgresStore::open(&settings)?))
+        }
     }
 }
 
@@ -40,11 +43,12 @@ pub fn halt(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Resu
 }
 
 fn settings(config: &Config) -> Result<PostgresSettings, Failure> {
-    let StoreConfig::Postgres { url, password_file, schema } = &config.store else {
+    let StoreConfig::Postgres { url, password_file, schema, lease_term } = &config.store else {
         return Err(Failure::usage("the configuration names no server"));
     };
     let mut settings = PostgresSettings::new(url);
     settings.schema.clone_from(schema);
+    settings.lease_term = *lease_term;
     if let Some(path) = password_file {
         let text = fs::read_to_string(path).map_err(|error| {
             let message = format!("store.password_file: {} cannot be read: {error}", path.display());
