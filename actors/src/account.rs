@@ -289,8 +289,12 @@ impl Actor for Account {
             Message::Report { report, sequence, turn } => {
                 store::crash::point("report_received");
                 state.take(Input::Report { report, sequence }, &turn);
+                store::crash::point("report_applied");
             }
-            Message::External(execution) => state.take(Input::External(execution), &none),
+            Message::External(execution) => {
+                store::crash::point("external_received");
+                state.take(Input::External(execution), &none);
+            }
             Message::Unreadable { text, problem } => state.take(Input::Unreadable { text, problem }, &none),
             Message::Connected => state.take(Input::Connected, &none),
             Message::Disconnected { reason } => state.take(Input::Disconnected { reason }, &none),
@@ -300,6 +304,7 @@ impl Actor for Account {
                 store::crash::point("statement_applied");
             }
             Message::Sent { command, turn } => {
+                store::crash::point("sent_heard");
                 let (client_order_id, command) = (command.client_order_id(), command.name());
                 state.take(Input::Sent { client_order_id, command }, &turn);
             }

@@ -246,24 +246,29 @@ impl Actor for Broker {
 }
 
 impl State {
-    /// The last gate. Switch and right are read here and nowhere later.
+    /// The last gate. Switch and right are read here and nowhere later, and what they let through has
+    /// left before the connection is let go of: whoever throws the switch and then had the connection
+    /// to itself once knows that nothing leaves any more ([`crate::system::Inquiry::kill`]).
     fn send(&mut self, command: Command, turn: &Turn) {
-        if let Some(reason) = self.closed_to(&command) {
-            return self.tell(account::Message::NotSent { command, reason, turn: turn.clone() });
-        }
-        store::crash::point("before_send");
+        store::crash::point("before_gate");
         let now = self.arguments.clock.now();
-        let mut outcome = Ok(());
         let mut reports = std::mem::take(&mut self.reports);
-        {
+        let outcome = {
             let mut connection = self.connection();
-            outcome = outcome.and_then(|()| match &command {
-                Command::Submit(order) => connection.submit(order, now, &mut reports),
-                Command::Cancel(cancel) => connection.cancel(cancel, now, &mut reports),
-                Command::Replace(replace) => connection.replace(replace, now, &mut reports),
-            });
-        }
-        store::crash::point("after_send");
+            match (self.closed_to(&command), &command) {
+                (Some(reason), _) => Err(SendError::Refused(reason)),
+                (None, command) => {
+                    store::crash::point("before_send");
+                    let sent = match command {
+                        Command::Submit(order) => connection.submit(order, now, &mut reports),
+                        Command::Cancel(cancel) => connection.cancel(cancel, now, &mut reports),
+                        Command::Replace(replace) => connection.replace(replace, now, &mut reports),
+                    };
+                    store::crash::point("after_send");
+                    sent
+                }
+            }
+        };
         let turn = turn.clone();
         match outcome {
             Ok(()) => self.tell(account::Message::Sent { command, turn: turn.clone() }),
@@ -353,6 +358,7 @@ impl State {
                 BrokerEvent::Connected => account::Message::Connected,
                 BrokerEvent::Disconnected { reason } => account::Message::Disconnected { reason },
                 BrokerEvent::Report(report) => {
+                    store::crash::point("report_polled");
                     let sequence = self.log().add(report.clone());
                     account::Message::Report { report, sequence, turn: Turn::none() }
                 }

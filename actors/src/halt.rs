@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use risk::{HaltLevel, HaltSwitch};
-use store::{HaltRecord, HaltStore};
+use store::{HaltRecord, HaltStore, StoreError};
 
 use crate::clock::Clock;
 
@@ -30,6 +30,23 @@ impl Halter {
         if !self.switch.raise(level) {
             return false;
         }
+        // Whoever raised it has no use for the error, which is logged.
+        let _ = self.keep(level, by, reason);
+        true
+    }
+
+    /// Raises the switch to at least `level` on a person's word, which is kept also where the switch
+    /// stood there already; the level that holds now.
+    ///
+    /// # Errors
+    /// It is in force, but not stored.
+    pub fn kill(&self, level: HaltLevel, by: &str, reason: &str) -> Result<HaltLevel, StoreError> {
+        self.switch.raise(level);
+        let level = self.switch.level();
+        self.keep(level, by, reason).map(|()| level)
+    }
+
+    fn keep(&self, level: HaltLevel, by: &str, reason: &str) -> Result<(), StoreError> {
         tracing::error!(level = level.name(), by, reason, "halted");
         let record = HaltRecord {
             level: level.name().to_owned(),
@@ -37,10 +54,12 @@ impl Halter {
             by: by.to_owned(),
             at: self.clock.now(),
         };
+        store::crash::point("before_halt_stored");
         let stored = self.store.lock().unwrap_or_else(PoisonError::into_inner).save_halt(&record);
-        if let Err(error) = stored {
+        store::crash::point("after_halt_stored");
+        if let Err(error) = &stored {
             tracing::error!(%error, "the halt is in force but could not be stored");
         }
-        true
+        stored
     }
 }

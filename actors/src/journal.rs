@@ -157,9 +157,11 @@ impl State {
 
     /// A snapshot saves time at the next start and nothing else: one that cannot be kept is logged.
     fn keep(&self, snapshot: &Snapshot) {
+        store::crash::point("before_snapshot");
         let mut store = self.arguments.journal.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = store.save_snapshot(snapshot) {
             tracing::warn!(%error, sequence = snapshot.sequence, "snapshot not kept");
         }
+        store::crash::point("after_snapshot");
     }
 }

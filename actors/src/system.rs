@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
@@ -10,6 +10,7 @@ use market::{Bar, Calendar, InstrumentId, Timestamp};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
 use risk::{HaltLevel, HaltSwitch};
+use store::StoreError;
 use strategies::ParameterError;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -25,6 +26,7 @@ use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
 use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
+use crate::turn::Turn;
 use crate::{account, broker, feed, journal, lease, limit, session, strategy, supervisor, symbol};
 
 /// Answers that take longer mean that something hangs.
@@ -201,7 +203,8 @@ pub enum SystemError {
 pub struct System {
     supervisor: ActorRef<supervisor::Message>,
     addresses: Addresses,
-    halt: HaltSwitch,
+    halter: Halter,
+    connection: SharedConnection,
     restarts: Restarts,
     stats: Arc<Stats>,
     ended: watch::Receiver<bool>,
@@ -255,11 +258,11 @@ impl System {
             given_up: given_up_in,
             children: children(&settings, &addresses, &stats, &ended_in, &lost),
         };
-        let halt = settings.halt.clone();
+        let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halt, restarts, stats, ended, given_up, lost })
+        Ok(Self { supervisor, addresses, halter, connection, restarts, stats, ended, given_up, lost })
     }
 
     /// How things stand.
@@ -272,7 +275,12 @@ impl System {
 
     /// How others ask about it while it runs.
     pub fn inquiry(&self) -> Inquiry {
-        Inquiry { account: self.addresses.account.clone(), broker: self.addresses.broker.clone() }
+        Inquiry {
+            account: self.addresses.account.clone(),
+            broker: self.addresses.broker.clone(),
+            halter: self.halter.clone(),
+            connection: Arc::clone(&self.connection),
+        }
     }
 
     /// Tells when the feed has ended.
@@ -292,7 +300,7 @@ impl System {
 
     /// The halt switch.
     pub fn halt(&self) -> &HaltSwitch {
-        &self.halt
+        &self.halter.switch
     }
 
     /// Restarts so far.
@@ -335,19 +343,26 @@ impl System {
             tokio::time::sleep(Duration::from_millis(5)).await;
             last = self.snapshot().await;
         }
+        self.abandon().await;
+        last
+    }
+
+    /// Stops at once, whatever has not been made durable: there is no journal to wait for any more.
+    pub async fn abandon(self) {
         // The supervisor takes its children along.
         if let Err(error) = self.supervisor.stop_and_wait(None, Some(ANSWER_LIMIT)).await {
             tracing::error!(%error, "the actors did not stop in time");
         }
-        last
     }
 }
 
 /// Asks a running tree; copies ask the same one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Inquiry {
     account: Address<account::Message>,
     broker: Address<broker::Message>,
+    halter: Halter,
+    connection: SharedConnection,
 }
 
 impl Inquiry {
@@ -360,6 +375,25 @@ impl Inquiry {
         let sent = self.account.send(account::Message::Snapshot(reply));
         sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
         answered(answer).await
+    }
+
+    /// Stops new orders on a person's word: throws the switch, waits for what was in the gate at that
+    /// moment, makes it durable, has it journaled. When this returns no new order leaves any more, until
+    /// a person resumes; cancels still do. Needs no actor to answer. The level that holds now.
+    ///
+    /// # Errors
+    /// It is in force, but not stored: it ends with the process.
+    pub fn kill(&self, by: &str, reason: &str) -> Result<HaltLevel, StoreError> {
+        let stored = self.halter.kill(HaltLevel::StopNew, by, reason);
+        // Whoever passed the gate before has the connection until its bytes have left.
+        drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner));
+        let (level, at) = (self.halter.switch.level(), self.halter.clock.now());
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        let told = account::Message::Halted { level, by, reason, at, turn: Turn::none() };
+        if let Err(error) = self.account.send(told) {
+            tracing::error!(%error, "the halt is in force but could not be journaled");
+        }
+        stored
     }
 
     /// What comparing book and broker would lead to now; nothing is done about it.

@@ -52,6 +52,15 @@ pub enum Command {
     Replay(ReplayArguments),
     /// One order's whole story: what was heard, why, every check, what was sent, what came of it.
     Why(WhyArguments),
+    /// Stop new orders of the running daemon, now and until somebody resumes; cancels still leave.
+    Kill {
+        /// Who stops it: a person's name, kept in the record.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why, kept in the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Lift a halt that is in force, while the daemon is stopped.
     Resume {
         /// Who resumes: a person's name, kept in the record.

@@ -1,14 +1,15 @@
 //! The socket in the data directory, by which commands on the same machine talk to the running daemon.
 //!
 //! Whoever may read and write the data directory may ask; the file system keeps everybody else out. One
-//! JSON object on a line is a question, one is the answer. Served by a thread of its own, so that nobody
-//! who asks can hold up trading.
+//! JSON object on a line is a question, one is the answer. Each is served by a thread of its own, so that
+//! nobody who asks can hold up trading, nor a question that waits somebody who stops it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Inquiry;
@@ -21,19 +22,28 @@ use crate::commands::status;
 const SOCKET: &str = "pregao.sock";
 /// A question is a few words.
 const LONGEST_QUESTION: u64 = 4 * 1024;
+/// Questions at the same time: people and their scripts, on one machine.
+const MOST_QUESTIONS: usize = 32;
 /// Longest wait for somebody who connects and says nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest wait for an answer: the daemon itself waits ten seconds for its broker.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What can be asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ask")]
 pub enum Question {
     /// How things stand.
     Status,
     /// What comparing book and broker would lead to now.
     Reconcile,
+    /// Stop new orders, now.
+    Kill {
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The socket, until it is dropped.
@@ -69,9 +79,21 @@ impl Drop for Control {
 }
 
 fn serve(listener: &UnixListener, inquiry: &Inquiry, runtime: &Handle) {
+    let open = Arc::new(());
     for stream in listener.incoming().flatten() {
-        if let Err(error) = answer(stream, inquiry, runtime) {
-            tracing::debug!(%error, "a question on the control socket came to nothing");
+        // Whoever is one too many finds the connection closed, and may ask again.
+        if Arc::strong_count(&open) > MOST_QUESTIONS {
+            continue;
+        }
+        let (open, inquiry, runtime) = (Arc::clone(&open), inquiry.clone(), runtime.clone());
+        let answering = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
+            if let Err(error) = answer(stream, &inquiry, &runtime) {
+                tracing::debug!(%error, "a question on the control socket came to nothing");
+            }
+            drop(open);
+        });
+        if let Err(error) = answering {
+            tracing::warn!(%error, "no thread for a question on the control socket");
         }
     }
 }
@@ -82,19 +104,37 @@ fn answer(stream: UnixStream, inquiry: &Inquiry, runtime: &Handle) -> std::io::R
     let mut line = String::new();
     BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut line)?;
     let answer = match serde_json::from_str::<Question>(&line) {
-        Ok(question) => told(question, inquiry, runtime),
+        Ok(Question::Status) => told(false, inquiry, runtime),
+        Ok(Question::Reconcile) => told(true, inquiry, runtime),
+        Ok(Question::Kill { by, reason }) => killed(&by, &reason, inquiry),
         Err(error) => serde_json::json!({ "error": format!("the question cannot be read: {error}") }),
     };
-    writeln!(&stream, "{answer}")
+    writeln!(&stream, "{answer}")?;
+    if answer.get("killed").is_some() {
+        store::crash::point("kill_answered");
+    }
+    Ok(())
 }
 
-fn told(question: Question, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Value {
+/// By the thread of the socket itself: no runtime and no mailbox stands between the word and the switch.
+fn killed(by: &str, reason: &str, inquiry: &Inquiry) -> serde_json::Value {
+    store::crash::point("kill_heard");
+    if by.trim().is_empty() || reason.trim().is_empty() {
+        return serde_json::json!({ "error": "stopping takes a named person and a reason" });
+    }
+    match inquiry.kill(by, reason) {
+        Ok(level) => serde_json::json!({ "killed": true, "halt": level.name(), "by": by, "reason": reason }),
+        Err(error) => {
+            let error = format!("no new order leaves, but that could not be stored and ends with the daemon: {error}");
+            serde_json::json!({ "error": error })
+        }
+    }
+}
+
+fn told(with_plan: bool, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Value {
     let answer = runtime.block_on(async {
         let snapshot = inquiry.snapshot().await?;
-        let plan = match question {
-            Question::Status => None,
-            Question::Reconcile => Some(inquiry.dry_run().await?),
-        };
+        let plan = if with_plan { Some(inquiry.dry_run().await?) } else { None };
         Ok::<_, actors::system::SystemError>((snapshot, plan))
     });
     match answer {
@@ -113,12 +153,12 @@ fn told(question: Question, inquiry: &Inquiry, runtime: &Handle) -> serde_json::
 ///
 /// # Errors
 /// It listens and does not answer, or says that it cannot.
-pub fn ask(directory: &Path, question: Question) -> Result<Option<serde_json::Value>, String> {
+pub fn ask(directory: &Path, question: &Question) -> Result<Option<serde_json::Value>, String> {
     let Ok(mut stream) = UnixStream::connect(directory.join(SOCKET)) else { return Ok(None) };
     let asked = || -> std::io::Result<String> {
         stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let line = serde_json::to_string(&question).map_err(std::io::Error::other)?;
+        let line = serde_json::to_string(question).map_err(std::io::Error::other)?;
         writeln!(stream, "{line}")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;

@@ -15,7 +15,10 @@ use crate::output::Failure;
 pub fn open(places: &Places, store: &EmbeddedStore) -> Result<Box<dyn Ledger>, Failure> {
     match &places.store {
         StoreConfig::Embedded => Ok(Box::new(store.clone())),
-        StoreConfig::Postgres { .. } => Ok(Box::new(PostgresStore::open(&settings(places)?)?)),
+        StoreConfig::Postgres { .. } => {
+            let settings = PostgresSettings { directory: Some(store.identity()?), ..settings(places)? };
+            Ok(Box::new(PostgresStore::open(&settings)?))
+        }
     }
 }
 
@@ -40,11 +43,12 @@ pub fn halt(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Resu
 }
 
 fn settings(places: &Places) -> Result<PostgresSettings, Failure> {
-    let StoreConfig::Postgres { url, password_file, schema } = &places.store else {
+    let StoreConfig::Postgres { url, password_file, schema, lease_term } = &places.store else {
         return Err(Failure::usage("the configuration names no server"));
     };
     let mut settings = PostgresSettings::new(url);
     settings.schema.clone_from(schema);
+    settings.lease_term = *lease_term;
     if let Some(path) = password_file {
         let text = fs::read_to_string(path).map_err(|error| {
             let message = format!("store.password_file: {} cannot be read: {error}", path.display());

@@ -21,8 +21,8 @@ mod meta;
 mod row;
 mod wal;
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +39,11 @@ pub use halt::EmbeddedHalt;
 pub use history::EmbeddedHistory;
 pub use journal::EmbeddedJournal;
 pub use meta::EmbeddedMeta;
+
+/// The directory's name among its named values.
+const IDENTITY: &str = "identity";
+/// Names must differ between machines; nobody has to be kept from guessing them.
+const RANDOM: &str = "/dev/urandom";
 
 /// A data directory, open.
 #[derive(Clone, Debug)]
@@ -80,6 +85,24 @@ impl EmbeddedStore {
     /// The data directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The directory's own random name, made when it is first asked for. A store elsewhere knows by it
+    /// who holds an account; a copy of the directory should be opened only where the original is not.
+    ///
+    /// # Errors
+    /// If it cannot be read or kept, or the system gives no random bytes.
+    pub fn identity(&self) -> Result<String, StoreError> {
+        let mut meta = self.meta()?;
+        if let Some(known) = meta.meta(IDENTITY)? {
+            return Ok(known);
+        }
+        let mut bytes = [0; 16];
+        let read = File::open(RANDOM).and_then(|mut random| random.read_exact(&mut bytes));
+        read.map_err(|error| system_failure(Path::new(RANDOM), "make up a name for the data directory", error))?;
+        let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        meta.set_meta(IDENTITY, &name)?;
+        Ok(name)
     }
 
     /// The journal, over a connection of its own.

@@ -83,6 +83,9 @@ pub struct PostgresSettings {
     pub lease_term: Duration,
     /// Who takes a lease, for people.
     pub holder: String,
+    /// The data directory that takes it ([`crate::EmbeddedStore::identity`]): what it holds already, it may
+    /// take again at once. `None`: every taking waits for the one before to run out.
+    pub directory: Option<String>,
 }
 
 /// A ledger on a Postgres server, open. Clones share its connections and leases.
@@ -99,6 +102,7 @@ struct Shared {
     leases: Mutex<BTreeMap<AccountTag, u64>>,
     lease_term: Duration,
     holder: String,
+    directory: Option<String>,
 }
 
 /// How a store was opened.
@@ -120,6 +124,7 @@ impl PostgresSettings {
             connect_timeout: CONNECT_TIMEOUT,
             lease_term: LEASE_TERM,
             holder: this_process(),
+            directory: None,
         }
     }
 
@@ -165,8 +170,14 @@ impl PostgresStore {
         let server = Server::new(settings, access)?;
         schema::prepare(&server, &settings.schema, access)?;
         let leases = Mutex::new(BTreeMap::new());
-        let shared =
-            Shared { server, access, leases, lease_term: settings.lease_term, holder: settings.holder.clone() };
+        let shared = Shared {
+            server,
+            access,
+            leases,
+            lease_term: settings.lease_term,
+            holder: settings.holder.clone(),
+            directory: settings.directory.clone(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -5,6 +5,7 @@ mod check;
 mod data;
 mod db;
 mod demo;
+mod kill;
 mod recording;
 mod replay;
 mod resume;
@@ -30,6 +31,7 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
+        Command::Kill { by, reason } => kill::kill(&overrides, by, reason),
         Command::Resume { by, reason, symbol } => resume::resume(&overrides, by, reason, *symbol),
         Command::Status { reconcile } => status::status(&overrides, *reconcile),
         Command::Db(command) => db::db(command, &overrides),

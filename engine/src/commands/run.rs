@@ -32,6 +32,9 @@ use crate::ledger;
 use crate::output::{Answer, Failure, chain, money};
 use crate::wiring::{self, Recorded, StoredBars};
 
+/// A kill test lasts seconds, and must see snapshots all the same.
+const SNAPSHOT_EVERY: Option<u64> = if cfg!(feature = "crash_points") { Some(200) } else { None };
+
 /// What the feed of a run is made of.
 struct Source {
     universe: Arc<Universe>,
@@ -55,6 +58,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let store = EmbeddedStore::open(&config.data_directory)?;
     let ledger = ledger::open(&config.places(), &store)?;
     let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
+    store::crash::point("lease_taken");
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
     let halt = HaltSwitch::at(level_found(&halt_store));
     let journal: SharedJournal = shared(ledger.journal()?);
@@ -75,6 +79,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         halt = halt.level().name(),
         "recovered"
     );
+    store::crash::point("recovered");
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
@@ -86,6 +91,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             lease: right.for_gate(),
             patience: config.patience,
             calendar: config.calendar.name(),
+            snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
             ..Conduct::default()
         },
         simulated: config.broker == BrokerConfig::Simulated,
@@ -102,9 +108,11 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place)));
+    store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
     if answer.is_ok() {
         right.release();
+        store::crash::point("lease_released");
     }
     answer
 }
@@ -273,7 +281,8 @@ async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answe
             changed = lost.changed() => {
                 let taken = if changed.is_ok() { lost.borrow_and_update().clone() } else { None };
                 let message = taken.unwrap_or_else(|| "the supervisor is gone; start again".to_owned());
-                let _ = system.stop().await;
+                // The journal takes nothing from this process any more.
+                system.abandon().await;
                 return Err(Failure::Failed(message, serde_json::Value::Null));
             }
             changed = given_up.changed() => {
@@ -291,6 +300,7 @@ async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answe
         }
     };
     tracing::info!(reason, "stopping");
+    store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.stop().await.map_err(Failure::failed)?;
     let book = snapshot.desk.book();

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn status(overrides: &Overrides, with_reconcile: bool) -> Result<Answer, Failure> {
     let config = load(overrides)?;
     let question = if with_reconcile { Question::Reconcile } else { Question::Status };
-    let running = control::ask(&config.data_directory, question);
+    let running = control::ask(&config.data_directory, &question);
     let document = match running.map_err(|error| Failure::Failed(error, Value::Null))? {
         Some(mut document) => {
             document["running"] = true.into();

@@ -17,7 +17,7 @@ pub fn version() -> Answer {
         "calendar_until": market::Calendar::b3().horizon().to_string(),
     });
     if cfg!(feature = "crash_points") {
-        json["crash_points"] = store::crash::POINTS.into();
+        json["crash_points"] = store::crash::POINTS.iter().map(|place| place.name).collect();
     }
     Answer::new(format!("pregao {version} ({build}, {target})"), json)
 }

@@ -21,6 +21,7 @@ use market::fees::Brokerage;
 use market::time::NANOS_PER_SECOND;
 use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
 use risk::{Limits, LimitsSettings};
+use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
 use document::{Document, Problem, Text};
@@ -125,6 +126,8 @@ pub enum StoreConfig {
         password_file: Option<PathBuf>,
         /// The schema that holds the tables.
         schema: String,
+        /// How long the right to trade the account lasts without a renewal.
+        lease_term: Duration,
     },
 }
 
@@ -441,8 +444,15 @@ fn read_store(reader: &mut Reader) -> Option<StoreConfig> {
     let url: Option<String> = reader.optional("store.url", "a URL such as \"postgres://pregao@localhost/pregao\"");
     let password_file: Option<PathBuf> = reader.optional("store.password_file", "a path");
     let schema: Option<String> = reader.optional("store.schema", "a name of small letters such as \"pregao\"");
+    let lease: Option<u32> = reader.optional("store.lease_seconds", "whole seconds such as 15");
     if kind.as_deref() != Some("postgres") {
         return Some(StoreConfig::Embedded);
+    }
+    let longest = PostgresSettings::new("").call_limit();
+    let lease_term = lease.map_or(LEASE_TERM, |seconds| Duration::from_secs(seconds.into()));
+    if lease_term <= longest {
+        let message = format!("must be above {}, the longest that one renewal may take", longest.as_secs());
+        reader.complain("store.lease_seconds", message);
     }
     match &url {
         None => reader.complain("store.url", "has no value; set it to the server's URL, without the password"),
@@ -453,7 +463,7 @@ fn read_store(reader: &mut Reader) -> Option<StoreConfig> {
         Some(_) => {}
     }
     let schema = schema.unwrap_or_else(|| store::postgres::SCHEMA.to_owned());
-    Some(StoreConfig::Postgres { url: url?, password_file, schema })
+    Some(StoreConfig::Postgres { url: url?, password_file, schema, lease_term })
 }
 
 /// `postgres://user:secret@host/…` or `password=secret`.

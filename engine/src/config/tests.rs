@@ -102,6 +102,18 @@ fn numbers_stay_text_until_their_own_type_reads_them() {
 }
 
 #[test]
+fn a_lease_outlives_the_longest_renewal() {
+    let with = |seconds: &str| format!("{EXAMPLE}\n[store]\nkind = \"postgres\"\nurl = \"host=/x\"\n{seconds}");
+    let term = |seconds: &str| match from_text("pregao.toml", &with(seconds)).unwrap().store {
+        StoreConfig::Postgres { lease_term, .. } => lease_term.as_secs(),
+        StoreConfig::Embedded => 0,
+    };
+    assert_eq!((term(""), term("lease_seconds = 10")), (15, 10));
+    let told = problems(&with("lease_seconds = 9"), &[]);
+    assert!(told.len() == 1 && told[0].contains("store.lease_seconds: must be above 9"), "{told:?}");
+}
+
+#[test]
 fn two_strategies_cannot_have_one_name() {
     let twice = EXAMPLE.replace("name = \"reversion\"", "name = \"trend\"");
     let told = problems(&twice, &[]);

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use market::Timestamp;
 
 use super::database::{Database, Fault, is_damage};
+use crate::crash;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::journal::{AccountTag, Break, Head, Journal, JournalEntry, KEPT_SNAPSHOTS, Place, Snapshot};
@@ -79,7 +80,9 @@ fn append(connection: &mut Connection, entries: &[JournalEntry]) -> Result<(), F
         let after = append_one(&transaction, head, entry)?;
         heads.insert(entry.account, after);
     }
+    crash::point("in_transaction");
     transaction.commit()?;
+    crash::point("committed");
     Ok(())
 }
 
@@ -189,6 +192,7 @@ fn save_snapshot(connection: &mut Connection, snapshot: &Snapshot) -> Result<(),
              (SELECT sequence FROM snapshot WHERE account = ?1 ORDER BY sequence DESC LIMIT ?2)",
         )?
         .execute(params![account, i64::try_from(KEPT_SNAPSHOTS).unwrap_or(i64::MAX)])?;
+    crash::point("in_snapshot");
     transaction.commit()?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use tokio_postgres::Row;
 use super::fault::Fault;
 use super::server::Session;
 use super::{Shared, lease};
+use crate::crash;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::journal::{AccountTag, Break, Head, Journal, JournalEntry, KEPT_SNAPSHOTS, Place, Snapshot};
@@ -181,7 +182,9 @@ async fn append(
         [&column.account, &column.sequence, &column.at, &column.kind, &column.payload, &column.hash];
     // A commit after an insert that failed rolls back, and the insert's error is what is returned.
     let client = &session.client;
+    crash::point("in_transaction");
     tokio::try_join!(client.execute(&insert, &with), client.batch_execute("COMMIT"))?;
+    crash::point("committed");
     Ok(())
 }
 
@@ -293,6 +296,7 @@ async fn save_snapshot(
     session.change(SAVE_SNAPSHOT, &[&account.as_str(), &place, &at, payload, &link, &digest]).await?;
     let kept = i64::try_from(KEPT_SNAPSHOTS).unwrap_or(i64::MAX);
     session.change(FORGET_SNAPSHOTS, &[&account.as_str(), &kept]).await?;
+    crash::point("in_snapshot");
     Ok(session.client.batch_execute("COMMIT").await?)
 }
 

@@ -5,6 +5,12 @@
 //! another took over finds another epoch there, and a process that takes over waits for an append
 //! that is under way. The server ends a transaction that idles, so a paused process cannot hold the
 //! row for ever.
+//!
+//! A daemon that crashed is started again on the same data directory, and need not wait for its own
+//! lease to run out: whoever opened the directory holds its lock, so its former process is gone. The
+//! directory has a random name for that. A copy of a directory has the same name, and two daemons on
+//! the two would take the account from each other at once; the epoch keeps even them from writing, and
+//! so from sending, side by side.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +28,13 @@ use crate::lease::Lease;
 pub(super) const LOCK: &str = "SELECT account, epoch, holder FROM lease WHERE account = ANY($1)
      ORDER BY account FOR UPDATE";
 
-/// Free: never taken, run out, or ours already (an account that starts again within one process).
-const TAKE: &str = "INSERT INTO lease AS held (account, epoch, holder, taken_at, expires_at)
-     VALUES ($1, 1, $2, clock_timestamp(), clock_timestamp() + $3 * interval '1 millisecond')
+/// Free: never taken, run out, or ours already: taken by this process (an account that starts again
+/// within it), or for this data directory, whose lock says that whoever took it has ended.
+const TAKE: &str = "INSERT INTO lease AS held (account, epoch, holder, directory, taken_at, expires_at)
+     VALUES ($1, 1, $2, $5, clock_timestamp(), clock_timestamp() + $3 * interval '1 millisecond')
      ON CONFLICT (account) DO UPDATE SET epoch = held.epoch + 1, holder = excluded.holder,
-         taken_at = excluded.taken_at, expires_at = excluded.expires_at
-     WHERE held.expires_at <= clock_timestamp() OR held.epoch = $4
+         directory = excluded.directory, taken_at = excluded.taken_at, expires_at = excluded.expires_at
+     WHERE held.expires_at <= clock_timestamp() OR held.epoch = $4 OR held.directory = $5
      RETURNING epoch";
 
 const RENEW: &str = "UPDATE lease SET expires_at = clock_timestamp() + $3 * interval '1 millisecond'
@@ -50,9 +57,11 @@ impl PostgresLease {
         shared.writable()?;
         let ours = shared.leases().get(&account).copied().map_or(0, stored);
         let (holder, term) = (shared.holder.clone(), milliseconds(shared.lease_term));
+        let directory = shared.directory.clone();
         let epoch = shared.server.call("take the lease", move |session| {
             Box::pin(async move {
-                let taken = session.rows(TAKE, &[&account.as_str(), &holder, &term, &ours]).await?;
+                let with: [super::server::Parameter<'_>; 5] = [&account.as_str(), &holder, &term, &ours, &directory];
+                let taken = session.rows(TAKE, &with).await?;
                 if let Some(row) = taken.first() {
                     return epoch_of(row, 0);
                 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::*;
+use crate::EmbeddedStore;
 use crate::contract::halt::decision;
 use crate::contract::journal::{entry, snapshot, stored};
 use crate::contract::{self, Make};
@@ -164,6 +165,32 @@ fn one_process_writes_an_account_and_the_others_wait_their_turn() {
     let error = journal.append(&entries(4..=4)).unwrap_err().to_string();
     assert!(error.contains("is not leased by this process"), "{error}");
     second.journal().append(&entries(4..=4)).unwrap();
+}
+
+#[test]
+fn a_data_directory_takes_its_own_lease_over_at_once() {
+    let Some(server) = testing::Server::start() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let name = EmbeddedStore::open(place.path()).unwrap().identity().unwrap();
+    assert_eq!(EmbeddedStore::open(place.path()).unwrap().identity().unwrap(), name, "kept");
+    let other = tempfile::tempdir().unwrap();
+    let elsewhere = EmbeddedStore::open(other.path()).unwrap().identity().unwrap();
+    assert_ne!(elsewhere, name);
+
+    let of = |directory: &str| PostgresSettings { directory: Some(directory.into()), ..server.settings("pregao") };
+    // Killed: nothing was released, and the term has just begun.
+    let (_killed, mut late, _lease) = leased(&of(&name));
+    late.append(&entries(1..=1)).unwrap();
+    let second = PostgresStore::open(&of(&elsewhere)).unwrap();
+    assert!(matches!(second.lease(paper()).err().unwrap(), StoreError::LeaseHeld { epoch: 1, .. }));
+    let (_again, mut journal, lease) = leased(&of(&name));
+    assert_eq!(lease.epoch(), 2);
+    // Even where the directory was copied and both live, one of them writes.
+    assert!(matches!(late.append(&entries(2..=2)), Err(StoreError::LeaseLost { epoch: 2, .. })));
+    journal.append(&entries(2..=2)).unwrap();
+    // One that says no name takes nothing over, from nobody.
+    let nameless = PostgresStore::open(&server.settings("pregao")).unwrap();
+    assert!(matches!(nameless.lease(paper()).err().unwrap(), StoreError::LeaseHeld { .. }));
 }
 
 #[test]
