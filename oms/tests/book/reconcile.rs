@@ -100,7 +100,7 @@ const ROWS: &[Row] = &[
         "an order that never arrived, whose cancel was refused for it",
         "order 1 buy 300 PETR4 limit 10.00; cancel 1; report 1 cancel_rejected",
         "handed 1",
-        &["report 1 canceled: the broker never received it"],
+        &["report 1 rejected: the broker never received it"],
     ),
     // Missed fills and ends.
     row(
