@@ -22,7 +22,7 @@ impl World {
     /// Puts a message into the Account's mailbox; false if nobody lives there.
     pub fn to_account(&mut self, process: usize, message: ToAccount) -> bool {
         let mailbox = &self.processes[process].account.mailbox;
-        if !mailbox.is_open || self.strikes_hop() {
+        if !mailbox.is_open {
             return false;
         }
         let (at, generation) = self.post(process, |process| &mut process.account.mailbox);
@@ -221,11 +221,11 @@ impl World {
                 }
                 paths.into_iter().for_each(|path| self.reached(path));
             }
-            Input::Committed { writer, .. } | Input::JournalFailed { writer, .. } => {
-                // Numbers of beginnings rise.
-                if *writer < self.processes[process].writer {
-                    self.reached(Path::LateAnswer);
-                }
+            // Numbers of beginnings rise.
+            Input::Committed { writer, .. } | Input::JournalFailed { writer, .. }
+                if *writer < self.processes[process].writer =>
+            {
+                self.reached(Path::LateAnswer);
             }
             _ => {}
         }
@@ -461,8 +461,7 @@ impl World {
                     from = kept.snapshot.sequence + 1;
                     self.reached(Path::SnapshotUsed);
                 }
-                Err(error) if kept.damaged => {
-                    let _ = error;
+                Err(_) if kept.damaged => {
                     self.reached(Path::SnapshotPassedOver);
                     restore = Restore::new(self.desk.clone(), names, switch, record_after);
                 }
@@ -497,12 +496,6 @@ impl World {
             },
             snapshot_every: 150,
         }
-    }
-
-    /// A message between two actors is lost because the mailbox was just closed.
-    pub fn strikes_hop(&mut self) -> bool {
-        // Only the Broker's and the Symbols' words are lost this way: see `tell`.
-        false
     }
 
     /// Whether this actor's step is one at which the process, or the Account alone, ends.

@@ -12,12 +12,12 @@ impl Random {
     pub fn new(seed: u64) -> Self {
         // Neighbouring seeds must not begin alike.
         let mut random = Self(seed.wrapping_mul(0xD129_0D3B_3F2C_8A6D) ^ 0x5851_F42D_4C95_7F2D);
-        random.next();
+        random.number();
         random
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut x = self.0;
         x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,7 +27,7 @@ impl Random {
 
     /// One of 0 to `most` - 1; 0 if there is nothing to choose from.
     pub fn below(&mut self, most: u64) -> u64 {
-        if most == 0 { 0 } else { self.next() % most }
+        if most == 0 { 0 } else { self.number() % most }
     }
 
     /// One of `least` to `most`, both included.

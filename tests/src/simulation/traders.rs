@@ -18,8 +18,10 @@ use super::faults::Fault;
 use super::process::{Mailbox, StrategyActor, ToAccount, ToStrategy};
 use super::world::{Event, INSTRUMENTS, MILLISECOND, SECOND, World};
 
-/// Kinds and parameters of the strategies that trade.
-const KINDS: [(&str, &[(&str, f64)], Execution); 2] = [
+/// Kind, parameters and orders of a strategy.
+type Kind = (&'static str, &'static [(&'static str, f64)], Execution);
+/// The strategies that trade.
+const KINDS: [Kind; 2] = [
     ("moving_average_cross", &[("fast", 2.0), ("slow", 5.0)], Execution::Market),
     ("rsi_mean_reversion", &[("period", 3.0)], Execution::Limit),
 ];

@@ -8,7 +8,7 @@ use store::JournalEntry;
 use super::coverage::Path;
 use super::faults::Fault;
 use super::process::{Line, Stage};
-use super::world::{Event, INSTRUMENTS, MILLISECOND, MINUTE, SECOND, World};
+use super::world::{Event, MILLISECOND, MINUTE, SECOND, World};
 
 impl World {
     /// A second in which something may go wrong.
@@ -178,10 +178,5 @@ impl World {
         if let Some(process) = self.running() {
             self.process_crashes(process);
         }
-    }
-
-    /// What other hands hold is some instrument's business only.
-    pub const fn instruments() -> u32 {
-        INSTRUMENTS
     }
 }

@@ -151,8 +151,6 @@ pub struct World {
     pub orders_sent: u64,
     pub effects: Vec<Effect>,
     pub daily_loss: Money,
-    /// What the person has seen and not decided on yet.
-    pub started_by_person: bool,
 }
 
 impl World {
@@ -221,7 +219,6 @@ impl World {
             orders_sent: 0,
             effects: Vec::new(),
             daily_loss: Money::from_cents(loss),
-            started_by_person: false,
             random,
             climate,
             now,
