@@ -122,6 +122,7 @@ fn a_named_person_stops_a_running_daemon_and_it_stays_stopped() {
 
     let mut again = room.start(&["run", "--json"]);
     again.until("strange fills");
+    again.until("running");
     again.terminate();
     assert_eq!(again.end().done().json()["halt"], "stop_new");
     let resumed = room.pregao(&["resume", "--by", "Ana", "--reason", "explained", "--json"]).done().json();
