@@ -1,18 +1,25 @@
 //! Two records of the same account compared: the venue's truth ledger and the program's journal.
 //!
 //! Neither side's memory is asked, and none of the program's own arithmetic is used: the journal is
-//! read as text and added up here once more. The questions are those of invariants 4 to 8 and of
+//! read as text and added up here once more. The book that recovery builds of the same journal must
+//! then say the same again. The questions are those of invariants 4 to 8 and of
 //! every failure in the catalogue: was an order sent twice, was one sent that the journal did not hold,
 //! is every fill of the venue in the journal and no other, do both hold the same, did anything leave
 //! while trading was halted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use actors::journal::SharedJournal;
+use actors::system::recover;
 use brokers::bridge::wire::{ClientMessage, WireExecution, decode};
+use desk::DeskSettings;
 use market::{ClientOrderId, Timestamp};
+use risk::HaltSwitch;
 use serde_json::Value;
-use store::{EmbeddedStore, Journal, Verification};
+use store::{Journal, Ledger, Verification};
 
 use crate::venue::ledger::{self, Event};
 
@@ -55,6 +62,10 @@ pub struct VenueRecord {
     pub positions: BTreeMap<String, i64>,
     /// Executions that were taken back or corrected.
     pub revoked: u64,
+    /// Units of each of the account's own orders that stand as traded.
+    pub cumulative: BTreeMap<String, i64>,
+    /// The account's own orders that are in the venue's book.
+    pub open: BTreeSet<String>,
 }
 
 /// What the program's journal says.
@@ -74,12 +85,31 @@ pub struct JournalRecord {
     pub breaks: Vec<String>,
     /// Reports that did not fit.
     pub anomalies: u64,
+    /// New orders that were meant, with when.
+    pub meant: Vec<(Timestamp, String)>,
     /// Starts of the program.
     pub starts: u64,
+    /// The entry of the last start.
+    pub started_at: u64,
     /// Comparisons with the venue's statement.
     pub reconciliations: u64,
     /// Whether one came after the last start.
     pub reconciled: bool,
+}
+
+/// What recovery makes of the journal.
+#[derive(Clone, Default, Debug)]
+pub struct BookRecord {
+    /// Signed units by symbol, those of other hands included.
+    pub positions: BTreeMap<String, i64>,
+    /// Orders of which the broker has, or may have, something.
+    pub open: BTreeSet<String>,
+    /// Units of each order that stand as traded.
+    pub cumulative: BTreeMap<String, i64>,
+    /// Orders that the book once had, and has forgotten.
+    pub forgotten: BTreeSet<String>,
+    /// Orders of the journal that recovery does not know.
+    pub unknown: Vec<String>,
 }
 
 /// What differs.
@@ -104,6 +134,18 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Takes in others.
+    pub fn add(&mut self, other: Self) {
+        self.lost_fills.extend(other.lost_fills);
+        self.invented_fills.extend(other.invented_fills);
+        self.duplicate_orders.extend(other.duplicate_orders);
+        self.drift.extend(other.drift);
+        self.without_intent.extend(other.without_intent);
+        self.while_halted.extend(other.while_halted);
+        self.unexplained.extend(other.unexplained);
+        self.other.extend(other.other);
+    }
+
     /// Every finding in words.
     pub fn all(&self) -> Vec<String> {
         let named = [
@@ -127,6 +169,7 @@ impl Findings {
 pub fn venue_record(path: &Path) -> std::io::Result<VenueRecord> {
     let mut record = VenueRecord::default();
     let mut standing: BTreeMap<String, WireExecution> = BTreeMap::new();
+    let mut leaves: BTreeMap<String, i64> = BTreeMap::new();
     for entry in ledger::read(path)? {
         match entry.event {
             Event::Received { text, .. } => {
@@ -140,15 +183,32 @@ pub fn venue_record(path: &Path) -> std::io::Result<VenueRecord> {
             }
             Event::Unreadable { text } => record.unreadable.push(text),
             Event::Order(order) => {
-                record.orders.insert(order.client_order_id.to_string());
+                let name = order.client_order_id.to_string();
+                leaves.insert(name.clone(), order.quantity.units());
+                record.open.insert(name.clone());
+                record.orders.insert(name);
+            }
+            Event::Rejected { order, .. } | Event::Canceled { order, .. } | Event::Expired { order } => {
+                record.open.remove(&order);
+            }
+            Event::Replaced { order, quantity, .. } => {
+                let traded: i64 = of_order(&standing, &order).map(|execution| execution.quantity.units()).sum();
+                leaves.insert(order, quantity.units() - traded);
             }
             Event::Duplicate(order) => record.duplicates.push(order.client_order_id.to_string()),
             Event::Filled(execution) => {
+                let left = leaves.entry(execution.order.clone()).or_default();
+                *left -= execution.quantity.units();
+                if *left <= 0 {
+                    record.open.remove(&execution.order);
+                }
                 standing.insert(execution.execution_id.to_string(), execution);
             }
             Event::Busted { reference, .. } => {
                 record.revoked += 1;
-                standing.remove(reference.as_str());
+                if let Some(execution) = standing.remove(reference.as_str()) {
+                    *leaves.entry(execution.order).or_default() += execution.quantity.units();
+                }
             }
             Event::Corrected { reference, execution } => {
                 record.revoked += 1;
@@ -163,11 +223,19 @@ pub fn venue_record(path: &Path) -> std::io::Result<VenueRecord> {
         let units = execution.side.sign() * execution.quantity.units();
         *record.positions.entry(execution.symbol.to_string()).or_default() += units;
         if execution.order.parse::<ClientOrderId>().is_ok() {
+            *record.cumulative.entry(execution.order.clone()).or_default() += execution.quantity.units();
             let (symbol, price) = (execution.symbol.to_string(), execution.price.to_string());
             record.executions.insert(name, Execution { order: execution.order, symbol, units, price });
         }
     }
     Ok(record)
+}
+
+fn of_order<'a>(
+    standing: &'a BTreeMap<String, WireExecution>,
+    order: &'a str,
+) -> impl Iterator<Item = &'a WireExecution> {
+    standing.values().filter(move |execution| execution.order == order)
 }
 
 /// Adds up journal entries, one after another.
@@ -202,7 +270,10 @@ impl Sum {
         match kind {
             "started" => {
                 self.record.starts += 1;
+                self.record.started_at = sequence;
                 self.record.reconciled = false;
+                // A person may have resumed in between, which the journal does not say.
+                self.halted = false;
                 let symbols = payload["instruments"].as_array().into_iter().flatten().filter_map(Value::as_str);
                 self.symbols = symbols.map(str::to_owned).collect();
                 self.record.symbols.extend(self.symbols.iter().cloned());
@@ -273,12 +344,11 @@ impl Sum {
     }
 }
 
-/// Reads the journal of an account in an embedded store, beside its writer if there is one.
+/// Reads the journal of an account, beside its writer if there is one.
 ///
 /// # Errors
 /// It cannot be read, or its chain is broken.
-pub fn journal_record(directory: &Path, account: &str) -> Result<JournalRecord, Box<dyn std::error::Error>> {
-    let journal = EmbeddedStore::open_read_only(directory)?.journal()?;
+pub fn journal_record(journal: &dyn Journal, account: &str) -> Result<JournalRecord, Box<dyn std::error::Error>> {
     let account = account.parse()?;
     if let Verification::Broken { sequence, reason } = journal.verify(account)? {
         return Err(format!("entry {sequence} of the journal is {reason:?}").into());
@@ -286,13 +356,98 @@ pub fn journal_record(directory: &Path, account: &str) -> Result<JournalRecord, 
     let mut sum = Sum::default();
     let mut unreadable = None;
     journal.read(account, 1, &mut |entry| {
-        match serde_json::from_str(&entry.payload) {
-            Ok(payload) => sum.entry(entry.sequence, &entry.kind, &payload),
+        match serde_json::from_str::<Value>(&entry.payload) {
+            Ok(payload) => {
+                if entry.kind == "intent" {
+                    sum.record.meant.push((entry.at, text(&payload["order"], "client_order_id").to_owned()));
+                }
+                sum.entry(entry.sequence, &entry.kind, &payload);
+            }
             Err(error) => unreadable = Some(format!("entry {}: {error}", entry.sequence)),
         }
         Ok(())
     })?;
     unreadable.map_or_else(|| Ok(sum.finish()), |problem| Err(problem.into()))
+}
+
+/// Writes the journal down, an entry a line, for whoever looks into a run that failed.
+///
+/// # Errors
+/// It cannot be read, or not be written down.
+pub fn write_journal(ledger: &dyn Ledger, account: &str, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    let mut written = Ok(());
+    ledger.journal()?.read(account.parse()?, 1, &mut |entry| {
+        let line = writeln!(file, "{} {} {} {}", entry.sequence, entry.at, entry.kind, entry.payload);
+        written = std::mem::replace(&mut written, Ok(())).and(line);
+        Ok(())
+    })?;
+    written?;
+    Ok(file.flush()?)
+}
+
+/// Recovers the book as a start of the program would.
+///
+/// # Errors
+/// It cannot be recovered.
+pub fn book_record(
+    ledger: &dyn Ledger,
+    desk: &DeskSettings,
+    strategies: Vec<String>,
+) -> Result<BookRecord, Box<dyn std::error::Error>> {
+    let journal: SharedJournal = Arc::new(Mutex::new(ledger.journal()?));
+    let restored = recover(desk, strategies, &journal, &HaltSwitch::default())?;
+    let (book, mut record) = (restored.desk.book(), BookRecord::default());
+    for (id, instrument) in desk.universe.iter() {
+        let units = book.position(id).quantity.units() + book.external(id).units();
+        record.positions.insert(instrument.symbol.to_string(), units);
+    }
+    record.open = book.open_orders().iter().map(|order| order.intent.client_order_id.to_string()).collect();
+    let mut meant = Vec::new();
+    ledger.journal()?.read(desk.account.parse()?, 1, &mut |entry| {
+        if entry.kind == "intent" {
+            let payload: Value = serde_json::from_str(&entry.payload).unwrap_or_default();
+            meant.extend(text(&payload["order"], "client_order_id").parse::<ClientOrderId>());
+        }
+        Ok(())
+    })?;
+    for id in meant {
+        match book.order(&id) {
+            Some(order) => drop(record.cumulative.insert(id.to_string(), order.cumulative.units())),
+            None if book.is_forgotten(&id) => drop(record.forgotten.insert(id.to_string())),
+            None => record.unknown.push(id.to_string()),
+        }
+    }
+    Ok(record)
+}
+
+/// Compares the book that recovery builds with the venue's totals.
+pub fn compare_book(venue: &VenueRecord, book: &BookRecord, findings: &mut Findings) {
+    for (symbol, ours) in &book.positions {
+        let theirs = venue.positions.get(symbol).copied().unwrap_or_default();
+        if theirs != *ours {
+            findings.drift.push(format!("{symbol}: {theirs} at the venue, {ours} in the recovered book"));
+        }
+    }
+    for order in venue.open.symmetric_difference(&book.open) {
+        let where_ = if venue.open.contains(order) { "the venue" } else { "the recovered book" };
+        findings.drift.push(format!("{order} is open in {where_} only"));
+    }
+    for order in venue.orders.iter().filter(|order| !book.forgotten.contains(*order)) {
+        let theirs = venue.cumulative.get(order).copied().unwrap_or_default();
+        match book.cumulative.get(order) {
+            Some(ours) if *ours == theirs => {}
+            ours => {
+                findings.drift.push(format!("{order} traded {theirs} at the venue, {ours:?} in the recovered book"))
+            }
+        }
+    }
+    for (order, ours) in &book.cumulative {
+        if !venue.orders.contains(order) && *ours != 0 {
+            findings.drift.push(format!("{order} traded {ours} in the recovered book and never reached the venue"));
+        }
+    }
+    findings.other.extend(book.unknown.iter().map(|order| format!("recovery does not know {order}")));
 }
 
 /// Compares the two.

@@ -7,14 +7,14 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use serde_json::json;
+use store::testing::Server;
 use tests::kill::{Kill, Outcome, Plan, play};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
 enum Store {
     Embedded,
     Postgres,
@@ -30,8 +30,8 @@ struct Arguments {
     /// The first seed; run n has the seed after it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the program keeps its journal.
-    #[arg(long, value_enum, default_value_t = Store::Embedded)]
+    /// Where the program keeps its journal; both: every second run on each.
+    #[arg(long, value_enum, default_value_t = Store::Both)]
     store: Store,
     /// The venue's level of chaos.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=3))]
@@ -39,9 +39,12 @@ struct Arguments {
     /// Kills in a run.
     #[arg(long, default_value_t = 5)]
     kills: u32,
-    /// Runs at the same time.
-    #[arg(long, default_value_t = 2)]
+    /// Runs at the same time on each store.
+    #[arg(long, default_value_t = 1)]
     jobs: u64,
+    /// No takeovers by a second machine, which wait for a lease.
+    #[arg(long)]
+    no_takeovers: bool,
     /// Named points to crash at; what 'pregao version --json' lists if none is given.
     #[arg(long, value_delimiter = ',')]
     points: Vec<String>,
@@ -62,7 +65,11 @@ struct Arguments {
 /// Figures of all runs.
 #[derive(Default)]
 struct Figures {
-    runs: u64,
+    runs: BTreeMap<&'static str, u64>,
+    halts: u64,
+    stops: u64,
+    takeovers: u64,
+    own_leases: u64,
     kills: BTreeMap<Kill, u64>,
     starts: u64,
     counts: BTreeMap<String, u64>,
@@ -81,8 +88,12 @@ struct Figures {
 }
 
 impl Figures {
-    fn add(&mut self, seed: u64, directory: PathBuf, outcome: &Outcome) {
-        self.runs += 1;
+    fn add(&mut self, store: Store, seed: u64, directory: PathBuf, outcome: &Outcome) {
+        *self.runs.entry(store.name()).or_default() += 1;
+        self.halts += outcome.halts;
+        self.stops += outcome.stops;
+        self.takeovers += outcome.takeovers;
+        self.own_leases += outcome.own_leases;
         for (kill, times) in &outcome.kills {
             *self.kills.entry(kill.clone()).or_default() += times;
         }
@@ -117,6 +128,10 @@ impl Figures {
             "seconds": took.as_secs_f64(),
             "kills": kills,
             "starts": self.starts,
+            "kills_by_hand": self.stops,
+            "resumes": self.halts,
+            "takeovers": self.takeovers,
+            "own_leases_taken_over": self.own_leases,
             "venue": self.counts,
             "reconciliations": self.reconciliations,
             "anomalies": self.anomalies,
@@ -134,9 +149,79 @@ impl Figures {
     }
 }
 
+impl Store {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Postgres => "postgres",
+            Self::Both => "both",
+        }
+    }
+
+    /// The store of a run, and how many runs on it came before.
+    const fn of(self, run: u64) -> (Self, u64) {
+        match self {
+            Self::Both if run.is_multiple_of(2) => (Self::Embedded, run / 2),
+            Self::Both => (Self::Postgres, run / 2),
+            only => (only, run),
+        }
+    }
+}
+
+impl Figures {
+    /// What a person reads.
+    fn table(&self, took: Duration) -> String {
+        let mut lines: Vec<(String, String)> = Vec::new();
+        let mut line = |what: &str, how_many: String| lines.push((what.to_owned(), how_many));
+        for (store, runs) in &self.runs {
+            line(&format!("runs, {store}"), runs.to_string());
+        }
+        line("kills", self.kills.values().sum::<u64>().to_string());
+        for (kill, times) in &self.kills {
+            line(&format!("  {}", name(kill)), times.to_string());
+        }
+        line("starts in the journals", self.starts.to_string());
+        line("own leases taken over", self.own_leases.to_string());
+        line("takeovers by another machine", self.takeovers.to_string());
+        line("stopped by a person", self.stops.to_string());
+        line("resumed by a person", self.halts.to_string());
+        for (what, key) in [
+            ("orders at the venue", "orders"),
+            ("fills", "fills"),
+            ("busts", "busts"),
+            ("corrections", "corrections"),
+            ("trades by hand", "hand_fills"),
+            ("commands lost on the way", "lost"),
+            ("logons", "logons"),
+            ("statements", "statements"),
+        ] {
+            line(what, self.counts.get(key).copied().unwrap_or_default().to_string());
+        }
+        line("reconciliations", self.reconciliations.to_string());
+        line("reports that did not fit, duplicates included", self.anomalies.to_string());
+        line("slowest agreement after a start", format!("{:.1} s", self.slowest_agreement.as_secs_f64()));
+        for (what, how_many) in [
+            ("LOST FILLS", self.lost_fills),
+            ("INVENTED FILLS", self.invented_fills),
+            ("DUPLICATE ORDERS", self.duplicate_orders),
+            ("POSITION DRIFT", self.drift),
+            ("ORDERS WITHOUT INTENT", self.without_intent),
+            ("ORDERS WHILE HALTED", self.while_halted),
+            ("UNEXPLAINED BREAKS", self.unexplained),
+            ("ANYTHING ELSE", self.other),
+        ] {
+            line(what, how_many.to_string());
+        }
+        line("time", format!("{:.0} s", took.as_secs_f64()));
+        lines.iter().map(|(what, how_many)| format!("{what:<46} {how_many:>8}\n")).collect()
+    }
+}
+
 fn name(kill: &Kill) -> String {
     match kill {
         Kill::Random => "random moment".to_owned(),
+        Kill::After(fault) => format!("random moment, {}", fault.name()),
+        Kill::Stopped => "while stopped by a person".to_owned(),
         Kill::Point(name) => format!("at {name}"),
         Kill::NotReached(name) => format!("not reached: {name}"),
         Kill::EndedItself => "ended by itself".to_owned(),
@@ -161,10 +246,13 @@ fn say(line: &str) {
     eprintln!("{line}");
 }
 
+/// Figures are this program's result.
+#[allow(clippy::print_stdout, reason = "a tool of the tests speaks to a person at a terminal")]
+fn print(text: &str) {
+    print!("{text}");
+}
+
 fn plan(arguments: &Arguments) -> Result<Plan, Box<dyn Error>> {
-    if arguments.store != Store::Embedded {
-        return Err("the journal in Postgres cannot be chosen yet: use --store embedded".into());
-    }
     let own = std::env::current_exe()?;
     let beside = |name: &str| own.with_file_name(name);
     let pregao = arguments.pregao.clone().unwrap_or_else(|| beside("pregao"));
@@ -176,7 +264,8 @@ fn plan(arguments: &Arguments) -> Result<Plan, Box<dyn Error>> {
     }
     let (pregao, venue) = (std::path::absolute(pregao)?, std::path::absolute(venue)?);
     let points = if arguments.points.is_empty() { points_of(&pregao)? } else { arguments.points.clone() };
-    Ok(Plan { pregao, venue, chaos: arguments.chaos, points, kills: arguments.kills })
+    let takeovers = !arguments.no_takeovers;
+    Ok(Plan { pregao, venue, chaos: arguments.chaos, points, kills: arguments.kills, takeovers })
 }
 
 /// The crash points that the program was built with.
@@ -193,34 +282,35 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         say("no crash points: build the program with the feature crash_points to have them; random moments only");
     }
     let began = Instant::now();
-    let (figures, next) = (Mutex::new(Figures::default()), AtomicU64::new(0));
-    let failed: Mutex<Option<String>> = Mutex::new(None);
+    let (figures, failed) = (Mutex::new(Figures::default()), Mutex::new(None));
+    let stores = match arguments.store {
+        Store::Both => vec![Store::Embedded, Store::Postgres],
+        only => vec![only],
+    };
     std::thread::scope(|scope| {
-        for _ in 0..arguments.jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let run = next.fetch_add(1, Ordering::SeqCst);
-                    if run >= arguments.runs || failed.lock().is_ok_and(|failed| failed.is_some()) {
-                        return;
-                    }
-                    if let Err(error) = one(arguments, &plan, run, &figures)
+        for store in stores {
+            // Runs on a server make it stop and stand still, so each job has its own.
+            for job in 0..arguments.jobs.max(1) {
+                let (plan, figures, failed) = (&plan, &figures, &failed);
+                scope.spawn(move || {
+                    if let Err(error) = work(arguments, plan, (store, job), figures, failed)
                         && let Ok(mut failed) = failed.lock()
                     {
-                        *failed = Some(format!("seed {}: {error}", arguments.seed + run));
+                        *failed = Some(error.to_string());
                     }
-                }
-            });
+                });
+            }
         }
     });
     if let Ok(Some(error)) = failed.into_inner() {
         return Err(error.into());
     }
     let figures = figures.into_inner().map_err(|_| "a run panicked")?;
-    let document = figures.json(arguments, began.elapsed());
+    let took = began.elapsed();
     if let Some(path) = &arguments.figures {
-        std::fs::write(path, format!("{document:#}\n"))?;
+        std::fs::write(path, format!("{:#}\n", figures.json(arguments, took)))?;
     }
-    say(&format!("{document:#}"));
+    print(&figures.table(took));
     for (seed, directory, findings) in &figures.failed {
         say(&format!("seed {seed} failed; everything is in {}", directory.display()));
         findings.iter().for_each(|finding| say(&format!("  {finding}")));
@@ -228,15 +318,51 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     Ok(figures.failed.is_empty())
 }
 
-fn one(arguments: &Arguments, plan: &Plan, run: u64, figures: &Mutex<Figures>) -> Result<(), Box<dyn Error>> {
-    let seed = arguments.seed + run;
+/// One job's share of the runs on a store.
+fn work(
+    arguments: &Arguments,
+    plan: &Plan,
+    (store, job): (Store, u64),
+    figures: &Mutex<Figures>,
+    failed: &Mutex<Option<String>>,
+) -> Result<(), Box<dyn Error>> {
+    let mut server = None;
+    if store == Store::Postgres {
+        server = Some(Server::start().ok_or("no Postgres: install it, or use --store embedded")?);
+    }
+    for run in 0..arguments.runs {
+        let (of, turn) = arguments.store.of(run);
+        if of != store || turn % arguments.jobs.max(1) != job {
+            continue;
+        }
+        if failed.lock().is_ok_and(|failed| failed.is_some()) {
+            return Ok(());
+        }
+        let seed = arguments.seed + run;
+        one(arguments, plan, (store, seed, turn), server.as_mut(), figures)
+            .map_err(|error| format!("seed {seed}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn one(
+    arguments: &Arguments,
+    plan: &Plan,
+    (store, seed, turn): (Store, u64, u64),
+    server: Option<&mut Server>,
+    figures: &Mutex<Figures>,
+) -> Result<(), Box<dyn Error>> {
     let directory = std::env::temp_dir().join(format!("pregao-kill-{}-{seed}", std::process::id()));
     std::fs::create_dir(&directory)?;
-    let outcome = play(plan, &directory, seed, run)
+    let outcome = play(plan, &directory, seed, turn, server)
         .map_err(|error| format!("{error}; everything is in {}", directory.display()))?;
-    if outcome.findings.all().is_empty() && !arguments.keep {
+    let findings = outcome.findings.all();
+    for finding in &findings {
+        say(&format!("seed {seed}, {}: {finding}", store.name()));
+    }
+    if findings.is_empty() && !arguments.keep {
         std::fs::remove_dir_all(&directory)?;
     }
-    figures.lock().map_err(|_| "a run panicked")?.add(seed, directory, &outcome);
+    figures.lock().map_err(|_| "a run panicked")?.add(store, seed, directory, &outcome);
     Ok(())
 }
