@@ -143,9 +143,6 @@ pub const fn transition(status: OrderStatus, event: OrderEvent) -> Option<OrderS
         (S::Working, E::OutcomeUnknown) => S::Unknown,
         // The answer to a second cancel, or to a replace that a cancel overtook.
         (S::Working, E::CancelRejected | E::ReplaceRejected) => S::Working,
-        // The refusal of a cancel or replace may overtake the refusal of the order itself, and looks like
-        // the word that it works.
-        (S::Working | S::PendingReplace, E::Rejected) => S::Rejected,
 
         (S::PendingCancel, E::Acknowledged) => S::PendingCancel,
         (S::PendingCancel, E::PartialFill) => S::PendingCancel,
@@ -222,9 +219,9 @@ mod tests {
         let grid = [
             // ack part final creq canc crej preq repl prej rej exp unk
             "WWFCK....REU", // pending new
-            "WWFCKWPWWREU", // working
+            "WWFCKWPWW.EU", // working
             "CCFCKW.CCREU", // pending cancel
-            "PPFCKP.WWREU", // pending replace
+            "PPFCKP.WW.EU", // pending replace
             "WWFUKW.WWREU", // unknown
             "FFF..F..F...", // filled
             "KKK..K..K...", // canceled

@@ -27,7 +27,9 @@ use serde_json::Value;
 use store::crash::{POINTS, Way};
 use store::testing::Server;
 
-use crate::oracle::{Findings, VenueRecord, book_record, compare, compare_book, journal_record, venue_record, write_journal};
+use crate::oracle::{
+    Findings, VenueRecord, book_record, compare, compare_book, journal_record, venue_record, write_journal,
+};
 use crate::venue::chaos::Random;
 use stage::{ACCOUNT, Daemon, Quotes, STRATEGIES, ServerFault, Stage, Trouble, VenueProcess, now};
 
