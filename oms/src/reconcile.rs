@@ -421,7 +421,8 @@ impl<'a> Planner<'a> {
         if order.replacement.is_none() || order.status.is_terminal() {
             return true;
         }
-        if as_it_was && !self.question.handed_over.contains(&order.intent.client_order_id) {
+        let may_come = stated.status == StatedStatus::Open;
+        if as_it_was && may_come && !self.question.handed_over.contains(&order.intent.client_order_id) {
             // Asked for after the question: the broker may make it yet.
             return true;
         }

@@ -173,6 +173,12 @@ const ROWS: &[Row] = &[
         &[],
     ),
     row(
+        "a replace that was handed over after the question, of an order that had traded to its end",
+        "order 1 buy 300 PETR4 limit 10.00; report 1 new; replace 1 500 @ 10.00; report 1 fill 300 @ 10.00 as X1",
+        "filled 1 buy 300 PETR4 @ 10.00 traded 300; execution X1 1 buy 300 PETR4 @ 10.00; holds 300 PETR4",
+        &["report 1 replace_rejected"],
+    ),
+    row(
         "a replace to the same terms",
         "order 1 buy 300 PETR4 limit 10.00; report 1 new; replace 1 300 @ 10.00",
         "handed 1; open 1 buy 300 PETR4 @ 10.00 traded 0",
