@@ -11,7 +11,7 @@
 //! |---|---|---|---|
 //! | never acknowledged | `New` | fills, then its end | `Rejected` if its fate may be asked, else left alone |
 //! | working | – | fills, then its end | break |
-//! | replace on its way | `Replaced` or `ReplaceRejected`, by the terms | the same, fills, then its end | break |
+//! | replace on its way | `Replaced` or `ReplaceRejected`, by the terms, if it left before the question | the same, fills, then its end | break |
 //! | cancel on its way | cancel again | fills, then its end | break |
 //! | ended | break | late fills | – |
 //! | never entered | break | break | – |
@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, MOST_UNITS, Owner};
 use crate::life_cycle::OrderStatus;
-use crate::order::Order;
+use crate::order::{Order, Replacement};
 
 /// The words of a rejection that is concluded from the broker's silence.
 pub const NEVER_RECEIVED: &str = "the broker never received it";
@@ -41,6 +41,9 @@ pub struct Question {
     /// Orders that were handed to the connection before the statement was asked for, and those that
     /// cannot be on their way any more: of these, silence means that the broker does not have them.
     pub handed_over: BTreeSet<ClientOrderId>,
+    /// Replaces that were handed to the connection before the statement was asked for: of these, the old
+    /// terms mean that the broker refused. Of one that left later they mean nothing.
+    pub replaces: BTreeMap<ClientOrderId, Replacement>,
     /// No statement has ever been taken in: what the broker holds beyond our fills is adopted.
     pub first: bool,
     /// Instruments whose difference of position a named person has accepted.
@@ -415,6 +418,10 @@ impl<'a> Planner<'a> {
             return false;
         }
         if order.replacement.is_none() || order.status.is_terminal() {
+            return true;
+        }
+        let had_left = order.replacement.as_ref() == self.question.replaces.get(&order.intent.client_order_id);
+        if as_it_was && !had_left {
             return true;
         }
         let kind = if as_it_was {

@@ -34,6 +34,7 @@ use market::{
     ClientOrderId, Date, ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, StatedExecution, Statement,
     StrategyId, Symbol, Timestamp, TopOfBook,
 };
+use oms::order::Replacement;
 use risk::{Approved, HaltLevel};
 
 use crate::desk::Desk;
@@ -361,6 +362,14 @@ pub struct ProtocolSettings {
     pub snapshot_every: u64,
 }
 
+/// Whether something that began at `since` has been waiting for longer than `patience`, in nanoseconds.
+///
+/// The clock may be set back meanwhile. What seems to begin far in the future counts as overdue: to ask too
+/// early costs a question, to wait for the clock to catch up may cost the day.
+fn is_overdue(now: Timestamp, since: Timestamp, patience: i64) -> bool {
+    now.nanos_since(since).saturating_abs() > patience
+}
+
 /// How the account stands with its broker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Link {
@@ -379,6 +388,8 @@ struct Question {
     asked_at: Timestamp,
     /// Orders that had been handed over before: what the answer does not list never arrived.
     handed_over: BTreeSet<ClientOrderId>,
+    /// Replaces that had been handed over before: of these, the old terms mean that they were refused.
+    replaces: BTreeMap<ClientOrderId, Replacement>,
 }
 
 /// A command that the broker has not answered.

@@ -3,23 +3,36 @@
 //! The plan itself is `oms::reconcile::plan`, a pure function of the book and the statement; here is
 //! only what becomes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use market::{ClientOrderId, Statement, Timestamp};
+use oms::order::Replacement;
 use oms::reconcile::{self, Correction, Scope};
 use risk::HaltLevel;
 
-use super::{Alert, Command, Effect, Link, Protocol, Question};
+use super::{Alert, Command, Effect, Link, Protocol, Question, is_overdue};
 use crate::entry::Entry;
 
 impl Protocol {
     /// What a statement would lead to now, carried out by nobody: `pregao status --reconcile`.
     pub fn dry_run(&self, statement: &Statement) -> reconcile::Plan {
-        reconcile::plan(self.desk.book(), statement, &self.asked(self.could_have_arrived()))
+        reconcile::plan(self.desk.book(), statement, &self.asked(self.could_have_arrived(), self.could_have_changed()))
     }
 
-    fn asked(&self, handed_over: BTreeSet<ClientOrderId>) -> reconcile::Question {
-        reconcile::Question { handed_over, first: self.first_statement, accepted: self.accepted.clone() }
+    fn asked(
+        &self,
+        handed_over: BTreeSet<ClientOrderId>,
+        replaces: BTreeMap<ClientOrderId, Replacement>,
+    ) -> reconcile::Question {
+        reconcile::Question { handed_over, replaces, first: self.first_statement, accepted: self.accepted.clone() }
+    }
+
+    /// Replaces without an answer that have been handed over.
+    fn could_have_changed(&self) -> BTreeMap<ClientOrderId, Replacement> {
+        let held_back: BTreeSet<ClientOrderId> = self.writing.held_back_replaces().collect();
+        let open = self.desk.book().open_orders().into_iter();
+        let replaces = open.filter_map(|order| Some((order.intent.client_order_id, order.replacement?)));
+        replaces.filter(|(id, _)| !held_back.contains(id)).collect()
     }
 
     /// Open orders of which something has been handed over.
@@ -35,7 +48,8 @@ impl Protocol {
         }
         self.questions += 1;
         let number = self.questions;
-        self.question = Some(Question { number, asked_at: now, handed_over: self.could_have_arrived() });
+        let (handed_over, replaces) = (self.could_have_arrived(), self.could_have_changed());
+        self.question = Some(Question { number, asked_at: now, handed_over, replaces });
         effects.push(Effect::AskStatement { question: number });
     }
 
@@ -51,9 +65,9 @@ impl Protocol {
     pub(super) fn look_at_broker(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let patience = self.settings.patience;
         let due = match &self.question {
-            Some(asked) => now.nanos_since(asked.asked_at) > patience.statement,
-            None if self.unknown.is_empty() => now.nanos_since(self.compared_at) > patience.reconcile,
-            None => now.nanos_since(self.compared_at) > patience.answer,
+            Some(asked) => is_overdue(now, asked.asked_at, patience.statement),
+            None if self.unknown.is_empty() => is_overdue(now, self.compared_at, patience.reconcile),
+            None => is_overdue(now, self.compared_at, patience.answer),
         };
         if due {
             self.ask_statement(now, effects);
@@ -69,7 +83,7 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         let Some(asked) = self.question.take_if(|asked| asked.number == question) else { return };
-        let plan = reconcile::plan(self.desk.book(), statement, &self.asked(asked.handed_over));
+        let plan = reconcile::plan(self.desk.book(), statement, &self.asked(asked.handed_over, asked.replaces));
         self.compared_at = now;
         let silent = plan.corrections.is_empty() && plan.breaks.is_empty() && self.link == Link::Ready;
         for correction in plan.corrections {
