@@ -307,7 +307,9 @@ impl Desk {
 
     /// The session moved to another phase.
     pub fn phase(&mut self, change: &PhaseChange) {
-        if change.session != self.session {
+        // A clock that was set back does not lead back to a session that was: sessions are counted, and what
+        // the book forgets after some of them a statement may still list.
+        if change.session > self.session {
             self.session = change.session;
             self.price_horizon = self.horizon_of(change.session);
             self.book.start_session(change.session);

@@ -3,7 +3,7 @@
 use market::{ClientOrderId, ExecutionReport, ReportKind, StatedExecution, Timestamp};
 use oms::{Anomaly, Applied, OrderStatus};
 
-use super::{Alert, Command, Effect, HandedOver, Link, Protocol};
+use super::{Alert, Command, Effect, HandedOver, Link, Protocol, is_overdue};
 use crate::entry::Entry;
 use crate::host::NoticeKind;
 
@@ -201,7 +201,7 @@ impl Protocol {
     /// Commands whose answer is overdue, and orders whose fate has been open for long.
     pub(super) fn look_at_handed_over(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let patience = self.settings.patience;
-        let overdue = self.handed_over.iter().filter(|(_, handed)| now.nanos_since(handed.since) > patience.answer);
+        let overdue = self.handed_over.iter().filter(|(_, handed)| is_overdue(now, handed.since, patience.answer));
         let overdue: Vec<ClientOrderId> = overdue.map(|(id, _)| *id).collect();
         if !overdue.is_empty() {
             for id in overdue {
@@ -210,7 +210,7 @@ impl Protocol {
             self.ask_statement(now, effects);
         }
         for (client_order_id, told) in &mut self.unknown {
-            if now.nanos_since(*told) > patience.unknown {
+            if is_overdue(now, *told, patience.unknown) {
                 *told = now;
                 let reason = "its fate is still open".to_owned();
                 effects.push(Effect::Alert(Alert::OrderUnknown { client_order_id: *client_order_id, reason }));

@@ -383,6 +383,14 @@ pub struct ProtocolSettings {
     pub snapshot_every: u64,
 }
 
+/// Whether something that began at `since` has been waiting for longer than `patience`, in nanoseconds.
+///
+/// The clock may be set back meanwhile. What seems to begin far in the future counts as overdue: to ask too
+/// early costs a question, to wait for the clock to catch up may cost the day.
+fn is_overdue(now: Timestamp, since: Timestamp, patience: i64) -> bool {
+    now.nanos_since(since).saturating_abs() > patience
+}
+
 /// How the account stands with its broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Link {

@@ -9,7 +9,7 @@ use market::{ClientOrderId, Statement, Timestamp};
 use oms::reconcile::{self, Correction, Scope};
 use risk::HaltLevel;
 
-use super::{Alert, Command, Effect, Link, Protocol, Question};
+use super::{Alert, Command, Effect, Link, Protocol, Question, is_overdue};
 use crate::entry::Entry;
 
 impl Protocol {
@@ -51,9 +51,9 @@ impl Protocol {
     pub(super) fn look_at_broker(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let patience = self.settings.patience;
         let due = match &self.question {
-            Some(asked) => now.nanos_since(asked.asked_at) > patience.statement,
-            None if self.unknown.is_empty() => now.nanos_since(self.compared_at) > patience.reconcile,
-            None => now.nanos_since(self.compared_at) > patience.answer,
+            Some(asked) => is_overdue(now, asked.asked_at, patience.statement),
+            None if self.unknown.is_empty() => is_overdue(now, self.compared_at, patience.reconcile),
+            None => is_overdue(now, self.compared_at, patience.answer),
         };
         if due {
             self.ask_statement(now, effects);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use market::Timestamp;
 use risk::HaltLevel;
 
-use super::{Alert, Command, Effect, Protocol};
+use super::{Alert, Command, Effect, Protocol, is_overdue};
 use crate::entry::Entry;
 
 /// Bytes of a usual entry's text, so that it is written without growing.
@@ -208,7 +208,7 @@ impl Protocol {
 
     pub(super) fn look_at_waiting(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let patience = self.settings.patience.journal;
-        let late = |waiting: &Waiting| now.nanos_since(waiting.since) > patience;
+        let late = |waiting: &Waiting| is_overdue(now, waiting.since, patience);
         if self.writing.waiting.front().is_some_and(late) {
             self.journal_failed(self.writing.writer, "no answer in time", now, effects);
         } else if self.writing.is_down && !self.writing.beginning {

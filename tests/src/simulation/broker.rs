@@ -200,6 +200,8 @@ impl World {
         let connection = &mut self.processes[process].connection;
         let again = !std::mem::replace(&mut connection.is_answered, false);
         connection.request = request;
+        // What answers the question before must not be taken for the answer to this one.
+        connection.inbox.retain(|event| !matches!(event, BrokerEvent::Statement(_)));
         if again {
             self.reached(Path::AskedAgain);
         }
