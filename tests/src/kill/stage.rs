@@ -152,7 +152,8 @@ impl Stage {
     /// # Errors
     /// It cannot be read.
     pub fn stored_halt(&self) -> Result<String, Trouble> {
-        if !self.data().exists() {
+        // A first life that was killed while it made its files has stored nothing yet.
+        if !self.data().join("history.db").exists() {
             return Ok("active".to_owned());
         }
         let found = EmbeddedStore::open_read_only(&self.data())?.halt()?.load_halt()?;
