@@ -92,7 +92,6 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             patience: config.patience,
             calendar: config.calendar.name(),
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
-            ..Conduct::default()
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
