@@ -144,7 +144,7 @@ pub const fn transition(status: OrderStatus, event: OrderEvent) -> Option<OrderS
         // The answer to a second cancel, or to a replace that a cancel overtook.
         (S::Working, E::CancelRejected | E::ReplaceRejected) => S::Working,
         // The refusal of a cancel or replace may overtake the refusal of the order itself, and looks like
-        // the word that it works.
+        // the word that it works. The book lets this pass only where no other word said so.
         (S::Working | S::PendingReplace, E::Rejected) => S::Rejected,
 
         (S::PendingCancel, E::Acknowledged) => S::PendingCancel,

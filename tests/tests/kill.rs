@@ -1,6 +1,8 @@
 //! A slice of the kill test (`scripts/kill-test` plays hundreds of runs, with named points), and two
 //! daemons that want the same account. Both need the real program: a build of the workspace has it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its stage fails there")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
