@@ -395,7 +395,12 @@ impl Book {
         if order.intent.instrument != instrument {
             return Err(Anomaly::WrongInstrument(id));
         }
-        let after = transition(order.status, event).ok_or(Anomaly::OutOfLifeCycle {
+        // The table does not know where a status comes from: an order that was acknowledged or has traded
+        // is not rejected any more, one that "works" because a cancel of it was refused may be.
+        let in_the_book =
+            order.acknowledged && matches!(order.status, OrderStatus::Working | OrderStatus::PendingReplace);
+        let next = if event == OrderEvent::Rejected && in_the_book { None } else { transition(order.status, event) };
+        let after = next.ok_or(Anomaly::OutOfLifeCycle {
             client_order_id: id,
             status: order.status.name(),
             event: event_name(event),

@@ -33,7 +33,7 @@ use crate::output::{Answer, Failure, chain, money};
 use crate::wiring::{self, Recorded, StoredBars};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
-const SNAPSHOT_EVERY: Option<u64> = if cfg!(feature = "crash_points") { Some(200) } else { None };
+const SNAPSHOT_EVERY: Option<u64> = if cfg!(feature = "crash_points") { Some(50) } else { None };
 
 /// What the feed of a run is made of.
 struct Source {

@@ -152,10 +152,10 @@ impl Stage {
     /// # Errors
     /// It cannot be read.
     pub fn stored_halt(&self) -> Result<String, Trouble> {
-        if !self.data().exists() {
-            return Ok("active".to_owned());
-        }
-        let found = EmbeddedStore::open_read_only(&self.data())?.halt()?.load_halt()?;
+        // A first life that was killed while it made its files has stored nothing yet. If they cannot be
+        // opened for another reason, the next life says so.
+        let Ok(store) = EmbeddedStore::open_read_only(&self.data()) else { return Ok("active".to_owned()) };
+        let found = store.halt()?.load_halt()?;
         Ok(found.map_or_else(|| "active".to_owned(), |record| record.level))
     }
 
