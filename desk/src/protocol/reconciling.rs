@@ -68,7 +68,11 @@ impl Protocol {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(asked) = self.question.take_if(|asked| asked.number == question) else { return };
+        let Some(mut asked) = self.question.take_if(|asked| asked.number == question) else { return };
+        // What waits for the journal now will leave after the answer was given.
+        for id in self.writing.held_back() {
+            asked.handed_over.remove(&id);
+        }
         let plan = reconcile::plan(self.desk.book(), statement, &self.asked(asked.handed_over));
         self.compared_at = now;
         let silent = plan.corrections.is_empty() && plan.breaks.is_empty() && self.link == Link::Ready;
