@@ -421,7 +421,8 @@ impl<'a> Planner<'a> {
             return true;
         }
         let had_left = order.replacement.as_ref() == self.question.replaces.get(&order.intent.client_order_id);
-        if as_it_was && !had_left {
+        // One that reaches the broker after the end of its order changes nothing, whenever it left.
+        if as_it_was && !had_left && stated.status == StatedStatus::Open {
             return true;
         }
         let kind = if as_it_was {
