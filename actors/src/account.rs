@@ -141,7 +141,10 @@ pub enum Message {
     /// The Journal started anew; what it did not answer must be sent again.
     JournalRestarted,
     /// The Broker started anew; what it was handed must be asked about.
-    BrokerRestarted,
+    BrokerRestarted {
+        /// The connection is there.
+        connected: bool,
+    },
     /// A price changed; the board has it.
     Look {
         /// Of what.
@@ -326,7 +329,7 @@ impl Actor for Account {
                 drop(turns);
             }
             Message::JournalRestarted => state.take(Input::JournalRestarted, &none),
-            Message::BrokerRestarted => state.take(Input::BrokerRestarted, &none),
+            Message::BrokerRestarted { connected } => state.take(Input::BrokerRestarted { connected }, &none),
             Message::Look { instrument, turn } => {
                 let top = state.arguments.board.look(instrument);
                 state.take(Input::Look { instrument, top }, &turn);

@@ -181,7 +181,8 @@ impl Actor for Broker {
         arguments.address.bind(myself.clone());
         arguments.quotes.clear();
         // At the very first start the Account is not there yet and will ask by itself.
-        let _ = arguments.account.send(account::Message::BrokerRestarted);
+        let connected = arguments.connection.lock().unwrap_or_else(PoisonError::into_inner).is_connected();
+        let _ = arguments.account.send(account::Message::BrokerRestarted { connected });
         myself.send_message(Message::Poll)?;
         Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0, dry_run: None })
     }

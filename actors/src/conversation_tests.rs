@@ -278,7 +278,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
     // Once the account has answered, it has handled everything sent before; so has the broker's
     // place, when it has passed on the question that follows.
     let orders_out = async |sent: &mut mpsc::UnboundedReceiver<broker::Message>| {
-        to.send(account::Message::BrokerRestarted).expect("it lives");
+        to.send(account::Message::BrokerRestarted { connected: true }).expect("it lives");
         let mut orders = 0;
         loop {
             match sent.recv().await.expect("the probe lives") {

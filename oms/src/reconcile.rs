@@ -421,6 +421,7 @@ impl<'a> Planner<'a> {
         if order.replacement.is_none() || order.status.is_terminal() {
             return true;
         }
+        // One that reaches the broker after the end of its order changes nothing, whenever it left.
         let may_come = stated.status == StatedStatus::Open;
         if as_it_was && may_come && !self.question.handed_over.contains(&order.intent.client_order_id) {
             // Asked for after the question: the broker may make it yet.

@@ -191,9 +191,13 @@ impl Protocol {
 
     /// Whoever carries commands lost its mailbox. The connection outlived it, so the statement that it
     /// is asked for over this connection tells what had left.
-    pub(super) fn broker_restarted(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    ///
+    /// If this protocol began while nobody carried commands, it has not heard of the connection yet.
+    pub(super) fn broker_restarted(&mut self, connected: bool, now: Timestamp, effects: &mut Vec<Effect>) {
         effects.push(Effect::Resend { after: self.broker_sequence });
-        if self.link != Link::Down {
+        if self.link == Link::Down && connected {
+            self.connected(now, effects);
+        } else if self.link != Link::Down {
             self.ask_statement(now, effects);
         }
     }

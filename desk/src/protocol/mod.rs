@@ -198,7 +198,10 @@ pub enum Input {
     /// The Journal started anew; what it did not answer must be sent again.
     JournalRestarted,
     /// Whoever carries commands to the connection started anew: what it was handed may be lost.
-    BrokerRestarted,
+    BrokerRestarted {
+        /// The connection is there.
+        connected: bool,
+    },
     /// A price changed.
     Look {
         /// Of what.
@@ -555,7 +558,7 @@ impl Protocol {
             Input::Committed { writer, through } => self.committed(writer, through, now, effects),
             Input::JournalFailed { writer, reason } => self.journal_failed(writer, &reason, now, effects),
             Input::JournalRestarted => self.begin_writing(effects),
-            Input::BrokerRestarted => self.broker_restarted(now, effects),
+            Input::BrokerRestarted { connected } => self.broker_restarted(connected, now, effects),
             Input::Look { instrument, top } => self.look(instrument, top, now, effects),
             Input::Phase(change) => self.phase(change, effects),
             Input::Halted { level, by, reason, at } => {

@@ -39,7 +39,8 @@ impl World {
         }
         broker.mailbox.is_open = true;
         broker.question = 0;
-        self.to_account(process, ToAccount::Input(Box::new(Input::BrokerRestarted)));
+        let connected = matches!(self.processes[process].connection.line, Line::Up { .. });
+        self.to_account(process, ToAccount::Input(Box::new(Input::BrokerRestarted { connected })));
         self.to_broker(process, ToBroker::Poll);
     }
 

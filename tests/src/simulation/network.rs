@@ -239,22 +239,23 @@ impl World {
             return;
         }
         let delay = self.random_nanos(MILLISECOND, 40 * MILLISECOND);
-        if self.strikes(Fault::ReportDuplicated) {
+        // The answer to a replace comes once and in its place: nothing in it tells which of two replaces it
+        // answers, so an adapter must drop what comes again and wait for what is missing.
+        let answers_replace = matches!(
+            &answer,
+            Answer::Report(report) if matches!(report.kind, ReportKind::Replaced { .. } | ReportKind::ReplaceRejected { .. })
+        );
+        if !answers_replace && self.strikes(Fault::ReportDuplicated) {
             for _ in 0..self.random_nanos(1, 2) {
                 let later = self.random_nanos(0, 300 * MILLISECOND);
                 self.send_answer(process, answer.clone(), delay + later, false);
             }
         }
-        // The answer to a replace keeps its place: no broker names which of two replaces it answers.
-        let answers_replace = matches!(
-            &answer,
-            Answer::Report(report) if matches!(report.kind, ReportKind::Replaced { .. } | ReportKind::ReplaceRejected { .. })
-        );
         if !answers_replace && self.strikes(Fault::ReportLate) {
             let later = self.random_nanos(5 * SECOND, 12 * SECOND);
             return self.send_answer(process, answer, later, false);
         }
-        let reordered = self.strikes(Fault::ReportReordered);
+        let reordered = !answers_replace && self.strikes(Fault::ReportReordered);
         let later = if reordered { self.random_nanos(0, 300 * MILLISECOND) } else { 0 };
         self.send_answer(process, answer, delay + later, !reordered);
     }
