@@ -100,7 +100,7 @@ const ROWS: &[Row] = &[
         "an order that never arrived, whose cancel was refused for it",
         "order 1 buy 300 PETR4 limit 10.00; cancel 1; report 1 cancel_rejected",
         "handed 1",
-        &["report 1 canceled: the broker never received it"],
+        &["report 1 rejected: the broker never received it"],
     ),
     // Missed fills and ends.
     row(
@@ -481,7 +481,7 @@ fn told(plan: &Plan) -> Vec<String> {
         ReportKind::Replaced { quantity, limit_price } => {
             format!("replaced {quantity} @ {}", limit_price.unwrap_or_default())
         }
-        ReportKind::Rejected { reason } | ReportKind::Canceled { reason } if reason.contains("never") => {
+        ReportKind::Rejected { reason } if reason.contains("never") => {
             format!("{}: {reason}", kind.name())
         }
         kind => kind.name().to_owned(),
