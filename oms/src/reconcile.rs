@@ -29,7 +29,7 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, MOST_UNITS, Owner};
-use crate::life_cycle::{OrderEvent, OrderStatus, transition};
+use crate::life_cycle::OrderStatus;
 use crate::order::Order;
 
 /// The words of a rejection that is concluded from the broker's silence.
@@ -502,10 +502,7 @@ impl<'a> Planner<'a> {
                 self.broken_in(order.intent.instrument, difference);
             } else if self.question.handed_over.contains(&id) {
                 let reason = NEVER_RECEIVED.to_owned();
-                // A refused cancel has made it look like working, and what works is not rejected.
-                let rejected = transition(order.status, OrderEvent::Rejected).is_some();
-                let kind = if rejected { ReportKind::Rejected { reason } } else { ReportKind::Canceled { reason } };
-                self.conclude_report(&order, kind);
+                self.conclude_report(&order, ReportKind::Rejected { reason });
             }
         }
         let theirs: BTreeSet<_> = self.theirs.executions.iter().map(|stated| &stated.execution_id).collect();

@@ -487,7 +487,7 @@ fn told(plan: &Plan) -> Vec<String> {
         ReportKind::Replaced { quantity, limit_price } => {
             format!("replaced {quantity} @ {}", limit_price.unwrap_or_default())
         }
-        ReportKind::Rejected { reason } | ReportKind::Canceled { reason } if reason.contains("never") => {
+        ReportKind::Rejected { reason } if reason.contains("never") => {
             format!("{}: {reason}", kind.name())
         }
         kind => kind.name().to_owned(),

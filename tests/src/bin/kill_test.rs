@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long, default_value_t = 5)]
     kills: u32,
     /// Runs at the same time on each store.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 2)]
     jobs: u64,
     /// No takeovers by a second machine, which wait for a lease.
     #[arg(long)]
@@ -69,7 +69,7 @@ struct Figures {
     halts: u64,
     stops: u64,
     takeovers: u64,
-    own_leases: u64,
+    restarts: u64,
     kills: BTreeMap<Kill, u64>,
     starts: u64,
     counts: BTreeMap<String, u64>,
@@ -93,7 +93,7 @@ impl Figures {
         self.halts += outcome.halts;
         self.stops += outcome.stops;
         self.takeovers += outcome.takeovers;
-        self.own_leases += outcome.own_leases;
+        self.restarts += outcome.restarts;
         for (kill, times) in &outcome.kills {
             *self.kills.entry(kill.clone()).or_default() += times;
         }
@@ -131,7 +131,7 @@ impl Figures {
             "kills_by_hand": self.stops,
             "resumes": self.halts,
             "takeovers": self.takeovers,
-            "own_leases_taken_over": self.own_leases,
+            "restarts_beside_postgres": self.restarts,
             "venue": self.counts,
             "reconciliations": self.reconciliations,
             "anomalies": self.anomalies,
@@ -181,7 +181,7 @@ impl Figures {
             line(&format!("  {}", name(kill)), times.to_string());
         }
         line("starts in the journals", self.starts.to_string());
-        line("own leases taken over", self.own_leases.to_string());
+        line("restarts beside Postgres, no wait for a lease", self.restarts.to_string());
         line("takeovers by another machine", self.takeovers.to_string());
         line("stopped by a person", self.stops.to_string());
         line("resumed by a person", self.halts.to_string());

@@ -104,8 +104,8 @@ pub struct Outcome {
     pub stops: u64,
     /// Takeovers by another data directory.
     pub takeovers: u64,
-    /// Starts that took over the lease of a killed life.
-    pub own_leases: u64,
+    /// Starts beside a server after the first: none waits for the lease of the life before.
+    pub restarts: u64,
     /// Entries `reconciled` in the journal.
     pub reconciliations: u64,
     /// Reports that did not fit.
@@ -181,7 +181,7 @@ impl Outcome {
             halts: 0,
             stops: 0,
             takeovers: 0,
-            own_leases: 0,
+            restarts: 0,
             reconciliations: 0,
             anomalies: 0,
             agreed_after: None,
@@ -215,7 +215,7 @@ impl Play<'_> {
     fn start(&mut self, crash_at: Option<&str>) -> Result<Daemon, Trouble> {
         self.lives += 1;
         if self.server.is_some() && self.lives > 1 {
-            self.outcome.own_leases += 1;
+            self.outcome.restarts += 1;
         }
         Ok(self.stage.start(&(self.lives - 1).to_string(), crash_at)?)
     }
