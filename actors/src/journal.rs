@@ -145,7 +145,16 @@ impl State {
         let turns = std::mem::take(&mut self.turns);
         store::crash::point("before_commit");
         let mut store = self.arguments.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = match store.append(&entries) {
+        // A connection that was cut, a server that was restarted: the same entries once more, on a new
+        // connection. What is stored already is recognised, so nothing is written twice.
+        let appended = store.append(&entries).or_else(|error| match error.is_passing() {
+            true => {
+                tracing::warn!(%error, "the journal is tried once more");
+                store.append(&entries)
+            }
+            false => Err(error),
+        });
+        let answer = match appended {
             Ok(()) => account::Message::Committed { writer, through: last, turns },
             Err(error) => account::Message::JournalFailed { writer, reason: error.to_string(), turns },
         };

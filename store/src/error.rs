@@ -7,6 +7,13 @@ use crate::journal::{AccountTag, Break};
 /// A cause from below: SQLite, Postgres, the operating system.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
+impl StoreError {
+    /// Whether the same call may succeed at once, because a connection was lost or a lock was held.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Unusable { .. })
+    }
+}
+
 /// Why the store could not do it. Unless a text says otherwise nothing was stored, and trying
 /// again is safe: entries and rows are keyed, so nothing is ever stored twice.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,8 @@ use crate::error::StoreError;
 
 /// Between two attempts to reach the remote store.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Longest that the end of a process waits for a decision to arrive.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Decisions that may wait for the remote store. A halt only rises by itself, a few levels; beyond it
 /// the oldest go, for the last one is the state and the local store has them all.
 const MOST_WAITING: usize = 64;
@@ -46,6 +48,12 @@ impl<L: HaltStore> LocalFirst<L> {
     pub fn new(local: L, mut remote: Box<dyn HaltStore>) -> std::io::Result<Self> {
         let found = remote.load_halt();
         let waiting = Arc::new(Waiting::default());
+        // What an earlier process could not carry over any more goes first.
+        if let (Ok(theirs), Ok(Some(ours))) = (&found, local.load_halt())
+            && theirs.as_ref().is_none_or(|theirs| theirs.at < ours.at)
+        {
+            waiting.push(ours);
+        }
         let theirs = Arc::clone(&waiting);
         thread::Builder::new().name("halt".to_owned()).spawn(move || theirs.carry(&mut *remote))?;
         Ok(Self { local, remote: waiting, found })
@@ -80,9 +88,14 @@ impl<L: HaltStore> HaltStore for LocalFirst<L> {
 }
 
 impl<L> Drop for LocalFirst<L> {
+    /// A command that decides and ends gives its decision a moment to arrive; the next process that opens
+    /// the store carries over what did not.
     fn drop(&mut self) {
-        self.remote.lock().ended = true;
+        let mut state = self.remote.lock();
+        state.ended = true;
         self.remote.changed.notify_all();
+        let arriving = |state: &mut State| !state.records.is_empty();
+        drop(self.remote.changed.wait_timeout_while(state, FAREWELL, arriving));
     }
 }
 
@@ -119,6 +132,7 @@ impl Waiting {
                     if state.records.front() == Some(&record) {
                         state.records.pop_front();
                     }
+                    self.changed.notify_all();
                 }
                 Err(error) => {
                     tracing::error!(%error, "a halt is in force and stored here, but not yet in the remote store");
