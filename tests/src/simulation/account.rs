@@ -60,7 +60,11 @@ impl World {
             return;
         }
         let after = self.processes[process].record_after;
-        let restored = match self.restore(self.processes[process].switch.clone(), after) {
+        let switch = match self.is_broken(Broken::IgnoresHalt) {
+            true => risk::HaltSwitch::at(HaltLevel::Active),
+            false => self.processes[process].switch.clone(),
+        };
+        let restored = match self.restore(switch, after) {
             Ok(restored) => restored,
             Err(error) => return self.violated(format!("the journal does not lead to a protocol: {error}")),
         };

@@ -51,7 +51,7 @@ pub enum Broken {
     SendsBeforeCommit,
     /// It takes an execution that comes again for another one.
     RenamesExecutions,
-    /// Its gate does not look at the switch.
+    /// Neither its review nor its gate looks at the switch.
     IgnoresHalt,
 }
 
