@@ -395,6 +395,9 @@ fn main() {
         let hop = show("RACTOR hop", tokio::spawn(ractor_hop()).await.expect("it ends"));
         let order = show("TICK TO ORDER", tokio::spawn(tick_to_order()).await.expect("it ends"));
         println!("RATIO: tick to order is {:.1} ractor hops, {:.1} channel hops", order / hop, order / channel);
+        if std::env::args().any(|argument| argument == "memory") {
+            return;
+        }
         let elsewhere = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let elsewhere = elsewhere.expect("a runtime");
         let handle = elsewhere.handle().clone();

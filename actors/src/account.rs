@@ -63,12 +63,12 @@ pub enum Message {
         /// What it began with.
         origin: Box<StrategyOrigin>,
     },
-    /// The broker reported.
-    Report {
-        /// Its words.
-        report: ExecutionReport,
-        /// Their place in the connection's stream.
-        sequence: u64,
+    /// What came of one act of the broker: together, so that one entry and one sync hold it.
+    Told {
+        /// A command that passed the last gate into the connection.
+        sent: Option<Command>,
+        /// Reports, each with its place in the connection's stream.
+        reports: Vec<(u64, ExecutionReport)>,
         /// The turn that waits.
         turn: Turn,
     },
@@ -94,13 +94,6 @@ pub enum Message {
         question: u64,
         /// The answer, or why there is none.
         answer: Result<Box<Statement>, String>,
-    },
-    /// A command passed the last gate into the connection.
-    Sent {
-        /// Which.
-        command: Command,
-        /// The turn that waits.
-        turn: Turn,
     },
     /// The gate or the connection did not let a command out: certainly not sent.
     NotSent {
@@ -289,9 +282,16 @@ impl Actor for Account {
                 state.take(Input::StrategyStarted(*origin), &none);
                 state.take(Input::Hello { strategy }, &none);
             }
-            Message::Report { report, sequence, turn } => {
+            Message::Told { sent, reports, turn } => {
                 store::crash::point("report_received");
-                state.take(Input::Report { report, sequence }, &turn);
+                if let Some(command) = sent {
+                    let (client_order_id, command) = (command.client_order_id(), command.name());
+                    state.decide(Input::Sent { client_order_id, command });
+                }
+                for (sequence, report) in reports {
+                    state.decide(Input::Report { report, sequence });
+                }
+                state.carry_out(&turn);
                 store::crash::point("report_applied");
             }
             Message::External(execution) => {
@@ -305,11 +305,6 @@ impl Actor for Account {
                 store::crash::point("statement_received");
                 state.take(statement_input(question, answer), &none);
                 store::crash::point("statement_applied");
-            }
-            Message::Sent { command, turn } => {
-                store::crash::point("sent_heard");
-                let (client_order_id, command) = (command.client_order_id(), command.name());
-                state.take(Input::Sent { client_order_id, command }, &turn);
             }
             Message::NotSent { command, reason, turn } => state.take(Input::NotSent { command, reason }, &turn),
             Message::OutcomeUnknown { command, reason, turn } => {

@@ -224,9 +224,8 @@ impl Actor for Broker {
                 let _ = reply.send(state.connection().is_connected());
             }
             Message::Resend { after } => {
-                for (sequence, report) in state.missed(after) {
-                    state.tell(account::Message::Report { report, sequence, turn: Turn::none() });
-                }
+                let reports = state.missed(after);
+                state.tell(account::Message::Told { sent: None, reports, turn: Turn::none() });
             }
             Message::AskStatement { question } => {
                 state.ask_statement(question);
@@ -272,7 +271,7 @@ impl State {
         };
         let turn = turn.clone();
         match outcome {
-            Ok(()) => self.tell(account::Message::Sent { command, turn: turn.clone() }),
+            Ok(()) => return self.forward(Some(command), reports, &turn),
             Err(SendError::Refused(reason)) => {
                 self.tell(account::Message::NotSent { command, reason, turn: turn.clone() });
             }
@@ -280,8 +279,7 @@ impl State {
                 self.tell(account::Message::OutcomeUnknown { command, reason, turn: turn.clone() });
             }
         }
-        self.forward(&mut reports, &turn);
-        self.reports = reports;
+        self.forward(None, reports, &turn);
     }
 
     /// Why the gate is closed to this command, if it is.
@@ -309,15 +307,21 @@ impl State {
     fn with(&mut self, turn: &Turn, act: impl FnOnce(&mut dyn Connection, &mut Vec<ExecutionReport>)) {
         let mut reports = std::mem::take(&mut self.reports);
         act(&mut *self.connection(), &mut reports);
-        self.forward(&mut reports, turn);
-        self.reports = reports;
+        self.forward(None, reports, turn);
     }
 
-    fn forward(&self, reports: &mut Vec<ExecutionReport>, turn: &Turn) {
-        for report in reports.drain(..) {
-            let sequence = self.log().add(report.clone());
-            self.tell(account::Message::Report { report, sequence, turn: turn.clone() });
+    /// Numbers the reports and tells the Account what came of one act.
+    fn forward(&mut self, sent: Option<Command>, mut reports: Vec<ExecutionReport>, turn: &Turn) {
+        let mut numbered = Vec::with_capacity(reports.len());
+        if !reports.is_empty() {
+            let mut log = self.log();
+            numbered.extend(reports.drain(..).map(|report| (log.add(report.clone()), report)));
         }
+        if sent.is_some() || !numbered.is_empty() {
+            self.tell(account::Message::Told { sent, reports: numbered, turn: turn.clone() });
+        }
+        // Kept, so that the next act allocates nothing.
+        self.reports = reports;
     }
 
     fn poll(&mut self) {
@@ -361,7 +365,7 @@ impl State {
                 BrokerEvent::Report(report) => {
                     store::crash::point("report_polled");
                     let sequence = self.log().add(report.clone());
-                    account::Message::Report { report, sequence, turn: Turn::none() }
+                    account::Message::Told { sent: None, reports: vec![(sequence, report)], turn: Turn::none() }
                 }
                 BrokerEvent::External(execution) => account::Message::External(execution),
                 BrokerEvent::Statement(statement) => {

@@ -101,7 +101,8 @@ pub trait Broker: Send {
 
     /// Asks for a statement of the whole account. It comes as an event, now or at a later
     /// [`Broker::poll`], and tells how things stand after everything that was sent before this call
-    /// over this connection, and after every report that came out before it.
+    /// over this connection, and after every report that came out before it. Asking again supersedes the
+    /// question before: its answer never comes out after this call.
     ///
     /// # Errors
     /// The broker cannot be asked now.

@@ -137,8 +137,12 @@ impl Shared {
         self.state().link.take_if(|link| link.number == number);
     }
 
+    /// From now on only the answer to this request counts: an older one that has come and was not taken
+    /// yet tells of a time before orders that left since.
     pub(super) fn await_statement(&self, request: Option<u64>) {
-        self.state().awaited = request;
+        let mut state = self.state();
+        state.awaited = request;
+        state.queue.retain(|(_, event)| !matches!(event, BrokerEvent::Statement(_)));
     }
 
     pub(super) fn set_wake(&self, wake: Wake) {

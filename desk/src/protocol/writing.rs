@@ -115,9 +115,12 @@ impl Protocol {
             .collect();
         writing.uncommitted.extend(entries.iter().cloned());
         let (writer, mut all) = (writing.writer, entries);
-        // Entries of one moment go together: one message, and with luck one sync. What a strategy is told
-        // in between waits for nothing.
-        let told_since = effects.iter().rev().take_while(|effect| matches!(effect, Effect::Tell { .. })).count();
+        // Entries of one moment go together: one message, and with luck one sync. What somebody is told in
+        // between waits for nothing.
+        let told = |effect: &&Effect| {
+            matches!(effect, Effect::Tell { .. } | Effect::Traded { .. } | Effect::Alert(_) | Effect::Observe { .. })
+        };
+        let told_since = effects.iter().rev().take_while(told).count();
         let before = effects.len().checked_sub(told_since + 1);
         if let Some(place) = before
             && matches!(&effects[place], Effect::Append { writer: of, .. } if *of == writer)
