@@ -156,7 +156,12 @@ impl State {
         });
         let answer = match appended {
             Ok(()) => account::Message::Committed { writer, through: last, turns },
-            Err(error) => account::Message::JournalFailed { writer, reason: error.to_string(), turns },
+            Err(error) => {
+                // What is on its way already would come where these were due: nothing more until the Account
+                // begins anew, with these first.
+                self.writer = None;
+                account::Message::JournalFailed { writer, reason: error.to_string(), turns }
+            }
         };
         drop(store);
         store::crash::point("after_commit");
