@@ -285,6 +285,7 @@ impl Actor for Account {
             Message::Told { sent, reports, turn } => {
                 store::crash::point("report_received");
                 if let Some(command) = sent {
+                    store::crash::point("sent_heard");
                     let (client_order_id, command) = (command.client_order_id(), command.name());
                     state.decide(Input::Sent { client_order_id, command });
                 }
