@@ -7,15 +7,15 @@
 //!
 //! # The rules
 //!
-//! 1. **Intent first.** A command waits in [`writing`] until the journal says that its entry is
+//! 1. **Intent first.** A command waits in `writing.rs` until the journal says that its entry is
 //!    durable, and only then becomes an [`Effect::Send`].
 //! 2. **Unknown is a state.** A command that was handed over and not answered in time, or whose
-//!    connection went away, makes its order `Unknown` ([`hearing`]). Nothing is ever sent again, and
+//!    connection went away, makes its order `Unknown` (`hearing.rs`). Nothing is ever sent again, and
 //!    only the broker's own word, a report or a statement, ends it.
 //! 3. **Once.** Reports carry numbers, executions carry the broker's names; what comes again changes
 //!    nothing.
 //! 4. **Agree before trading.** After a start and after each reconnect nothing new is taken on until a
-//!    statement of the broker was compared with the book ([`reconciling`]), and again periodically.
+//!    statement of the broker was compared with the book (`reconciling.rs`), and again periodically.
 //!    What the comparison cannot explain stops the instrument, or the account, until a named person
 //!    has looked.
 //! 5. **When the journal fails, nothing new leaves; cancels still do.**
