@@ -119,12 +119,7 @@ impl World {
     fn closed_to(&mut self, process: usize, command: &Command) -> Option<String> {
         let state = &self.processes[process];
         let (level, lost, holds) = (state.switch.level(), state.right_lost, self.now < state.right_until);
-        let ignores = self.is_broken(Broken::IgnoresHalt);
-        let open = match (command, level) {
-            (Command::Cancel(_), _) | (_, HaltLevel::Active) => true,
-            (Command::Submit(order), HaltLevel::Reducing) => order.reduces(),
-            _ => ignores,
-        };
+        let open = command.may_leave(level) || self.is_broken(Broken::IgnoresHalt);
         if lost {
             self.reached(Path::ZombieGated);
             return Some("not sent: another process has taken over the account".to_owned());
