@@ -336,6 +336,8 @@ impl Book {
             }
         };
         if effects.fill.is_some() || effects.revoked.is_some() {
+            // Only of an order that it has can a broker say that it traded, or that a trade is void.
+            self.orders.at_mut(place).order.acknowledged = true;
             self.recount(place);
         }
         let after = self.orders.at(place).order.status;

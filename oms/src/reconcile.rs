@@ -290,8 +290,12 @@ impl<'a> Planner<'a> {
             if stated.status != StatedStatus::Open || order.status.is_terminal() {
                 continue;
             }
-            // The answer to a replace, which the terms give, ends the unknown as well.
-            let waits = order.status == OrderStatus::Unknown && order.replacement.is_none();
+            let waits = match order.status {
+                OrderStatus::PendingNew => true,
+                // The answer to a replace, which the terms give, ends the unknown as well.
+                OrderStatus::Unknown => order.replacement.is_none(),
+                _ => false,
+            };
             if waits || !order.acknowledged {
                 self.conclude_report(&order, ReportKind::New);
             }

@@ -234,7 +234,6 @@ impl Book {
         let order = &mut entered.order;
         let was_unknown = order.status == OrderStatus::Unknown;
         order.status = after;
-        order.acknowledged = true;
         order.cumulative += quantity;
         order.traded += notional;
         let (side, strategy) = (order.intent.side, order.intent.strategy);

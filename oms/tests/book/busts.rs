@@ -70,6 +70,25 @@ fn a_bust_that_overtakes_its_fill_waits_for_it() {
     );
 }
 
+/// What is said of an execution proves that the broker has the order, whether or not it counts.
+#[test]
+fn a_bust_acknowledges_the_order() {
+    for said in ["bust X1 as B1", "corrected X1 100 @ 9.00 as C1"] {
+        let script = format!(
+            "
+            session   2025-06-12
+            order     1 buy 300 PETR4 limit 10.00
+            report    1 {said}  -> {}, X1 taken back by {}: nothing to undo
+            cancel    1                                   -> pending_cancel
+            report    1 cancel_rejected                   -> working
+            ",
+            if said.starts_with("bust") { "pending_new" } else { "working" },
+            if said.starts_with("bust") { "B1" } else { "C1" },
+        );
+        play(&script);
+    }
+}
+
 #[test]
 fn a_correction_puts_another_execution_in_its_place() {
     play(

@@ -158,10 +158,14 @@ impl Model {
             return false;
         }
         match kind {
-            ReportKind::Bust { execution_id, reference } => return self.take_back(id, execution_id, reference, None),
+            ReportKind::Bust { execution_id, reference } => {
+                let taken = self.take_back(id, execution_id, reference, None);
+                return taken && self.acknowledge(id);
+            }
             ReportKind::Corrected { execution_id, reference, price, quantity } => {
                 let stands = Some((date, quantity.units(), *price));
-                return self.take_back(id, execution_id, reference, stands);
+                let taken = self.take_back(id, execution_id, reference, stands);
+                return taken && self.acknowledge(id);
             }
             ReportKind::Fill { execution_id, price, quantity }
                 if self.revoked.contains(&(*id, execution_id.clone())) =>
@@ -171,7 +175,7 @@ impl Model {
                     return false;
                 }
                 self.arrive(id, execution_id, date, quantity.units(), *price);
-                return true;
+                return self.acknowledge(id);
             }
             _ => {}
         }
@@ -243,6 +247,11 @@ impl Model {
         if status.is_terminal() && !ended {
             order.ended = Some(self.sessions);
         }
+        true
+    }
+
+    fn acknowledge(&mut self, id: &ClientOrderId) -> bool {
+        self.orders.get_mut(id).expect("the order").acknowledged = true;
         true
     }
 
