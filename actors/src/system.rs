@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
-use market::{Bar, Calendar, InstrumentId, Timestamp};
+use market::{Bar, Calendar, InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
 use risk::{HaltLevel, HaltScope, HaltSwitch};
@@ -205,6 +205,8 @@ pub struct System {
     addresses: Addresses,
     halter: Halter,
     connection: SharedConnection,
+    board: Arc<Board>,
+    universe: Arc<Universe>,
     restarts: Restarts,
     stats: Arc<Stats>,
     ended: watch::Receiver<bool>,
@@ -250,19 +252,20 @@ impl System {
         let (given_up_in, given_up) = watch::channel(Vec::new());
         let (lost, _) = watch::channel(None);
         let stats = Arc::new(Stats::default());
+        let board = Arc::new(Board::new(universe.len()));
         let restarts = Restarts::default();
         let arguments = supervisor::Arguments {
             policy: settings.policy,
             halt: halter(&settings),
             restarts: restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &addresses, &stats, &ended_in, &lost),
+            children: children(&settings, &addresses, &board, &stats, &ended_in, &lost),
         };
         let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, restarts, stats, ended, given_up, lost })
+        Ok(Self { supervisor, addresses, halter, connection, board, universe, restarts, stats, ended, given_up, lost })
     }
 
     /// How things stand.
@@ -280,6 +283,11 @@ impl System {
             broker: self.addresses.broker.clone(),
             halter: self.halter.clone(),
             connection: Arc::clone(&self.connection),
+            board: Arc::clone(&self.board),
+            universe: Arc::clone(&self.universe),
+            restarts: self.restarts.clone(),
+            stats: Arc::clone(&self.stats),
+            given_up: self.given_up.clone(),
         }
     }
 
@@ -363,9 +371,49 @@ pub struct Inquiry {
     broker: Address<broker::Message>,
     halter: Halter,
     connection: SharedConnection,
+    board: Arc<Board>,
+    universe: Arc<Universe>,
+    restarts: Restarts,
+    stats: Arc<Stats>,
+    given_up: watch::Receiver<Vec<String>>,
 }
 
 impl Inquiry {
+    /// The halt switch, read without asking anybody.
+    pub fn halt(&self) -> &HaltSwitch {
+        &self.halter.switch
+    }
+
+    /// What can be traded.
+    pub fn universe(&self) -> &Arc<Universe> {
+        &self.universe
+    }
+
+    /// The hot quote of an instrument, read without asking anybody.
+    pub fn quote(&self, instrument: InstrumentId) -> TopOfBook {
+        self.board.top(instrument)
+    }
+
+    /// Restarts by actor.
+    pub fn restarts(&self) -> BTreeMap<String, u64> {
+        self.restarts.by_actor()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Actors that were given up.
+    pub fn given_up(&self) -> Vec<String> {
+        self.given_up.borrow().clone()
+    }
+
+    /// The clock of the run.
+    pub fn clock(&self) -> &Clock {
+        &self.halter.clock
+    }
+
     /// How things stand.
     ///
     /// # Errors
@@ -491,6 +539,7 @@ fn origin(settings: &SystemSettings) -> Origin {
 fn children(
     settings: &SystemSettings,
     to: &Addresses,
+    board: &Arc<Board>,
     stats: &Arc<Stats>,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
@@ -498,7 +547,6 @@ fn children(
     use HaltLevel::{Active, Halted, Reducing, StopNew};
     let universe = &settings.desk.universe;
     let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
-    let board = Arc::new(Board::new(universe.len()));
     let (broker_quotes, symbol_quotes) =
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
@@ -558,7 +606,7 @@ fn children(
                 snapshot_every: settings.conduct.snapshot_every,
                 record_after: settings.conduct.entries_before,
                 halt: halter(settings),
-                board: Arc::clone(&board),
+                board: Arc::clone(board),
                 clock: clock.clone(),
             },
         ),
@@ -632,7 +680,7 @@ fn children(
                 instrument,
                 account: to.account.clone(),
                 strategies: strategies.map(|(_, address)| address.clone()).collect(),
-                board: Arc::clone(&board),
+                board: Arc::clone(board),
                 quotes: Arc::clone(&symbol_quotes),
                 stats: Arc::clone(stats),
             },

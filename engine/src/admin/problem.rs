@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use warp::http::{Response, StatusCode};
-
-use super::dispatch::Body;
+use warp::http::StatusCode;
+use warp::reply::Response;
 
 /// The content type of these documents.
 pub const CONTENT: &str = "application/problem+json";
@@ -175,9 +174,9 @@ impl Problem {
     }
 
     /// The response.
-    pub fn response(&self) -> Response<Body> {
+    pub fn response(&self) -> Response {
         // Plain text always has a JSON form.
-        let mut response = Response::new(Body::from(serde_json::to_vec(self).unwrap_or_default()));
+        let mut response = Response::new(serde_json::to_vec(self).unwrap_or_default().into());
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
         for (name, value) in &self.headers {

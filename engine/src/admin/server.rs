@@ -26,7 +26,7 @@ use super::App;
 /// Longest TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Longest wait for a whole request header, the idle time before it included.
-pub const HEADER: Duration = Duration::from_secs(10);
+const HEADER: Duration = Duration::from_secs(10);
 /// Largest header, request line included.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Most header fields.
@@ -34,7 +34,7 @@ const HEADER_FIELDS: usize = 64;
 /// A connection is asked to end after this long, whatever it does; streams of events are none of these.
 const LIFE: Duration = Duration::from_secs(600);
 /// How long one that was asked to end may still take.
-const FAREWELL: Duration = Duration::from_secs(3);
+pub const FAREWELL: Duration = Duration::from_secs(3);
 /// The system gives no more connections: how long until it is asked again.
 const BREATH: Duration = Duration::from_millis(50);
 
