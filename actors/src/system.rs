@@ -207,6 +207,7 @@ pub struct System {
     connection: SharedConnection,
     board: Arc<Board>,
     universe: Arc<Universe>,
+    strategies: Arc<[String]>,
     restarts: Restarts,
     stats: Arc<Stats>,
     ended: watch::Receiver<bool>,
@@ -262,10 +263,24 @@ impl System {
             children: children(&settings, &addresses, &board, &stats, &ended_in, &lost),
         };
         let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
+        let strategies = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, board, universe, restarts, stats, ended, given_up, lost })
+        Ok(Self {
+            supervisor,
+            addresses,
+            halter,
+            connection,
+            board,
+            universe,
+            strategies,
+            restarts,
+            stats,
+            ended,
+            given_up,
+            lost,
+        })
     }
 
     /// How things stand.
@@ -285,6 +300,7 @@ impl System {
             connection: Arc::clone(&self.connection),
             board: Arc::clone(&self.board),
             universe: Arc::clone(&self.universe),
+            strategies: Arc::clone(&self.strategies),
             restarts: self.restarts.clone(),
             stats: Arc::clone(&self.stats),
             given_up: self.given_up.clone(),
@@ -373,6 +389,7 @@ pub struct Inquiry {
     connection: SharedConnection,
     board: Arc<Board>,
     universe: Arc<Universe>,
+    strategies: Arc<[String]>,
     restarts: Restarts,
     stats: Arc<Stats>,
     given_up: watch::Receiver<Vec<String>>,
@@ -387,6 +404,11 @@ impl Inquiry {
     /// What can be traded.
     pub fn universe(&self) -> &Arc<Universe> {
         &self.universe
+    }
+
+    /// The strategies' names, by number.
+    pub fn strategies(&self) -> &[String] {
+        &self.strategies
     }
 
     /// The hot quote of an instrument, read without asking anybody.

@@ -140,7 +140,7 @@ fn told(with_plan: bool, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Val
     });
     match answer {
         Ok((snapshot, plan)) => {
-            let mut document = status::of_snapshot(&snapshot);
+            let mut document = status::of_snapshot(&snapshot, inquiry.strategies());
             if let Some(plan) = plan {
                 document["reconcile"] = status::of_plan(&plan, snapshot.desk.universe());
             }

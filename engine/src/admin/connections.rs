@@ -54,7 +54,8 @@ impl Lines {
         if entries.len() >= self.most {
             let worth = |entry: &Entry| entry.worth.load(Ordering::Acquire);
             // Numbers ascend, and of equals the first is taken: the oldest.
-            let least = entries.iter().min_by_key(|(_, entry)| worth(entry)).map(|(number, entry)| (*number, worth(entry)));
+            let least =
+                entries.iter().min_by_key(|(_, entry)| worth(entry)).map(|(number, entry)| (*number, worth(entry)));
             let (number, _) = least.filter(|(_, worth)| *worth < Worth::Stopping as u8)?;
             if let Some(entry) = entries.remove(&number) {
                 entry.closing.notify_one();

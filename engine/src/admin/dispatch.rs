@@ -22,7 +22,7 @@ use super::connections::{Line, Worth};
 use super::input::{Query, declared_length};
 use super::people::NotLetIn;
 use super::problem::{CONTENT_KIND, FORBIDDEN, INTERNAL, MALFORMED, Problem, TOO_LARGE, TOO_SLOW, UNAVAILABLE};
-use super::repeats::Key;
+use super::repeats::{Key, Pending, Repeats};
 use super::roles::Role;
 use super::routes::{self, Access, Found, Kind, Route, Takes};
 use super::{App, tokens};
@@ -34,7 +34,7 @@ const BODY_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a handler may take.
 const HANDLER_PATIENCE: Duration = Duration::from_secs(20);
 /// The stop path waits for the switch alone; the store may take longer, and is told so.
-pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who is on the other end.
 #[derive(Clone)]
@@ -150,6 +150,8 @@ impl Answer {
 pub enum Handled {
     /// An answer.
     Answer(Answer),
+    /// An answer that was given before, to the same request.
+    Replayed(Answer),
     /// The connection is a WebSocket from now on.
     Upgraded(Response),
 }
@@ -201,7 +203,7 @@ async fn respond<B: Buf>(
         Err(problem) => ("none", Err(problem)),
     };
     let mut response = match result {
-        Ok(Handled::Answer(answer)) => answer.response(),
+        Ok(Handled::Answer(answer) | Handled::Replayed(answer)) => answer.response(),
         Ok(Handled::Upgraded(response)) => response,
         Err(problem) => problem.response(),
     };
@@ -226,23 +228,47 @@ async fn taken<B: Buf>(
     let Found { route, parameter } = found;
     let client = recognised(app, route, &parts)?;
     let act = Arc::new(Mutex::new(Act { target: parameter.clone(), ..Act::default() }));
-    let done = allowed(app, route, parameter, parts, client.clone(), Arc::clone(&act), body).await;
-    if let (Kind::Change(action) | Kind::Stop(action), Some(client)) = (route.kind, client) {
-        let outcome = match &done {
-            Ok(_) => Outcome::Done,
-            Err(problem) if problem.status().is_server_error() => Outcome::Failed,
-            Err(_) => Outcome::Denied,
+    let allowed = allowed(app, route, parameter, parts, client.clone(), Arc::clone(&act), body).await;
+    let (Kind::Change(action) | Kind::Stop(action), Some(client)) = (route.kind, client) else {
+        return carried_out(app, route, allowed?).await;
+    };
+    // In a task of its own: whoever sent it may hang up, and it is done and written down all the same.
+    let app = Arc::clone(app);
+    let task = tokio::spawn(async move {
+        let done = match allowed {
+            Ok(step) => carried_out(&app, route, step).await,
+            Err(problem) => Err(problem),
         };
-        let act = act.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let record = record(app, &client, action, act, outcome, done.as_ref().err());
-        if matches!(route.kind, Kind::Stop(_)) {
-            // The switch was thrown; nobody waits for the paper.
-            let _ = app.trail.leave(record);
-        } else if let Err(error) = app.trail.write(record).await
-            && done.is_ok()
-        {
-            return Err(INTERNAL.problem(format!("it was done, but could not be written to the audit: {error}")));
-        }
+        written_down(&app, route, &client, action, &act, done).await
+    });
+    task.await.unwrap_or_else(|_| Err(INTERNAL.problem("this request failed; the log says more")))
+}
+
+async fn written_down(
+    app: &App,
+    route: &Route,
+    client: &Client,
+    action: &str,
+    act: &Mutex<Act>,
+    done: Result<Handled, Problem>,
+) -> Result<Handled, Problem> {
+    if matches!(done, Ok(Handled::Replayed(_))) {
+        return done;
+    }
+    let outcome = match &done {
+        Ok(_) => Outcome::Done,
+        Err(problem) if problem.status().is_server_error() => Outcome::Failed,
+        Err(_) => Outcome::Denied,
+    };
+    let act = act.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let record = record(app, client, action, act, outcome, done.as_ref().err());
+    if matches!(route.kind, Kind::Stop(_)) {
+        // The switch was thrown; nobody waits for the paper.
+        let _ = app.trail.leave(record);
+    } else if let Err(error) = app.trail.write(record).await
+        && done.is_ok()
+    {
+        return Err(INTERNAL.problem(format!("it was done, but could not be written to the audit: {error}")));
     }
     done
 }
@@ -302,6 +328,14 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     }
 }
 
+/// What is left to do with a request that is allowed.
+enum Step {
+    /// It was answered before.
+    Replay(Answer),
+    /// To be handled.
+    Handle(Box<Call>, Option<Pending>),
+}
+
 async fn allowed<B: Buf>(
     app: &Arc<App>,
     route: &'static Route,
@@ -310,40 +344,43 @@ async fn allowed<B: Buf>(
     client: Option<Client>,
     act: Arc<Mutex<Act>>,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
-) -> Result<Handled, Problem> {
-    let stopping = matches!(route.kind, Kind::Stop(_));
+) -> Result<Step, Problem> {
     if let Some(client) = &client {
         if let Access::Role(needed) = route.access
             && !client.role.covers(needed)
         {
             return Err(FORBIDDEN.problem(format!("this takes the role {needed}; yours is {}", client.role)));
         }
-        if !stopping && let Err(wait) = app.limits.may_ask(&client.id) {
+        if !matches!(route.kind, Kind::Stop(_))
+            && let Err(wait) = app.limits.may_ask(&client.id)
+        {
             return Err(Problem::too_many("you ask more often than 25 times a second", wait));
         }
     }
     let query = Query::read(parts.query.as_deref(), route.query)?;
     let body = read(route, &parts.headers, body).await?;
-    let key = key(route, client.as_ref(), &parts.headers)?;
-    let pending = match key {
+    let pending = match key(route, client.as_ref(), &parts.headers)? {
         None => None,
         Some(key) => {
-            let request: [&[u8]; 4] = [
-                parts.method.as_str().as_bytes(),
-                parts.path.as_bytes(),
-                parts.query.as_deref().unwrap_or_default().as_bytes(),
-                &body,
-            ];
-            match app.repeats.begin(key, &request, app.now())? {
+            let query = parts.query.as_deref().unwrap_or_default();
+            let request = [parts.method.as_str().as_bytes(), parts.path.as_bytes(), query.as_bytes(), &body];
+            match Repeats::begin(&app.repeats, key, &request, app.now())? {
                 Ok(pending) => Some(pending),
-                Err(answer) => return Ok(answer.with_header(REPLAYED, "true").into()),
+                Err(answer) => return Ok(Step::Replay(answer.with_header(REPLAYED, "true"))),
             }
         }
     };
     let Parts { headers, peer, upgrade, .. } = parts;
-    let call = Call { peer, client, parameter, query, headers, body, upgrade, act };
-    let patience = if stopping { STOP_PATIENCE } else { HANDLER_PATIENCE };
-    let handled = tokio::time::timeout(patience, (route.handler)(Arc::clone(app), call)).await;
+    Ok(Step::Handle(Box::new(Call { peer, client, parameter, query, headers, body, upgrade, act }), pending))
+}
+
+async fn carried_out(app: &Arc<App>, route: &'static Route, step: Step) -> Result<Handled, Problem> {
+    let (call, pending) = match step {
+        Step::Replay(answer) => return Ok(Handled::Replayed(answer)),
+        Step::Handle(call, pending) => (call, pending),
+    };
+    let patience = if matches!(route.kind, Kind::Stop(_)) { STOP_PATIENCE } else { HANDLER_PATIENCE };
+    let handled = tokio::time::timeout(patience, (route.handler)(Arc::clone(app), *call)).await;
     let handled = handled.unwrap_or_else(|_| {
         let seconds = patience.as_secs();
         Err(UNAVAILABLE.problem(format!("no answer within {seconds} s; look at the state before you try again")))

@@ -103,8 +103,7 @@ impl<C: Clock + Clone> Limits<C> {
 
 impl<C: Clock> LockOut<C> {
     fn new(quota: Quota, clock: C) -> Self {
-        let failures = RateLimiter::new(quota, HashMapStateStore::default(), clock)
-            .with_middleware::<StateInformationMiddleware>();
+        let failures = RateLimiter::new(quota, HashMapStateStore::default(), clock);
         let places = usize::try_from(PLACES).unwrap_or_default();
         Self { failures, until: Mutex::new(vec![None; places]) }
     }

@@ -105,6 +105,8 @@ pub enum AdminError {
     System(#[from] std::io::Error),
 }
 
+pub use users::check_name;
+
 /// What of the run it tells.
 pub struct Facts {
     /// The account's tag.
@@ -141,7 +143,7 @@ struct App {
     directory: PathBuf,
     guesses: Guesses,
     limits: Limits,
-    repeats: Repeats,
+    repeats: Arc<Repeats>,
     trail: Trail,
     streams: Streams,
     metrics: Metrics,
@@ -244,7 +246,7 @@ impl App {
             ring: ArcSwap::from_pointee(Ring::open(&directory, clock.now())?),
             guesses: Guesses::new()?,
             limits: Limits::new(),
-            repeats: Repeats::default(),
+            repeats: Arc::default(),
             trail: Trail::start(audit)?,
             streams: Streams::default(),
             metrics: Metrics::new(),
@@ -276,11 +278,6 @@ impl App {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// The names of the strategies, by number.
-    fn strategies(&self) -> Vec<String> {
-        self.facts.strategies.iter().map(|strategy| strategy.name.clone()).collect()
     }
 
     /// Looks at what others may have changed: certificate files, keys, users.

@@ -220,7 +220,10 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Refusal> {
 fn form_decoded(text: &str) -> String {
     // A name before it, so that '=' and '&' in the value would not start another pair.
     let escaped = text.replace('&', "%26");
-    form_urlencoded::parse(format!("v={escaped}").as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(format!("v={escaped}").as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -240,7 +243,11 @@ mod tests {
         let none = HeaderMap::new();
         let grant = "grant_type=client_credentials";
         let form = format!("{grant}&client_id=ana&client_secret=s%2B1");
-        let double = { let mut twice = with("a:b"); twice.append(AUTHORIZATION, HeaderValue::from_static("x")); twice };
+        let double = {
+            let mut twice = with("a:b");
+            twice.append(AUTHORIZATION, HeaderValue::from_static("x"));
+            twice
+        };
         for (headers, body, told) in [
             (&none, form.as_str(), Ok(("ana", "s+1", false))),
             (&with("ana:s%2B1"), grant, Ok(("ana", "s+1", true))),

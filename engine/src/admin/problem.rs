@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::http::StatusCode;
+use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reply::Response;
 
 /// The content type of these documents.
@@ -75,8 +75,7 @@ pub const UNCONDITIONAL: Kind =
 /// Too many.
 pub const TOO_MANY: Kind = kind(StatusCode::TOO_MANY_REQUESTS, "urn:pregao:too-many", "Too many requests");
 /// Our fault.
-pub const INTERNAL: Kind =
-    kind(StatusCode::INTERNAL_SERVER_ERROR, "urn:pregao:internal", "Something here went wrong");
+pub const INTERNAL: Kind = kind(StatusCode::INTERNAL_SERVER_ERROR, "urn:pregao:internal", "Something here went wrong");
 /// Not now.
 pub const UNAVAILABLE: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "urn:pregao:unavailable", "Not possible now");
 

@@ -15,6 +15,7 @@ use crate::answers::{
 
 use super::App;
 use super::dispatch::{Answer, Call, Handled};
+use super::input::MOST_ROWS;
 use super::problem::{NOT_FOUND, Problem, UNAVAILABLE};
 
 /// A page of a list.
@@ -32,6 +33,40 @@ pub type OrdersDocument = Page<OrderDocument>;
 pub type FillsDocument = Page<FillDocument>;
 /// Daily bars.
 pub type BarsDocument = Page<BarDocument>;
+
+/// What people did.
+pub type AuditDocument = Page<ActDocument>;
+
+/// One act.
+#[derive(Serialize, ToSchema)]
+pub struct ActDocument {
+    /// 1, 2, 3 …
+    number: u64,
+    /// When.
+    at: String,
+    /// Who.
+    who: String,
+    /// With which role; empty on the machine itself.
+    role: String,
+    /// By which way: `http`, `cli` …
+    origin: String,
+    /// What was done or asked for.
+    action: String,
+    /// To what.
+    target: String,
+    /// Why.
+    reason: String,
+    /// How it was.
+    #[schema(value_type = Option<Object>)]
+    before: Option<serde_json::Value>,
+    /// How it is, or what was refused.
+    #[schema(value_type = Option<Object>)]
+    after: Option<serde_json::Value>,
+    /// `done`, `denied` or `failed`.
+    outcome: String,
+    /// Its link of the chain.
+    hash: String,
+}
 
 /// What is held.
 #[derive(Serialize, ToSchema)]
@@ -89,7 +124,7 @@ pub async fn orders(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let after: Option<ClientOrderId> = call.query.value("cursor")?;
     let snapshot = app.mirror.snapshot().await?;
     let desk = &snapshot.desk;
-    let all = answers::open_orders(desk.book(), desk.universe(), &app.strategies());
+    let all = answers::open_orders(desk.book(), desk.universe(), app.inquiry.strategies());
     let after = after.map(|id| id.to_string());
     let rest = all.into_iter().filter(|order| after.as_ref().is_none_or(|after| order.client_order_id > *after));
     let items: Vec<OrderDocument> = rest.take(limit + 1).collect();
@@ -120,7 +155,7 @@ pub async fn fills(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let after: usize = call.query.value::<u32>("cursor")?.unwrap_or(0) as usize;
     let snapshot = app.mirror.snapshot().await?;
     let (record, universe) = (&snapshot.record, snapshot.desk.universe());
-    let items = answers::fills(&record.fills, universe, &app.strategies(), after, limit + 1);
+    let items = answers::fills(&record.fills, universe, app.inquiry.strategies(), after, limit + 1);
     Ok(Answer::json(&paged(items, limit, |fill| fill.number.to_string())).into())
 }
 
@@ -229,6 +264,38 @@ fn stored(app: &App, symbol: Symbol, from: Date, to: Date, most: usize) -> Resul
     let rows = read().map_err(|error: store::StoreError| UNAVAILABLE.problem(error.to_string()))?;
     let rows = rows.ok_or_else(|| NOT_FOUND.problem(format!("there is no history of {symbol}")))?;
     Ok(rows.iter().take(most).map(answers::bar).collect())
+}
+
+/// `/v1/audit`: the oldest first.
+///
+/// # Errors
+/// A row that is not what was written; the store cannot be read.
+pub async fn audit(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
+    let limit = call.query.limit()?;
+    let after: u64 = call.query.value::<u32>("cursor")?.unwrap_or(0).into();
+    let rows = app
+        .blocking(move |app| {
+            app.trail.page(after, (limit + 1).min(MOST_ROWS)).map_err(|error| UNAVAILABLE.problem(error.to_string()))
+        })
+        .await?;
+    // A state is JSON text; one that is not is shown as it is.
+    let state = |text: String| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+    let items = rows.into_iter().map(|row| ActDocument {
+        number: row.number,
+        at: row.record.at.to_string(),
+        who: row.record.who,
+        role: row.record.role,
+        origin: row.record.origin,
+        action: row.record.action,
+        target: row.record.target,
+        reason: row.record.reason,
+        before: row.record.before.map(state),
+        after: row.record.after.map(state),
+        outcome: row.record.outcome.name().to_owned(),
+        hash: row.hash.to_string(),
+    });
+    Ok(Answer::json(&paged(items.collect(), limit.min(MOST_ROWS - 1), |act: &ActDocument| act.number.to_string()))
+        .into())
 }
 
 /// One row more than a page was read, so that the end is known.

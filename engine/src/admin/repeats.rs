@@ -2,7 +2,7 @@
 //! sends it again, because the answer was lost, gets the first answer.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use market::Timestamp;
@@ -50,11 +50,14 @@ struct Known {
 
 /// The requests that are known.
 #[derive(Default)]
-pub struct Repeats(Mutex<(BTreeMap<Key, Known>, VecDeque<Key>)>);
+pub struct Repeats(Mutex<Requests>);
+
+/// By key, and their keys in the order in which they came.
+type Requests = (BTreeMap<Key, Known>, VecDeque<Key>);
 
 /// A request under its key, until it is answered. Dropped without an answer, it may come again.
-pub struct Pending<'a> {
-    repeats: &'a Repeats,
+pub struct Pending {
+    repeats: Arc<Repeats>,
     key: Key,
 }
 
@@ -63,12 +66,20 @@ impl Repeats {
     ///
     /// # Errors
     /// The key stands for another request, or its request is under way.
-    pub fn begin(&self, key: Key, request: &[&[u8]], now: Timestamp) -> Result<Result<Pending<'_>, Answer>, Problem> {
+    pub fn begin(
+        repeats: &Arc<Self>,
+        key: Key,
+        request: &[&[u8]],
+        now: Timestamp,
+    ) -> Result<Result<Pending, Answer>, Problem> {
         let request = fingerprint(request);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = repeats.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (by_key, order) = &mut *known;
         let kept = i64::try_from(KEPT.as_nanos()).unwrap_or(i64::MAX);
-        while order.front().and_then(|oldest| by_key.get(oldest)).is_some_and(|oldest| now.nanos_since(oldest.at) > kept)
+        while order
+            .front()
+            .and_then(|oldest| by_key.get(oldest))
+            .is_some_and(|oldest| now.nanos_since(oldest.at) > kept)
             || order.len() >= MOST_KEPT
         {
             let Some(oldest) = order.pop_front() else { break };
@@ -83,13 +94,13 @@ impl Repeats {
             None => {
                 by_key.insert(key.clone(), Known { request, at: now, answer: None });
                 order.push_back(key.clone());
-                Ok(Ok(Pending { repeats: self, key }))
+                Ok(Ok(Pending { repeats: Arc::clone(repeats), key }))
             }
         }
     }
 }
 
-impl Pending<'_> {
+impl Pending {
     /// What it was answered.
     pub fn answered(self, answer: &Answer) {
         let mut known = self.repeats.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +110,7 @@ impl Pending<'_> {
     }
 }
 
-impl Drop for Pending<'_> {
+impl Drop for Pending {
     fn drop(&mut self) {
         let mut known = self.repeats.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (by_key, order) = &mut *known;
@@ -132,14 +143,14 @@ mod tests {
         Key::new("ana", name).unwrap()
     }
 
-    fn begin<'a>(repeats: &'a Repeats, name: &str, body: &str, now: i64) -> Result<Result<Pending<'a>, Answer>, u16> {
-        let begun = repeats.begin(key(name), &[b"POST", body.as_bytes()], at(now));
+    fn begin(repeats: &Arc<Repeats>, name: &str, body: &str, now: i64) -> Result<Result<Pending, Answer>, u16> {
+        let begun = Repeats::begin(repeats, key(name), &[b"POST", body.as_bytes()], at(now));
         begun.map_err(|problem| problem.status().as_u16())
     }
 
     #[test]
     fn a_request_that_comes_again_gets_the_first_answer() {
-        let repeats = Repeats::default();
+        let repeats = Arc::<Repeats>::default();
         let pending = begin(&repeats, "a", "x", 0).unwrap().ok().unwrap();
         assert_eq!(begin(&repeats, "a", "x", 0).err(), Some(409), "under way");
         let answer = Answer::json(&serde_json::json!({ "done": 1 }));
@@ -152,14 +163,14 @@ mod tests {
 
     #[test]
     fn a_request_that_was_not_answered_may_come_again() {
-        let repeats = Repeats::default();
+        let repeats = Arc::<Repeats>::default();
         drop(begin(&repeats, "a", "x", 0).unwrap().ok().unwrap());
         assert!(begin(&repeats, "a", "y", 0).unwrap().is_ok());
     }
 
     #[test]
     fn memory_is_bounded() {
-        let repeats = Repeats::default();
+        let repeats = Arc::<Repeats>::default();
         for number in 0..3 * MOST_KEPT {
             let pending = begin(&repeats, &number.to_string(), "x", 0).unwrap().ok().unwrap();
             pending.answered(&Answer::json(&serde_json::json!({})));

@@ -19,9 +19,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::connections::{Line, Lines};
-use super::dispatch::{Peer, routes};
 use super::App;
+use super::connections::Lines;
+use super::dispatch::{Peer, routes};
 
 /// Longest TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);

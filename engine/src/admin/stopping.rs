@@ -36,7 +36,7 @@ pub struct KillInput {
 }
 
 /// How far to stop.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KillAction {
     /// No new orders.
@@ -106,7 +106,9 @@ async fn thrown(
     if Arc::strong_count(&under_way) > MOST_STOPPING + 1 {
         // The switch itself needs no thread: it is thrown here, and those under way store what holds.
         app.inquiry.halt().raise(&scope, level);
-        return Err(UNAVAILABLE.problem("no new order leaves; so many are stopping that yours was not stored by itself"));
+        return Err(
+            UNAVAILABLE.problem("no new order leaves; so many are stopping that yours was not stored by itself")
+        );
     }
     let (told_in, told) = oneshot::channel();
     let inquiry = app.inquiry.clone();

@@ -94,7 +94,8 @@ impl Certificates {
     /// # Errors
     /// It cannot be made, or what lies there cannot be used.
     pub fn own(directory: &Path, listen: IpAddr) -> Result<Self, CertificateError> {
-        let files = Files { certificate: directory.join("certificate.pem"), key: directory.join("certificate-key.pem") };
+        let files =
+            Files { certificate: directory.join("certificate.pem"), key: directory.join("certificate-key.pem") };
         let names = names(listen);
         if is_due(&files.certificate) {
             generate(&files, &names)?;

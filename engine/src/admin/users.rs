@@ -50,6 +50,17 @@ pub struct UserInput {
     reason: String,
 }
 
+/// Another role.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleInput {
+    /// What the user may do from now on.
+    role: Role,
+    /// Why, kept in the record.
+    #[schema(min_length = 1, max_length = 1000)]
+    reason: String,
+}
+
 /// A user's secret. It is shown this once.
 #[derive(Serialize, ToSchema)]
 pub struct SecretDocument {
@@ -84,7 +95,9 @@ fn document(user: &User) -> UserDocument {
 /// Another character, or too many.
 pub fn check_name(name: &str) -> Result<(), String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._@-".contains(&byte);
-    match (1..=64).contains(&name.len()) && name.bytes().all(fits) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+    match (1..=64).contains(&name.len())
+        && name.bytes().all(fits)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
     {
         true => Ok(()),
         false => Err("a name takes 1 to 64 letters, digits and . _ @ -, and begins with a letter or digit".to_owned()),
@@ -115,6 +128,37 @@ pub async fn add(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     Ok(Answer::json(&secret).with_status(StatusCode::CREATED).into())
 }
 
+/// `POST /v1/users/{client_id}/role`. Tokens that carry more than the new role count no more.
+///
+/// # Errors
+/// There is no such user; it is the one who asks; the store does not answer.
+pub async fn role(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
+    let asked: RoleInput = input::body(&call)?;
+    let why = input::reason(&asked.reason)?.to_owned();
+    let before = app.people.all().into_iter().find(|user| user.client_id == call.parameter).map(|user| user.role);
+    call.note(|act| {
+        act.reason = why;
+        act.before = before.map(|role| serde_json::json!({ "role": role }));
+        act.after = Some(serde_json::json!({ "role": asked.role.name() }));
+    });
+    if call.parameter == call.who() {
+        return Err(CONFLICT.problem("nobody changes his own role; let another admin do it"));
+    }
+    let client_id = call.parameter.clone();
+    app.blocking(move |app| {
+        app.people.change(app.now(), |users| users.set_role(&client_id, asked.role.name())).map_err(told)
+    })
+    .await?;
+    changed(&app, &call.parameter)
+}
+
+fn changed(app: &App, client_id: &str) -> Result<Handled, Problem> {
+    let users = app.people.all();
+    let user = users.iter().find(|user| user.client_id == client_id);
+    user.map(|user| Answer::json(&document(user)).into())
+        .ok_or_else(|| INTERNAL.problem("it was changed, but cannot be read again"))
+}
+
 /// `POST /v1/users/{client_id}/rotate`: another secret; the one before and its tokens are worth nothing.
 ///
 /// # Errors
@@ -142,13 +186,9 @@ pub async fn disable(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     if client_id == call.who() {
         return Err(CONFLICT.problem("nobody shuts himself out; let another admin do it"));
     }
-    let after = client_id.clone();
     app.blocking(move |app| app.people.change(app.now(), |users| users.disable(&client_id, app.now())).map_err(told))
         .await?;
-    let users = app.people.all();
-    let user = users.iter().find(|user| user.client_id == after);
-    user.map(|user| Answer::json(&document(user)).into())
-        .ok_or_else(|| INTERNAL.problem("it was shut out, but cannot be read again"))
+    changed(&app, &call.parameter)
 }
 
 fn because(call: &Call) -> Result<(), Problem> {

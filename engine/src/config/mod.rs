@@ -4,6 +4,7 @@
 //! anything runs, and every complaint comes at once, with its place. docs/configuration.md lists
 //! every key; a test keeps it true.
 
+mod admin;
 pub mod document;
 pub mod reader;
 
@@ -24,6 +25,7 @@ use risk::{Limits, LimitsSettings};
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
+pub use admin::{AdminConfig, TlsConfig};
 use document::{Document, Problem, Text};
 use reader::{Reader, nearest};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub feed: FeedConfig,
     /// Strategy instances, in the order they decide.
     pub strategies: Vec<StrategyConfig>,
+    /// The admin interface; none without `admin.listen`.
+    pub admin: Option<AdminConfig>,
 }
 
 /// The `[account]` section.
@@ -323,6 +327,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let store = read_store(reader);
     let feed = read_feed(reader);
     let strategies = read_strategies(reader);
+    let admin = admin::read(reader);
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
         reader.complain("broker.name", message);
@@ -345,6 +350,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         store: store?,
         feed: feed?,
         strategies: strategies?,
+        admin,
     })
 }
 
