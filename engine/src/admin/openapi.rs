@@ -215,6 +215,11 @@ fn schemas() -> Value {
     of::<probes::ReadyDocument>("ReadyDocument", &mut all);
     of::<answers::StateDocument>("StateDocument", &mut all);
     of::<answers::QuoteDocument>("QuoteDocument", &mut all);
+    // The rows of pages: the library follows references, but not into what a page is a page of.
+    of::<answers::OrderDocument>("OrderDocument", &mut all);
+    of::<answers::FillDocument>("FillDocument", &mut all);
+    of::<answers::BarDocument>("BarDocument", &mut all);
+    of::<reading::ActDocument>("ActDocument", &mut all);
     of::<reading::OrdersDocument>("OrdersDocument", &mut all);
     of::<reading::PositionsDocument>("PositionsDocument", &mut all);
     of::<reading::FillsDocument>("FillsDocument", &mut all);

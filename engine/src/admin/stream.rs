@@ -123,6 +123,19 @@ impl Streams {
     }
 }
 
+#[cfg(test)]
+impl Streams {
+    /// Tells everybody something.
+    pub fn tell(&self, event: Event) {
+        let _ = self.events.send(Arc::new(event));
+    }
+
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.events.receiver_count()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
