@@ -15,7 +15,7 @@ use market::{
 };
 use oms::BookSettings;
 use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
-use risk::{HaltLevel, HaltSwitch, Limits};
+use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
 use store::{HaltRecord, HaltStore, Journal as Store, JournalEntry, MemoryJournal, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -155,9 +155,10 @@ fn settings() -> DeskSettings {
     let mut universe = Universe::new();
     universe.add(Instrument::cash("TEST3".parse().expect("a symbol"), InstrumentKind::Share));
     let cash = Money::from_cents(100_000_000);
+    let universe = Arc::new(universe);
     DeskSettings {
         account: "TEST".to_owned(),
-        universe: Arc::new(universe),
+        universe: Arc::clone(&universe),
         book: BookSettings {
             cash,
             calendar: Calendar::always_open(),
@@ -165,14 +166,18 @@ fn settings() -> DeskSettings {
             brokerage: Brokerage::FREE,
             instruments: 1,
         },
-        limits: Limits {
-            max_order_quantity: Quantity::new(1_000),
-            max_order_notional: cash,
-            price_collar: Rate::from_ppm(100_000),
-            max_position_quantity: Quantity::new(1_000),
-            max_quote_age: 60_000_000_000,
-            max_daily_loss: cash,
-        },
+        limits: Arc::new(LimitTable::uniform(
+            LimitSet {
+                max_order_quantity: Quantity::new(1_000),
+                max_order_notional: cash,
+                price_collar: Rate::from_ppm(100_000),
+                max_position_quantity: Quantity::new(1_000),
+                max_quote_age_seconds: Seconds(60),
+                max_daily_loss: cash,
+                ..LimitSet::WIDE
+            },
+            &universe,
+        )),
         start: Clock::System.now(),
     }
 }
@@ -260,7 +265,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
             start: Clock::System.now(),
             calendar: "always_open".to_owned(),
             instruments: Vec::new(),
-            limits: settings().limits,
+            limits: settings().limits.limits().clone(),
             brokerage: Brokerage::FREE,
         },
         patience: Patience::default(),

@@ -480,7 +480,7 @@ fn origin(settings: &SystemSettings) -> Origin {
         start: settings.desk.start,
         calendar: settings.conduct.calendar.to_owned(),
         instruments: settings.desk.universe.iter().map(|(_, known)| known.clone()).collect(),
-        limits: settings.desk.limits,
+        limits: settings.desk.limits.limits().clone(),
         brokerage: settings.desk.book.brokerage,
     }
 }
@@ -569,7 +569,7 @@ fn children(
             limit::Arguments {
                 address: to.limit.clone(),
                 account: to.account.clone(),
-                max_daily_loss: settings.desk.limits.max_daily_loss,
+                max_daily_loss: settings.desk.limits.account().max_daily_loss,
                 halt: halter(settings),
             },
         ),

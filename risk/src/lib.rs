@@ -1,6 +1,6 @@
 //! What is allowed. The only maker of [`Approved`] orders.
 //!
-//! - [`limits`]: the configured amounts; none has a default
+//! - [`limits`]: the configured amounts by scope; none has a default
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads
@@ -14,6 +14,7 @@ pub mod review;
 
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
 pub use halt::{HaltLevel, HaltSwitch};
-pub use limits::{Limits, LimitsSettings, MissingLimits};
+pub use limits::amounts::{Count, Milliseconds, Seconds};
+pub use limits::{KEYS, LimitKey, LimitSet, LimitTable, Limits, MissingLimits, SomeLimits};
 pub use monitor::DailyLoss;
 pub use review::{Approved, Explanation, approve_cancel, explain, explain_replace, review, review_replace};

@@ -211,7 +211,7 @@ fn source(
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;
             let stored: Vec<Symbol> = known.iter().map(|listing| listing.symbol).collect();
             let history = wiring::market(&history, calendar, &stored).map_err(Failure::failed)?.history;
-            let since = Clock::System.now().plus_nanos(-config.limits.max_quote_age);
+            let since = Clock::System.now().plus_nanos(-config.limits.global.max_quote_age_seconds.nanos());
             let tail = Followed::new(path, Arc::clone(&universe), since);
             Ok(Source {
                 universe,

@@ -117,6 +117,11 @@ impl Reader {
         below
     }
 
+    /// Whether anything is written for a key.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.document.settings.contains_key(key)
+    }
+
     /// How many `[[key]]` tables there are.
     pub fn count(&self, key: &str) -> usize {
         let prefix = format!("{key}[");
