@@ -22,7 +22,7 @@ use desk::{
 use market::{ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statement, StrategyId, Timestamp};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use store::{AccountTag, JournalEntry, Snapshot as StoredSnapshot};
 use tokio::sync::oneshot;
 
@@ -154,6 +154,8 @@ pub enum Message {
     },
     /// The switch was thrown.
     Halted {
+        /// What.
+        scope: HaltScope,
         /// How far.
         level: HaltLevel,
         /// By whom.
@@ -331,8 +333,8 @@ impl Actor for Account {
                 state.take(Input::Look { instrument, top }, &turn);
             }
             Message::Phase { change, turn } => state.take(Input::Phase(change), &turn),
-            Message::Halted { level, by, reason, at, turn } => {
-                state.take(Input::Halted { level, by, reason, at }, &turn);
+            Message::Halted { scope, level, by, reason, at, turn } => {
+                state.take(Input::Halted { scope, level, by, reason, at }, &turn);
             }
             Message::LookAtWaiting => state.take(Input::Tick, &none),
             Message::Snapshot(reply) => {
@@ -477,8 +479,8 @@ impl State {
                 let at = to.clock.now();
                 to.limit.send(limit::Message::Observe { day, at, equity, turn: turn.clone() })
             }
-            Effect::Raise { level, by, reason } => {
-                to.halt.raise(level, by, &reason);
+            Effect::Raise { scope, level, by, reason } => {
+                to.halt.raise(&scope, level, by, &reason);
                 Ok(())
             }
             Effect::Traded { client_order_id: order, instrument, fill } => {

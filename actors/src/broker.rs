@@ -284,7 +284,7 @@ impl State {
 
     /// Why the gate is closed to this command, if it is.
     fn closed_to(&self, command: &Command) -> Option<String> {
-        let (level, right) = (self.arguments.halt.level(), &self.arguments.right);
+        let (level, right) = (command.level(&self.arguments.halt), &self.arguments.right);
         if right.is_lost() {
             return Some("not sent: another process has taken over the account".to_owned());
         }

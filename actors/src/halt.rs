@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use risk::{HaltLevel, HaltSwitch};
+use risk::{HaltLevel, HaltScope, HaltSwitch};
 use store::{HaltRecord, HaltStore, StoreError};
 
 use crate::clock::Clock;
@@ -25,29 +25,22 @@ pub struct Halter {
 }
 
 impl Halter {
-    /// Raises the switch to at least `level`; `true` if that changed anything.
-    pub fn raise(&self, level: HaltLevel, by: &str, reason: &str) -> bool {
-        if !self.switch.raise(level) {
+    /// Raises a scope to at least `level`; `true` if that changed anything.
+    pub fn raise(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> bool {
+        if !self.switch.raise(scope, level) {
             return false;
         }
         // Whoever raised it has no use for the error, which is logged.
-        let _ = self.keep(level, by, reason);
+        let _ = self.keep(scope, level, by, reason);
         true
     }
 
-    /// Raises the switch to at least `level` on a person's word, which is kept also where the switch
-    /// stood there already; the level that holds now.
+    /// Makes durable that a scope stands at `level` on somebody's word.
     ///
     /// # Errors
     /// It is in force, but not stored.
-    pub fn kill(&self, level: HaltLevel, by: &str, reason: &str) -> Result<HaltLevel, StoreError> {
-        self.switch.raise(level);
-        let level = self.switch.level();
-        self.keep(level, by, reason).map(|()| level)
-    }
-
-    fn keep(&self, level: HaltLevel, by: &str, reason: &str) -> Result<(), StoreError> {
-        tracing::error!(level = level.name(), by, reason, "halted");
+    pub fn keep(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> Result<(), StoreError> {
+        tracing::error!(%scope, level = level.name(), by, reason, "halted");
         let record = HaltRecord {
             level: level.name().to_owned(),
             reason: reason.to_owned(),

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{HaltLevel, HaltSwitch};
+use risk::{HaltLevel, HaltScope, HaltSwitch};
 use store::{Lease as Store, StoreError};
 use tokio::sync::watch;
 
@@ -146,7 +146,7 @@ impl State {
             Ok(()) => right.confirmed(before, lease.term().unwrap_or_default()),
             Err(error @ StoreError::LeaseLost { .. }) => {
                 right.lose();
-                halt.raise(HaltLevel::Halted);
+                halt.raise(&HaltScope::Account, HaltLevel::Halted);
                 tracing::error!(%error, "the account was taken over");
                 lost.send_replace(Some(error.to_string()));
             }

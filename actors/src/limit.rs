@@ -10,7 +10,7 @@
 
 use market::{Date, Money, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::DailyLoss;
+use risk::{DailyLoss, HaltScope};
 
 use crate::account;
 use crate::address::Address;
@@ -80,8 +80,10 @@ impl Actor for Limit {
             Message::Observe { day, at, equity, turn } => {
                 if let Some(breach) = state.monitor.observe(day, equity) {
                     let (level, by, reason) = (breach.level, DailyLoss::NAME, breach.to_string());
-                    if state.arguments.halt.raise(level, by, &reason) {
-                        let told = account::Message::Halted { level, by: by.to_owned(), reason, at, turn };
+                    // The account's loss, whoever made it.
+                    let scope = HaltScope::Account;
+                    if state.arguments.halt.raise(&scope, level, by, &reason) {
+                        let told = account::Message::Halted { scope, level, by: by.to_owned(), reason, at, turn };
                         if let Err(error) = state.arguments.account.send(told) {
                             tracing::error!(%error, "the halt is in force but could not be journaled");
                         }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -168,9 +168,9 @@ impl State {
         while failures.front().is_some_and(|first| now.duration_since(*first) > policy.within) {
             failures.pop_front();
         }
-        self.arguments.halt.raise(child.when_down, &child.name, reason);
+        self.arguments.halt.raise(&HaltScope::Account, child.when_down, &child.name, reason);
         if failures.len() > policy.most {
-            self.arguments.halt.raise(child.when_given_up, &child.name, reason);
+            self.arguments.halt.raise(&HaltScope::Account, child.when_given_up, &child.name, reason);
             tracing::error!(
                 actor = child.name,
                 reason,

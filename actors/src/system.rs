@@ -9,7 +9,7 @@ use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{HaltLevel, HaltSwitch};
+use risk::{HaltLevel, HaltScope, HaltSwitch};
 use store::StoreError;
 use strategies::ParameterError;
 use tokio::runtime::Handle;
@@ -377,23 +377,25 @@ impl Inquiry {
         answered(answer).await
     }
 
-    /// Stops new orders on a person's word: throws the switch, waits for what was in the gate at that
-    /// moment, makes it durable, has it journaled. When this returns no new order leaves any more, until
-    /// a person resumes; cancels still do. Needs no actor to answer. The level that holds now.
+    /// Halts a scope, at least as far as `level`: throws the switch, waits for what was in the gate at
+    /// that moment, makes it durable, has it journaled. When this returns nothing leaves any more that the
+    /// level forbids, until a person resumes; cancels still do. Every way to stop ends here, and none
+    /// needs an actor to answer. The level at which the scope stands now.
     ///
     /// # Errors
     /// It is in force, but not stored: it ends with the process.
-    pub fn kill(&self, by: &str, reason: &str) -> Result<HaltLevel, StoreError> {
-        let stored = self.halter.kill(HaltLevel::StopNew, by, reason);
+    pub fn kill(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> Result<HaltLevel, StoreError> {
+        self.halter.switch.raise(scope, level);
         // Whoever passed the gate before has the connection until its bytes have left.
         drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner));
-        let (level, at) = (self.halter.switch.level(), self.halter.clock.now());
-        let (by, reason) = (by.to_owned(), reason.to_owned());
-        let told = account::Message::Halted { level, by, reason, at, turn: Turn::none() };
+        let (level, at) = (self.halter.switch.level_in(scope), self.halter.clock.now());
+        let stored = self.halter.keep(scope, level, by, reason);
+        let (scope, by, reason) = (scope.clone(), by.to_owned(), reason.to_owned());
+        let told = account::Message::Halted { scope, level, by, reason, at, turn: Turn::none() };
         if let Err(error) = self.account.send(told) {
             tracing::error!(%error, "the halt is in force but could not be journaled");
         }
-        stored
+        stored.map(|()| level)
     }
 
     /// What comparing book and broker would lead to now; nothing is done about it.

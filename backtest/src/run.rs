@@ -19,7 +19,7 @@ use market::{
     Bar, ExecutionReport, InstrumentId, MarketEvent, PhaseChange, ReportKind, SessionClock, Timestamp, TopOfBook,
 };
 use risk::monitor::Breach;
-use risk::{DailyLoss, HaltLevel, HaltSwitch};
+use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch};
 use strategies::Strategy;
 
 /// A strategy with its settings.
@@ -128,7 +128,7 @@ impl Backtest {
         if top.apply(event) {
             self.desk.mark(instrument, top.last);
             if let Some(breach) = self.monitor.observe(day, self.desk.book().equity()) {
-                self.halt.raise(breach.level);
+                self.halt.raise(&HaltScope::Account, breach.level);
                 self.breaches.push((event.at(), breach));
             }
         }

@@ -106,7 +106,8 @@ impl Desk {
         top: TopOfBook,
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
-        self.decide(request, Evidence { top, halt: self.halt.level() }, now)
+        let halt = self.halt.level_of(request.strategy, request.instrument);
+        self.decide(request, Evidence { top, halt }, now)
     }
 
     /// The same on what was looked at already: what the journal keeps of a decision must be what it was
@@ -254,7 +255,9 @@ impl Desk {
         top: TopOfBook,
         now: Timestamp,
     ) -> Result<Approved<ReplaceOrder>, Denial> {
-        self.decide_replace(replace, Evidence { top, halt: self.halt.level() }, now)
+        let owner = self.book.order(&replace.client_order_id).map(|order| order.intent.strategy);
+        let halt = owner.map_or_else(|| self.halt.level(), |owner| self.halt.level_of(owner, replace.instrument));
+        self.decide_replace(replace, Evidence { top, halt }, now)
     }
 
     /// The same on what was looked at already.

@@ -15,7 +15,7 @@ use market::{
     Universe,
 };
 use oms::Applied;
-use risk::{Denial, Figure, HaltLevel, Limits};
+use risk::{Denial, Figure, HaltLevel, HaltScope, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::desk::Desk;
@@ -260,6 +260,9 @@ pub enum Entry {
     },
     /// The halt switch was moved.
     Halt {
+        /// For what; journals that knew one scope only meant everything.
+        #[serde(default = "everything")]
+        scope: HaltScope,
         /// To where.
         level: HaltLevel,
         /// By whom: a monitor's name or a person.
@@ -267,6 +270,10 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+}
+
+fn everything() -> HaltScope {
+    HaltScope::Global
 }
 
 impl Entry {

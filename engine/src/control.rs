@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Inquiry;
+use risk::{HaltLevel, HaltScope};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
@@ -122,7 +123,7 @@ fn killed(by: &str, reason: &str, inquiry: &Inquiry) -> serde_json::Value {
     if by.trim().is_empty() || reason.trim().is_empty() {
         return serde_json::json!({ "error": "stopping takes a named person and a reason" });
     }
-    match inquiry.kill(by, reason) {
+    match inquiry.kill(&HaltScope::Global, HaltLevel::StopNew, by, reason) {
         Ok(level) => serde_json::json!({ "killed": true, "halt": level.name(), "by": by, "reason": reason }),
         Err(error) => {
             let error = format!("no new order leaves, but that could not be stored and ends with the daemon: {error}");

@@ -1,107 +1,290 @@
-//! The halt switch: one shared atomic that the last gate before the socket reads for each order.
+//! The halt switch: shared atomics that the last gate before the socket reads for each order.
 //!
-//! Not a mailbox message, so no queue can delay it. It starts halted: a state that nobody has
-//! established counts as the worst one.
+//! Not a mailbox message, so no queue can delay it; no lock and no allocation on the way, so nothing can
+//! hold the gate up. One atomic per scope: the program-wide ones, each strategy and each instrument of the
+//! run. It starts halted: a state that nobody has established counts as the worst one.
+//!
+//! Beside what people and monitors throw, the order protocol stops an instrument in which book and broker
+//! differ ([`HaltSwitch::stop_instrument`]). That has its own mark: accepting the difference must not lift
+//! what a person threw, nor the other way round.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+mod level;
+mod scope;
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// How much is still allowed. Cancels are always allowed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum HaltLevel {
-    /// Everything that passes the review.
-    Active = 0,
-    /// Only orders that reduce a position.
-    Reducing = 1,
-    /// No new orders.
-    StopNew = 2,
-    /// No new orders, and the state must be established again before anything else.
-    Halted = 3,
-}
+use market::{InstrumentId, StrategyId, Symbol};
 
-impl HaltLevel {
-    /// Every level, mildest first.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Reducing, Self::StopNew, Self::Halted];
-
-    /// Stable name in JSON, tables and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Reducing => "reducing",
-            Self::StopNew => "stop_new",
-            Self::Halted => "halted",
-        }
-    }
-
-    /// The level of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.name() == name)
-    }
-}
+pub use level::HaltLevel;
+use level::Thrown;
+pub use scope::{HaltScope, UnknownScope};
 
 /// The shared switch. Clones are the same switch.
 #[derive(Clone, Debug)]
-pub struct HaltSwitch(Arc<AtomicU8>);
+pub struct HaltSwitch(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// As [`HaltScope::PROGRAM`].
+    program: [AtomicU8; 3],
+    /// By number of the run.
+    strategies: Box<[AtomicU8]>,
+    instruments: Box<[AtomicU8]>,
+    /// Instruments in which book and broker differ: halted, or nothing.
+    differing: Box<[AtomicU8]>,
+    /// Counts changes: whoever has seen this number has seen all of them.
+    epoch: AtomicU64,
+    names: Vec<String>,
+    symbols: Vec<Symbol>,
+    /// What was thrown for names that this run does not have: kept, because it may be a run's again.
+    absent: Mutex<BTreeMap<HaltScope, HaltLevel>>,
+}
 
 impl Default for HaltSwitch {
     fn default() -> Self {
-        Self(Arc::new(AtomicU8::new(HaltLevel::Halted as u8)))
+        Self::at(HaltLevel::Halted)
     }
 }
 
 impl HaltSwitch {
-    /// A switch that stands at `level`.
+    /// A switch that stands at `level` as a whole and knows no strategy or instrument by name.
     pub fn at(level: HaltLevel) -> Self {
-        Self(Arc::new(AtomicU8::new(level as u8)))
+        let switch = Self::of_run(Vec::new(), Vec::new());
+        switch.set(&HaltScope::Global, level);
+        switch
     }
 
-    /// Where it stands. A value that no level has (memory gone bad) reads as halted.
+    /// The switch of a run with these strategies and symbols by number. It stands at halted until
+    /// somebody who knows sets it.
+    pub fn of_run(names: Vec<String>, symbols: Vec<Symbol>) -> Self {
+        let cells = |count| (0..count).map(|_| AtomicU8::new(0)).collect::<Box<[AtomicU8]>>();
+        let switch = Self(Arc::new(Shared {
+            program: [const { AtomicU8::new(0) }; 3],
+            strategies: cells(names.len()),
+            instruments: cells(symbols.len()),
+            differing: cells(symbols.len()),
+            epoch: AtomicU64::new(0),
+            names,
+            symbols,
+            absent: Mutex::default(),
+        }));
+        switch.set(&HaltScope::Global, HaltLevel::Halted);
+        switch
+    }
+
+    /// Where the program as a whole stands: the strictest of what concerns every order.
     #[inline]
     pub fn level(&self) -> HaltLevel {
-        match self.0.load(Ordering::Acquire) {
-            0 => HaltLevel::Active,
-            1 => HaltLevel::Reducing,
-            2 => HaltLevel::StopNew,
-            _ => HaltLevel::Halted,
+        self.program().level()
+    }
+
+    /// Where an order of this strategy in this instrument stands: the strictest of all that concern it.
+    #[inline]
+    pub fn level_of(&self, strategy: StrategyId, instrument: InstrumentId) -> HaltLevel {
+        let differing = read(self.0.differing.get(instrument.index()));
+        self.thrown(strategy, instrument).and(differing).level()
+    }
+
+    /// Whether open orders of this strategy in this instrument are to be cancelled. A halt on top of that
+    /// changes nothing about it.
+    pub fn cancels(&self, strategy: StrategyId, instrument: InstrumentId) -> bool {
+        self.thrown(strategy, instrument).cancels()
+    }
+
+    /// Where one scope stands by itself.
+    pub fn level_in(&self, scope: &HaltScope) -> HaltLevel {
+        match self.cell(scope) {
+            Some(_) => read(self.cell(scope)).level(),
+            None => self.absent().get(scope).copied().unwrap_or(HaltLevel::Active),
         }
     }
 
-    /// Moves it up to at least `level`; `true` if that changed anything. Never moves it down.
-    pub fn raise(&self, level: HaltLevel) -> bool {
-        self.0.fetch_max(level as u8, Ordering::AcqRel) < level as u8
+    /// Moves a scope up to at least `level`; `true` if that changed anything. Never moves it down.
+    pub fn raise(&self, scope: &HaltScope, level: HaltLevel) -> bool {
+        let before = match self.cell(scope) {
+            Some(cell) => Thrown(cell.fetch_or(Thrown::just(level).0, Ordering::AcqRel)).level(),
+            None => {
+                let mut absent = self.absent();
+                let stands = absent.entry(scope.clone()).or_insert(HaltLevel::Active);
+                std::mem::replace(stands, level.max(*stands))
+            }
+        };
+        self.0.epoch.fetch_add(1, Ordering::AcqRel);
+        before < level
     }
 
-    /// Sets it, down included. Only for recovery and for a named person's resume.
-    pub fn set(&self, level: HaltLevel) {
-        self.0.store(level as u8, Ordering::Release);
+    /// Sets a scope, down included. Only for recovery and for a named person's resume.
+    pub fn set(&self, scope: &HaltScope, level: HaltLevel) {
+        match self.cell(scope) {
+            Some(cell) => cell.store(Thrown::just(level).0, Ordering::Release),
+            None if level == HaltLevel::Active => drop(self.absent().remove(scope)),
+            None => drop(self.absent().insert(scope.clone(), level)),
+        }
+        self.0.epoch.fetch_add(1, Ordering::AcqRel);
     }
+
+    /// Book and broker differ in this instrument, or do not any more. The order protocol's to say.
+    pub fn stop_instrument(&self, instrument: InstrumentId, differs: bool) {
+        let level = if differs { HaltLevel::Halted } else { HaltLevel::Active };
+        if let Some(cell) = self.0.differing.get(instrument.index()) {
+            cell.store(Thrown::just(level).0, Ordering::Release);
+            self.0.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Every scope that is not active, names that this run does not have included.
+    pub fn standing(&self) -> Vec<(HaltScope, HaltLevel)> {
+        let shared = &self.0;
+        let strategies = shared.names.iter().cloned().map(HaltScope::Strategy);
+        let known = HaltScope::PROGRAM
+            .into_iter()
+            .chain(strategies)
+            .chain(shared.symbols.iter().copied().map(HaltScope::Symbol));
+        let known = known.map(|scope| (read(self.cell(&scope)).level(), scope)).map(|(level, scope)| (scope, level));
+        let absent = self.absent().clone();
+        known.chain(absent).filter(|(_, level)| *level != HaltLevel::Active).collect()
+    }
+
+    /// How often it has been moved: whoever has seen this number has seen every change before it.
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn program(&self) -> Thrown {
+        self.0.program.iter().fold(Thrown::default(), |all, cell| all.and(read(Some(cell))))
+    }
+
+    #[inline]
+    fn thrown(&self, strategy: StrategyId, instrument: InstrumentId) -> Thrown {
+        let own = read(self.0.strategies.get(strategy.index()));
+        self.program().and(own).and(read(self.0.instruments.get(instrument.index())))
+    }
+
+    fn cell(&self, scope: &HaltScope) -> Option<&AtomicU8> {
+        let shared = &*self.0;
+        match scope {
+            HaltScope::Global => Some(&shared.program[0]),
+            HaltScope::Account => Some(&shared.program[1]),
+            HaltScope::Broker => Some(&shared.program[2]),
+            HaltScope::Strategy(name) => {
+                shared.names.iter().position(|known| known == name).map(|place| &shared.strategies[place])
+            }
+            HaltScope::Symbol(symbol) => {
+                shared.symbols.iter().position(|known| known == symbol).map(|place| &shared.instruments[place])
+            }
+        }
+    }
+
+    fn absent(&self) -> std::sync::MutexGuard<'_, BTreeMap<HaltScope, HaltLevel>> {
+        // Plain values, whole at any moment.
+        self.0.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What stands in a cell; a number that this run does not have is under no scope of its own.
+#[inline]
+fn read(cell: Option<&AtomicU8>) -> Thrown {
+    cell.map_or(Thrown::default(), |cell| Thrown(cell.load(Ordering::Acquire)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use HaltLevel::{Active, CancelAll, Flatten, Halted, Reducing, StopNew};
+
+    const TREND: StrategyId = StrategyId(0);
+    const OTHER: StrategyId = StrategyId(1);
+    const GONE: StrategyId = StrategyId(u16::MAX);
+    const PETR4: InstrumentId = InstrumentId::new(0);
+    const VALE3: InstrumentId = InstrumentId::new(1);
+
+    fn run() -> HaltSwitch {
+        let symbols = ["PETR4", "VALE3"].map(|symbol| symbol.parse().unwrap());
+        let switch = HaltSwitch::of_run(vec!["trend".to_owned(), "other".to_owned()], symbols.to_vec());
+        assert_eq!(switch.level(), Halted, "until somebody knows");
+        switch.set(&HaltScope::Global, Active);
+        switch
+    }
+
+    fn scope(text: &str) -> HaltScope {
+        text.parse().unwrap()
+    }
 
     #[test]
     fn it_starts_halted_and_raising_never_lowers() {
         let switch = HaltSwitch::default();
-        assert_eq!(switch.level(), HaltLevel::Halted);
-        switch.set(HaltLevel::Active);
+        assert_eq!(switch.level(), Halted);
+        switch.set(&HaltScope::Global, Active);
         let same = switch.clone();
-        assert!(same.raise(HaltLevel::StopNew));
-        assert!(!switch.raise(HaltLevel::Reducing));
-        assert_eq!(switch.level(), HaltLevel::StopNew);
-        switch.0.store(77, Ordering::Release);
-        assert_eq!(switch.level(), HaltLevel::Halted);
+        assert!(same.raise(&HaltScope::Global, StopNew));
+        assert!(!switch.raise(&HaltScope::Global, Reducing));
+        assert_eq!(switch.level(), StopNew);
+        switch.0.program[2].store(77, Ordering::Release);
+        assert_eq!(switch.level(), Halted, "memory gone bad");
     }
 
     #[test]
-    fn names_read_back() {
-        for level in HaltLevel::ALL {
-            assert_eq!(HaltLevel::from_name(level.name()), Some(level));
+    fn each_scope_stops_what_belongs_to_it_and_nothing_else() {
+        // (scope, trend in PETR4, trend in VALE3, other in PETR4, an old strategy in PETR4, the program)
+        for (text, stopped) in [
+            ("global", [true, true, true, true, true]),
+            ("account", [true, true, true, true, true]),
+            ("broker", [true, true, true, true, true]),
+            ("strategy:trend", [true, true, false, false, false]),
+            ("symbol:PETR4", [true, false, true, true, false]),
+            ("strategy:unknown", [false; 5]),
+            ("symbol:MGLU3", [false; 5]),
+        ] {
+            for level in [Reducing, StopNew, CancelAll, Flatten, Halted] {
+                let switch = run();
+                let before = switch.epoch();
+                assert!(switch.raise(&scope(text), level));
+                assert!(switch.epoch() > before);
+                let of = |strategy, instrument| switch.level_of(strategy, instrument);
+                let program = switch.level();
+                let found = [of(TREND, PETR4), of(TREND, VALE3), of(OTHER, PETR4), of(GONE, PETR4), program];
+                assert_eq!(found, stopped.map(|stopped| if stopped { level } else { Active }), "{text}");
+                assert_eq!(switch.standing(), [(scope(text), level)]);
+                assert_eq!(switch.level_in(&scope(text)), level);
+                assert!(!switch.raise(&scope(text), Reducing), "{text}");
+                assert_eq!(switch.level_in(&scope(text)), level);
+                switch.set(&scope(text), Active);
+                assert_eq!((switch.standing(), switch.level_of(TREND, PETR4)), (Vec::new(), Active));
+            }
         }
+    }
+
+    #[test]
+    fn the_strictest_wins_and_a_halt_does_not_end_the_cancelling() {
+        let switch = run();
+        switch.raise(&scope("strategy:trend"), CancelAll);
+        switch.raise(&scope("symbol:PETR4"), Flatten);
+        switch.raise(&HaltScope::Account, StopNew);
+        assert_eq!(switch.level_of(TREND, PETR4), Flatten);
+        assert_eq!(switch.level_of(TREND, VALE3), CancelAll);
+        assert_eq!(switch.level_of(OTHER, VALE3), StopNew);
+        assert_eq!((switch.cancels(TREND, VALE3), switch.cancels(OTHER, VALE3)), (true, false));
+        switch.raise(&scope("strategy:trend"), Halted);
+        assert_eq!(switch.level_of(TREND, VALE3), Halted);
+        assert!(switch.cancels(TREND, VALE3));
+        switch.set(&scope("strategy:trend"), Active);
+        assert!(!switch.cancels(TREND, VALE3), "a resume ends it");
+    }
+
+    #[test]
+    fn a_difference_in_an_instrument_and_a_persons_stop_of_it_are_lifted_apart() {
+        let switch = run();
+        switch.stop_instrument(PETR4, true);
+        assert_eq!((switch.level_of(TREND, PETR4), switch.level_of(TREND, VALE3)), (Halted, Active));
+        assert_eq!(switch.level_in(&scope("symbol:PETR4")), Active, "nobody threw that");
+        switch.raise(&scope("symbol:PETR4"), StopNew);
+        switch.stop_instrument(PETR4, false);
+        assert_eq!(switch.level_of(TREND, PETR4), StopNew);
+        switch.stop_instrument(PETR4, true);
+        switch.set(&scope("symbol:PETR4"), Active);
+        assert_eq!(switch.level_of(TREND, PETR4), Halted);
     }
 }

@@ -3,7 +3,7 @@
 //! - [`limits`]: the configured amounts by scope; none has a default
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
-//! - [`halt`]: the switch that the last gate reads
+//! - [`halt`]: the switch that the last gate reads, scope by scope
 //! - [`monitor`]: watches after the trade that may trip the switch
 
 pub mod checks;
@@ -13,8 +13,11 @@ pub mod monitor;
 pub mod review;
 
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
-pub use halt::{HaltLevel, HaltSwitch};
+pub use halt::{HaltLevel, HaltScope, HaltSwitch, UnknownScope};
 pub use limits::amounts::{Count, Milliseconds, Seconds};
 pub use limits::{KEYS, LimitKey, LimitSet, LimitTable, Limits, MissingLimits, SomeLimits};
 pub use monitor::DailyLoss;
-pub use review::{Approved, Explanation, approve_cancel, explain, explain_replace, review, review_replace};
+pub use review::{
+    Approved, Explanation, approve_cancel, explain, explain_closing, explain_replace, review, review_closing,
+    review_replace,
+};

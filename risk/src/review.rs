@@ -6,7 +6,7 @@
 //! # use market::{NewOrder, Price};
 //! # use risk::{Approved, Denial, HaltLevel, View};
 //! fn approved(order: NewOrder, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
-//!     Ok(Approved { value: order, worst_price: Price::ZERO, reduces: true })
+//!     Ok(Approved { value: order, worst_price: Price::ZERO, reduces: true, closes: true, strategy: None })
 //! }
 //! ```
 //!
@@ -21,7 +21,7 @@
 //! ```
 
 use market::order::{CancelOrder, ReplaceOrder};
-use market::{Money, NewOrder, Price, Quantity, Side};
+use market::{Money, NewOrder, Price, Quantity, Side, StrategyId};
 use oms::Order;
 use oms::order::Replacement;
 
@@ -34,6 +34,8 @@ pub struct Approved<T> {
     value: T,
     worst_price: Price,
     reduces: bool,
+    closes: bool,
+    strategy: Option<StrategyId>,
 }
 
 impl<T> Approved<T> {
@@ -50,6 +52,16 @@ impl<T> Approved<T> {
     /// Whether it only takes away from a position: the last gate lets these through when reducing.
     pub const fn reduces(&self) -> bool {
         self.reduces
+    }
+
+    /// Whether it is the engine's own closing order: the only new order that leaves while flattening.
+    pub const fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// Whose order it is about; none for a cancel, which leaves whatever its strategy's halt.
+    pub const fn strategy(&self) -> Option<StrategyId> {
+        self.strategy
     }
 }
 
@@ -89,7 +101,7 @@ fn switch(level: HaltLevel, reduces: bool) -> Result<(), Denial> {
     let allowed = match level {
         HaltLevel::Active => true,
         HaltLevel::Reducing => reduces,
-        HaltLevel::StopNew | HaltLevel::Halted => false,
+        HaltLevel::StopNew | HaltLevel::CancelAll | HaltLevel::Flatten | HaltLevel::Halted => false,
     };
     if allowed { Ok(()) } else { Err(denied(code::HALTED, level.name())) }
 }
@@ -117,6 +129,30 @@ pub fn review(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Result<Appr
     switch(level, reduces)?;
     not_frozen(&order, reduces, view)?;
     run(&proposal(order, reduces, view), view)
+}
+
+/// Engine's own closing orders are what flattening is. They are for no other level: at a milder one nobody
+/// asked for them, and when everything is halted nobody knows what there is to close.
+fn switch_for_closing(level: HaltLevel) -> Result<(), Denial> {
+    if level == HaltLevel::Flatten { Ok(()) } else { Err(denied(code::HALTED, level.name())) }
+}
+
+/// A closing order takes away from what is held, or it is none.
+fn only_reduces(reduces: bool) -> Result<(), Denial> {
+    if reduces { Ok(()) } else { Err(denied(code::NOT_REDUCING, "a closing order may not go beyond what is held")) }
+}
+
+/// Reviews a closing order of the engine's own: every check, and never more than is held and not on its
+/// way out already. What comes of it is marked, so that the last gate knows it.
+///
+/// # Errors
+/// The first check that denies it.
+pub fn review_closing(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
+    let reduces = reduces(&order, view);
+    switch_for_closing(level)?;
+    only_reduces(reduces)?;
+    let approved = run(&proposal(order, reduces, view), view)?;
+    Ok(Approved { closes: true, ..approved })
 }
 
 /// A replace cannot be told from a new entry, and what only reduces can be had by a cancel.
@@ -158,14 +194,16 @@ pub fn review_replace(
     switch_for_replace(level)?;
     not_frozen(&open.intent, false, view)?;
     let approved = run(&proposal_of_replace(open, replace, view), view)?;
-    Ok(Approved { value: replace, worst_price: approved.worst_price, reduces: false })
+    let strategy = Some(open.intent.strategy);
+    Ok(Approved { value: replace, worst_price: approved.worst_price, reduces: false, closes: false, strategy })
 }
 
 fn run(proposal: &Proposal, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
     for check in CHECKS {
         (check.review)(proposal, view)?;
     }
-    Ok(Approved { value: proposal.order, worst_price: proposal.worst_price, reduces: proposal.reduces })
+    let (order, worst_price, reduces) = (proposal.order, proposal.worst_price, proposal.reduces);
+    Ok(Approved { value: order, worst_price, reduces, closes: false, strategy: Some(order.strategy) })
 }
 
 /// What a review looks at, told in full: every rule and check with its figures, also those that a
@@ -209,6 +247,13 @@ pub fn explain(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Explanatio
     Explanation::of(&proposal(order, reduces, view), halt, frozen, view)
 }
 
+/// Explains what [`review_closing`] says of a closing order. What takes its place of the frozen instrument
+/// is that it may only reduce.
+pub fn explain_closing(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Explanation {
+    let reduces = reduces(&order, view);
+    Explanation::of(&proposal(order, reduces, view), switch_for_closing(level), only_reduces(reduces), view)
+}
+
 /// Explains what [`review_replace`] says of a change of an open order.
 pub fn explain_replace(open: &Order, replace: ReplaceOrder, level: HaltLevel, view: &View<'_>) -> Explanation {
     let (halt, frozen) = (switch_for_replace(level), not_frozen(&open.intent, false, view));
@@ -217,5 +262,5 @@ pub fn explain_replace(open: &Order, replace: ReplaceOrder, level: HaltLevel, vi
 
 /// A cancel never adds risk: always approved, halted or not.
 pub const fn approve_cancel(cancel: CancelOrder) -> Approved<CancelOrder> {
-    Approved { value: cancel, worst_price: Price::ZERO, reduces: true }
+    Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None }
 }

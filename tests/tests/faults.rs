@@ -10,7 +10,7 @@ use actors::feed::FeedError;
 use actors::system::shared;
 use actors::{Fault, FeedSource, Polled, RestartPolicy, System, SystemSettings};
 use market::MarketEvent;
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use tests::World;
 
 /// A source that goes no further than it is allowed to.
@@ -97,7 +97,7 @@ async fn every_kind_of_actor_survives_a_panic() {
         // A resume by a person, after the limit monitor was away.
         if fault == Fault::Limit {
             assert_eq!(system.halt().level(), HaltLevel::Reducing, "{name}");
-            system.halt().set(HaltLevel::Active);
+            system.halt().set(&HaltScope::Account, HaltLevel::Active);
         }
         gate.open();
         let mut ended = system.ended();

@@ -41,7 +41,7 @@ impl Protocol {
     ) {
         self.record.counts.requests += 1;
         let (instrument, side, quantity) = (request.instrument, request.side, request.quantity);
-        let evidence = Evidence { top, halt: self.desk.halt().level() };
+        let evidence = Evidence { top, halt: self.desk.halt().level_of(strategy, instrument) };
         let reviewed = match self.cannot_take_on(instrument) {
             None => self.desk.decide(&request, evidence, now),
             Some(denial) => {
@@ -96,7 +96,7 @@ impl Protocol {
         let own = self.desk.book().order(&client_order_id).filter(|order| order.intent.strategy == strategy);
         let Some(instrument) = own.map(|order| order.intent.instrument) else { return };
         let replace = ReplaceOrder { client_order_id, instrument, quantity, limit_price, decided_at: now };
-        let evidence = Evidence { top, halt: self.desk.halt().level() };
+        let evidence = Evidence { top, halt: self.desk.halt().level_of(strategy, instrument) };
         let reviewed = match self.cannot_take_on(instrument) {
             None => self.desk.decide_replace(replace, evidence, now),
             Some(denial) => {

@@ -35,7 +35,7 @@ use market::{
     StrategyId, Symbol, Timestamp, TopOfBook,
 };
 use oms::FillEffect;
-use risk::{Approved, HaltLevel};
+use risk::{Approved, HaltLevel, HaltScope, HaltSwitch};
 
 use crate::desk::Desk;
 use crate::entry::{Entry, Heard, Origin, StrategyOrigin};
@@ -75,12 +75,25 @@ impl Command {
         }
     }
 
-    /// Whether the last gate lets it out with the switch at `level`: a cancel always, what only
-    /// reduces also while reducing, a change only when nothing is halted.
+    /// Where the switch stands for it: the strictest scope that its order belongs to.
+    #[inline]
+    pub fn level(&self, switch: &HaltSwitch) -> HaltLevel {
+        let strategy = match self {
+            Self::Submit(order) => order.strategy(),
+            Self::Replace(replace) => replace.strategy(),
+            Self::Cancel(_) => None,
+        };
+        strategy.map_or_else(|| switch.level(), |strategy| switch.level_of(strategy, self.instrument()))
+    }
+
+    /// Whether the last gate lets it out at `level`: a cancel always, what only reduces also while
+    /// reducing, the engine's own closing orders also while flattening, a change only when nothing is
+    /// halted.
     pub fn may_leave(&self, level: HaltLevel) -> bool {
         match (self, level) {
             (Self::Cancel(_), _) | (_, HaltLevel::Active) => true,
             (Self::Submit(order), HaltLevel::Reducing) => order.reduces(),
+            (Self::Submit(order), HaltLevel::Flatten) => order.closes(),
             _ => false,
         }
     }
@@ -213,6 +226,8 @@ pub enum Input {
     Phase(PhaseChange),
     /// The switch was thrown.
     Halted {
+        /// What.
+        scope: HaltScope,
         /// How far.
         level: HaltLevel,
         /// By whom.
@@ -278,6 +293,8 @@ pub enum Effect {
     },
     /// Raise the halt switch, durably.
     Raise {
+        /// What is halted.
+        scope: HaltScope,
         /// At least to here.
         level: HaltLevel,
         /// Who says so.
@@ -467,6 +484,10 @@ impl Protocol {
         // What the journal held was charged as it was then; from here on today's brokerage counts.
         restored.desk.charge(settings.origin.brokerage);
         let marked = vec![false; restored.desk.universe().len()];
+        for instrument in restored.desk.universe().ids() {
+            let differs = restored.breaks.contains_key(&instrument);
+            restored.desk.halt().stop_instrument(instrument, differs);
+        }
         Self {
             writing: writing::Writing::after(restored.sequence, incarnation),
             record: restored.record,
@@ -561,8 +582,8 @@ impl Protocol {
             Input::BrokerRestarted { connected } => self.broker_restarted(connected, now, effects),
             Input::Look { instrument, top } => self.look(instrument, top, now, effects),
             Input::Phase(change) => self.phase(change, effects),
-            Input::Halted { level, by, reason, at } => {
-                self.write(at, vec![Entry::Halt { level, by, reason }], effects);
+            Input::Halted { scope, level, by, reason, at } => {
+                self.write(at, vec![Entry::Halt { scope, level, by, reason }], effects);
             }
             Input::Tick => self.tick(now, effects),
         }

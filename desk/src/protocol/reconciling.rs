@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use market::{ClientOrderId, Statement, Timestamp};
 use oms::reconcile::{self, Correction, Scope};
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 
 use super::{Alert, Command, Effect, Link, Protocol, Question, is_overdue};
 use crate::entry::Entry;
@@ -124,10 +124,13 @@ impl Protocol {
         self.withdraw(instrument, "book and broker differ", now, effects);
         match instrument {
             Some(id) => {
+                // Read at the last gate, so that nothing which is past the review leaves either.
+                self.desk.halt().stop_instrument(id, true);
                 self.breaks.insert(id, difference);
             }
             None => {
                 effects.push(Effect::Raise {
+                    scope: HaltScope::Account,
                     level: HaltLevel::Halted,
                     by: "reconciliation",
                     reason: difference.clone(),

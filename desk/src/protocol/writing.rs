@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use market::Timestamp;
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 
 use super::{Alert, Command, Effect, Protocol, is_overdue};
 use crate::entry::Entry;
@@ -168,11 +168,12 @@ impl Protocol {
         self.writing.beginning = false;
         let is_news = !self.writing.is_down;
         self.writing.is_down = true;
-        effects.push(Effect::Raise { level: HaltLevel::StopNew, by: "journal", reason: reason.to_owned() });
+        let (scope, level) = (HaltScope::Account, HaltLevel::StopNew);
+        effects.push(Effect::Raise { scope: scope.clone(), level, by: "journal", reason: reason.to_owned() });
         if is_news {
             effects.push(Effect::Alert(Alert::JournalDown { reason: reason.to_owned() }));
             // For whoever reads the journal once it is back: requests went without an entry from here on.
-            let halt = Entry::Halt { level: HaltLevel::StopNew, by: "journal".to_owned(), reason: reason.to_owned() };
+            let halt = Entry::Halt { scope, level, by: "journal".to_owned(), reason: reason.to_owned() };
             self.write(now, vec![halt], effects);
         }
         self.release_cancels(now, effects);

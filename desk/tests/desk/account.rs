@@ -7,7 +7,7 @@ use market::order::{OrderRequest, ReplaceOrder, Signal};
 use market::{InstrumentId, NewOrder, Phase, PhaseChange, Quantity, ReportKind, Side, Timestamp};
 use oms::OrderStatus;
 use risk::checks::code;
-use risk::{Denial, HaltLevel};
+use risk::{Denial, HaltLevel, HaltScope};
 
 use crate::world::{BOVA11, PETR4, at, desk, fill, id, money, noon, price, report, request, top, universe};
 
@@ -123,7 +123,7 @@ fn denials_are_counted_by_check() {
     desk.replace(replace, top(now), now).unwrap_err();
     let unknown = ReplaceOrder { client_order_id: id(9), ..replace };
     desk.replace(unknown, top(now), now).unwrap_err();
-    desk.halt().raise(HaltLevel::StopNew);
+    desk.halt().raise(&HaltScope::Global, HaltLevel::StopNew);
     ask(&mut desk, &buy(100), now).unwrap_err();
     let expected: BTreeMap<&str, u64> = [
         ("lot_and_tick", 3),
@@ -142,7 +142,7 @@ fn a_halt_never_stops_a_cancel() {
     for level in HaltLevel::ALL {
         let mut desk = desk();
         ask(&mut desk, &buy(100), noon()).unwrap();
-        desk.halt().set(level);
+        desk.halt().set(&HaltScope::Global, level);
         let approved = desk.cancel(id(1), noon()).unwrap();
         assert_eq!((approved.get().client_order_id, approved.get().instrument), (id(1), PETR4));
         assert!(approved.reduces());

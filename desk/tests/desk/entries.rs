@@ -7,7 +7,7 @@ use market::{
     ExecutionId, NewOrder, OrderType, Phase, PhaseChange, Quantity, ReportKind, Side, StrategyId, TimeInForce,
 };
 use proptest::prelude::*;
-use risk::{Denial, Figure, HaltLevel};
+use risk::{Denial, Figure, HaltLevel, HaltScope};
 
 use crate::world::{PETR4, at, fill, id, money, noon, price, report, request};
 
@@ -133,8 +133,8 @@ fn every_kind_of_entry_as_it_is_on_disk() {
             r#"{"entry":"phase","change":{"at":"2025-06-12T15:00:00Z","phase":"pre_open","session":"2025-06-12"}}"#.to_owned(),
         ),
         (
-            Entry::Halt { level: HaltLevel::Reducing, by: "daily_loss".to_owned(), reason: "1.00 exceeds".to_owned() },
-            r#"{"entry":"halt","level":"reducing","by":"daily_loss","reason":"1.00 exceeds"}"#.to_owned(),
+            Entry::Halt { scope: HaltScope::Account, level: HaltLevel::Reducing, by: "daily_loss".to_owned(), reason: "1.00 exceeds".to_owned() },
+            r#"{"entry":"halt","scope":"account","level":"reducing","by":"daily_loss","reason":"1.00 exceeds"}"#.to_owned(),
         ),
     ] {
         assert_eq!(serde_json::to_string(&entry).unwrap(), text);
@@ -205,9 +205,13 @@ fn every_report_order_type_time_in_force_and_figure_comes_back() {
         assert_eq!(back(&entry), entry);
     }
     for level in HaltLevel::ALL {
-        let entry = Entry::Halt { level, by: reason(), reason: reason() };
+        let entry = Entry::Halt { scope: HaltScope::Strategy(reason()), level, by: reason(), reason: reason() };
         assert_eq!(back(&entry), entry);
     }
+    // As it was when there was one scope.
+    let before = r#"{"entry":"halt","level":"stop_new","by":"journal","reason":"full"}"#;
+    let Ok(Entry::Halt { scope, .. }) = serde_json::from_str(before) else { panic!("{before}") };
+    assert_eq!(scope, HaltScope::Global);
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use market::{
     ExecutionReport, FeeSchedule, MarketEvent, OrderReference, Price, Quantity, Quote, ReportKind, StatedOrder,
     StatedStatus, Statement, StrategyId, Timestamp, TopOfBook,
 };
-use risk::{HaltLevel, HaltSwitch};
+use risk::{HaltLevel, HaltScope, HaltSwitch};
 use strategies::Parameters;
 
 use crate::world::{PETR4, noon, settings, universe};
@@ -130,7 +130,7 @@ impl Room {
                     self.host.on_notice(&notice);
                     self.heard.push(Heard::Notice(notice));
                 }
-                Effect::Raise { level, .. } => drop(self.halt.raise(level)),
+                Effect::Raise { scope, level, .. } => drop(self.halt.raise(&scope, level)),
                 _ => {}
             }
         }
@@ -266,7 +266,7 @@ fn a_journal_that_fails_leaves_requests_without_an_entry() {
     room.journal_works = true;
     room.take(Input::Tick);
     assert_eq!(room.protocol.uncommitted(), 0, "the journal is back");
-    room.halt.set(HaltLevel::Active);
+    room.halt.set(&HaltScope::Account, HaltLevel::Active);
     room.swing();
     let halts = room.entries.values().filter(|(_, entry)| matches!(entry, Entry::Halt { by, .. } if by == "journal"));
     assert_eq!(halts.count(), 1);

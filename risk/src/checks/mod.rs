@@ -56,6 +56,8 @@ pub mod code {
     pub const BROKER: &str = "broker";
     /// Book and broker differ, and nothing explains it.
     pub const RECONCILIATION: &str = "reconciliation";
+    /// A closing order would go beyond what is held.
+    pub const NOT_REDUCING: &str = "not_reducing";
     /// The instrument is not part of this run.
     pub const UNKNOWN_INSTRUMENT: &str = "unknown_instrument";
 }

@@ -13,6 +13,8 @@ fn halt_levels() {
         (HaltLevel::Active, ["allowed", "allowed", "allowed", "allowed"]),
         (HaltLevel::Reducing, ["halted", "allowed", "allowed", "halted"]),
         (HaltLevel::StopNew, ["halted", "halted", "allowed", "halted"]),
+        (HaltLevel::CancelAll, ["halted", "halted", "allowed", "halted"]),
+        (HaltLevel::Flatten, ["halted", "halted", "allowed", "halted"]),
         (HaltLevel::Halted, ["halted", "halted", "allowed", "halted"]),
     ] {
         let mut world = World::new("100000");

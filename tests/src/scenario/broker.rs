@@ -2,7 +2,7 @@
 
 use desk::{Entry, Input};
 use market::{ExecutionId, ExecutionReport, ReportKind, Timestamp};
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 
 use super::Outcome;
 use super::stage::Stage;
@@ -134,8 +134,8 @@ impl Stage {
 
     pub(super) fn halt(&mut self, name: &str) -> Result<(), String> {
         let level = HaltLevel::from_name(name).ok_or_else(|| format!("'{name}' is not a halt level"))?;
-        self.switch.set(level);
+        self.switch.set(&HaltScope::Global, level);
         let (by, reason) = ("person".to_owned(), "scenario".to_owned());
-        self.tell(Input::Halted { level, by, reason, at: self.now })
+        self.tell(Input::Halted { scope: HaltScope::Global, level, by, reason, at: self.now })
     }
 }

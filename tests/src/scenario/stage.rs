@@ -18,7 +18,7 @@ use market::{
     Timestamp, TopOfBook,
 };
 use oms::{Book, BookSettings, Holding, Order};
-use risk::{DailyLoss, HaltLevel, HaltSwitch, LimitTable};
+use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch, LimitTable};
 
 use super::journal::Journal;
 use super::setting::{Setting, cast};
@@ -285,28 +285,29 @@ impl Stage {
             }
             Effect::Observe { day, equity } => {
                 if let Some(breach) = self.monitor.observe(day, equity) {
-                    self.raise(breach.level, DailyLoss::NAME, &breach.to_string());
+                    self.raise(HaltScope::Account, breach.level, DailyLoss::NAME, &breach.to_string());
                 }
             }
-            Effect::Raise { level, by, reason } => self.raise(level, by, &reason),
+            Effect::Raise { scope, level, by, reason } => self.raise(scope, level, by, &reason),
             Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alerts.push(alert),
         }
         Ok(())
     }
 
-    fn raise(&mut self, level: HaltLevel, by: &str, reason: &str) {
-        if !self.switch.raise(level) {
+    fn raise(&mut self, scope: HaltScope, level: HaltLevel, by: &str, reason: &str) {
+        if !self.switch.raise(&scope, level) {
             return;
         }
         let (by, reason, at) = (by.to_owned(), reason.to_owned(), self.now);
-        self.inputs.push_back(Input::Halted { level: self.switch.level(), by, reason, at });
+        let level = self.switch.level_in(&scope);
+        self.inputs.push_back(Input::Halted { scope, level, by, reason, at });
     }
 
     /// The last gate, and the way to the broker.
     fn send(&mut self, command: Command) -> Result<(), String> {
         let (id, what) = (command.client_order_id(), command.name());
-        let level = self.switch.level();
+        let level = command.level(&self.switch);
         let shut = if !command.may_leave(level) {
             Some(format!("not sent: trading is {}", level.name()))
         } else if !self.connected {

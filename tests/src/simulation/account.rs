@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use desk::{Alert, Ask, Command, Effect, HostSettings, Input, Protocol, ProtocolSettings, Restore, Restored, Written};
 use market::{ClientOrderId, ReportKind};
 use oms::reconcile::NEVER_RECEIVED;
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use store::{JournalEntry, Snapshot};
 
 use super::Broken;
@@ -313,7 +313,7 @@ impl World {
         }
         self.kept.insert(id, command);
         // Now and then the switch is thrown at the last moment.
-        if self.strikes(Fault::Halt) && self.processes[process].switch.raise(HaltLevel::StopNew) {
+        if self.strikes(Fault::Halt) && self.processes[process].switch.raise(&HaltScope::Global, HaltLevel::StopNew) {
             self.store_halt(process, HaltLevel::StopNew);
         }
         if self.strikes(Fault::ProcessPause) {
@@ -437,7 +437,7 @@ impl World {
 
     /// Throws the switch, then makes it durable, as `actors::halt` does.
     pub fn raise(&mut self, process: usize, level: HaltLevel, reason: &str) {
-        if !self.processes[process].switch.raise(level) {
+        if !self.processes[process].switch.raise(&HaltScope::Global, level) {
             return;
         }
         self.reached(Path::HaltByEngine);

@@ -118,7 +118,7 @@ impl World {
     /// Why the gate is closed to this command, if it is; the same rule as the Broker's.
     fn closed_to(&mut self, process: usize, command: &Command) -> Option<String> {
         let state = &self.processes[process];
-        let (level, lost, holds) = (state.switch.level(), state.right_lost, self.now < state.right_until);
+        let (level, lost, holds) = (command.level(&state.switch), state.right_lost, self.now < state.right_until);
         let open = command.may_leave(level) || self.is_broken(Broken::IgnoresHalt);
         if lost {
             self.reached(Path::ZombieGated);
@@ -161,7 +161,7 @@ impl World {
     /// The oracle at the door: intent first, and nothing new while halted.
     fn must_be_allowed(&mut self, process: usize, command: &Command) {
         let id = command.client_order_id();
-        let level = self.processes[process].switch.level();
+        let level = command.level(&self.processes[process].switch);
         let adds = match command {
             Command::Submit(order) => !order.reduces(),
             Command::Replace(_) => true,

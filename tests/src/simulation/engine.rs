@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use market::{SessionClock, TopOfBook};
-use risk::{DailyLoss, HaltLevel, HaltSwitch};
+use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch};
 
 use super::coverage::Path;
 use super::faults::Fault;
@@ -104,7 +104,7 @@ impl World {
         if state.epoch < self.disk.epoch {
             // Another process has taken over: this one sends nothing more and ends.
             state.right_lost = true;
-            state.switch.raise(HaltLevel::Halted);
+            state.switch.raise(&HaltScope::Account, HaltLevel::Halted);
             return self.ends(process);
         }
         let at = self.next(RENEW);

@@ -2,7 +2,7 @@
 
 use desk::Entry;
 use market::{Symbol, Timestamp};
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use store::JournalEntry;
 
 use super::coverage::Path;
@@ -52,7 +52,7 @@ impl World {
         }
         if self.strikes(Fault::Halt) {
             let level = self.random.pick(&[HaltLevel::Reducing, HaltLevel::StopNew, HaltLevel::Halted]);
-            if self.processes[process].switch.raise(level) {
+            if self.processes[process].switch.raise(&HaltScope::Global, level) {
                 self.store_halt(process, level);
             }
         }
