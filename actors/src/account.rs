@@ -176,6 +176,9 @@ pub enum Message {
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+    /// Do nothing: one of a flood.
+    #[cfg(feature = "faults")]
+    Nothing,
 }
 
 /// How things stand.
@@ -346,6 +349,8 @@ impl Actor for Account {
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the account"),
+            #[cfg(feature = "faults")]
+            Message::Nothing => {}
         }
         Ok(())
     }

@@ -118,6 +118,9 @@ pub enum Message {
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+    /// Do nothing: one of a flood.
+    #[cfg(feature = "faults")]
+    Nothing,
 }
 
 /// How the account stands at its broker, as far as can be told at once.
@@ -240,6 +243,8 @@ impl Actor for Broker {
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the broker"),
+            #[cfg(feature = "faults")]
+            Message::Nothing => {}
         }
         Ok(())
     }

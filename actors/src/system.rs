@@ -329,6 +329,24 @@ impl System {
         };
     }
 
+    /// Puts messages that do nothing into the mailboxes of Account and Broker until so many wait in each.
+    #[cfg(feature = "faults")]
+    pub fn flood(&self, most: u64) {
+        let (account, broker) = (&self.addresses.account, &self.addresses.broker);
+        for _ in account.depth()..most {
+            let _ = account.send(account::Message::Nothing);
+        }
+        for _ in broker.depth()..most {
+            let _ = broker.send(broker::Message::Nothing);
+        }
+    }
+
+    /// The fewer of the messages that wait in the two.
+    #[cfg(feature = "faults")]
+    pub fn flooded(&self) -> u64 {
+        self.addresses.account.depth().min(self.addresses.broker.depth())
+    }
+
     /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
     /// left to make durable, everything else.
     ///
