@@ -19,6 +19,7 @@ use market::{ExecutionReport, InstrumentId, MarketEvent, PhaseChange, Statement}
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use risk::HaltSwitch;
+use risk::disconnect::{Expectation, Terms};
 use tokio::sync::oneshot;
 
 use crate::account;
@@ -157,6 +158,8 @@ pub struct State {
     events: Vec<BrokerEvent>,
     /// The question that the next statement answers.
     question: u64,
+    /// What the connection was begun with.
+    terms: Option<Terms>,
     /// Who wants to know what the next statement would lead to.
     dry_run: Option<oneshot::Sender<Result<Plan, String>>>,
 }
@@ -184,7 +187,7 @@ impl Actor for Broker {
         let connected = arguments.connection.lock().unwrap_or_else(PoisonError::into_inner).is_connected();
         let _ = arguments.account.send(account::Message::BrokerRestarted { connected });
         myself.send_message(Message::Poll)?;
-        Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0, dry_run: None })
+        Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0, terms: None, dry_run: None })
     }
 
     async fn handle(
@@ -220,8 +223,17 @@ impl Actor for Broker {
             Message::Poll => state.poll(),
             Message::Begin(reply) => {
                 // What the connection had to say to an Account that is gone, the statement says again.
+                let known = state.terms.take();
                 state.poll();
-                let _ = reply.send(state.connection().is_connected());
+                let connected = state.connection().is_connected();
+                let _ = reply.send(connected);
+                if state.terms.is_none() {
+                    state.terms = known.filter(|_| connected);
+                    if let Some(terms) = state.terms {
+                        // What must have become of orders was the business of the Account before.
+                        state.tell(account::Message::Terms(Terms { expects: Expectation::Nothing, ..terms }));
+                    }
+                }
             }
             Message::Resend { after } => {
                 let reports = state.missed(after);
@@ -361,6 +373,10 @@ impl State {
         for event in std::mem::take(&mut self.events) {
             let message = match event {
                 BrokerEvent::Connected => account::Message::Connected,
+                BrokerEvent::Terms(terms) => {
+                    self.terms = Some(terms);
+                    account::Message::Terms(terms)
+                }
                 BrokerEvent::Disconnected { reason } => account::Message::Disconnected { reason },
                 BrokerEvent::Report(report) => {
                     store::crash::point("report_polled");
@@ -373,6 +389,11 @@ impl State {
                         self.tell(account::Message::DryRun(Box::new(statement.clone()), reply));
                     }
                     account::Message::Statement { question: self.question, answer: Ok(Box::new(statement)) }
+                }
+                BrokerEvent::MassCanceled(result) => {
+                    // The orders' own reports change the book.
+                    tracing::info!(canceled = result.canceled, open = result.open, "mass cancel done");
+                    continue;
                 }
                 BrokerEvent::Unreadable { text, problem } => account::Message::Unreadable { text, problem },
             };
