@@ -32,6 +32,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
+use crate::pulse::Beat;
 use crate::recovery;
 use crate::turn::Turn;
 use crate::{broker, journal, limit, strategy};
@@ -170,6 +171,8 @@ pub enum Message {
     },
     /// Look at what waits (live).
     LookAtWaiting,
+    /// The Supervisor's beat, on its way to the Limit (live).
+    Pulse(Beat),
     /// Tell how things stand.
     Snapshot(oneshot::Sender<Snapshot>),
     /// What the next statement would lead to, carried out by nobody.
@@ -345,6 +348,10 @@ impl Actor for Account {
                 state.take(Input::Halted { level, by, reason, at }, &turn);
             }
             Message::LookAtWaiting => state.take(Input::Tick, &none),
+            Message::Pulse(beat) => {
+                // A Limit that is down stops it here, and with it the lease.
+                let _ = state.arguments.limit.send(limit::Message::Pulse(beat));
+            }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(state.snapshot());

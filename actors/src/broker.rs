@@ -2,8 +2,8 @@
 //!
 //! Owns nothing that may be lost: the connection and the log of its reports outlive it. Hears
 //! approved commands from the Account, and (for a simulated exchange) the market and the session; polls
-//! a connection that talks by itself when it is woken. Reads the halt switch and the right to write for
-//! each command at the last moment; what may not leave is reported unsent. Sends numbered reports and
+//! a connection that talks by itself when it is woken. Reads the halt switch, the right to write and the
+//! risk monitors' lease for each command at the last moment; what may not leave is reported unsent. Sends numbered reports and
 //! statements to the Account, which asks again for any that it misses.
 //!
 //! When it dies: commands in its mailbox are gone. Restarted, it tells the Account, which asks for a
@@ -18,8 +18,8 @@ use desk::Command;
 use market::{ExecutionReport, InstrumentId, MarketEvent, PhaseChange, Statement};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::HaltSwitch;
 use risk::disconnect::{Expectation, Terms};
+use risk::{HaltLevel, HaltSwitch};
 use tokio::sync::oneshot;
 
 use crate::account;
@@ -27,6 +27,7 @@ use crate::address::Address;
 use crate::board::QuoteSlots;
 use crate::clock::Clock;
 use crate::lease::Right;
+use crate::pulse::{LEASE, Pulse};
 use crate::turn::Turn;
 
 /// How often a live simulated exchange looks whether something on its way has arrived.
@@ -145,6 +146,8 @@ pub struct Arguments {
     pub halt: HaltSwitch,
     /// The right to write that the gate reads.
     pub right: Right,
+    /// Whether the risk monitors are heard, which the gate reads as well.
+    pub pulse: Pulse,
     /// Quotes on their way here.
     pub quotes: Arc<QuoteSlots>,
     /// Time.
@@ -305,6 +308,9 @@ impl State {
         }
         if !right.holds() && !matches!(command, Command::Cancel(_)) {
             return Some("not sent: the right to trade the account has run out".to_owned());
+        }
+        if !self.arguments.pulse.holds() && !command.may_leave(HaltLevel::Reducing) {
+            return Some(format!("not sent: the risk monitors have not been heard for {LEASE:?}"));
         }
         None
     }
