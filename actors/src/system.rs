@@ -24,6 +24,7 @@ use crate::feed::{Pace, SharedSource};
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
+use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::turn::Turn;
@@ -73,6 +74,9 @@ pub struct Conduct {
     pub calendar: &'static str,
     /// Entries after which the end of a session is worth a snapshot.
     pub snapshot_every: u64,
+    /// Asked when the risk monitors are heard again after a pause: whether somebody outside, a watchdog,
+    /// has stopped trading meanwhile.
+    pub halted_outside: Option<HaltedOutside>,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -86,6 +90,7 @@ impl Default for Conduct {
             patience: Patience::default(),
             calendar: "b3",
             snapshot_every: SNAPSHOT_EVERY,
+            halted_outside: None,
         }
     }
 }
@@ -210,6 +215,7 @@ pub struct System {
     strategies: Arc<[String]>,
     restarts: Restarts,
     stats: Arc<Stats>,
+    pulse: Pulse,
     ended: watch::Receiver<bool>,
     given_up: watch::Receiver<Vec<String>>,
     /// Kept here as well, because without a lease nobody else does.
@@ -255,12 +261,15 @@ impl System {
         let stats = Arc::new(Stats::default());
         let board = Arc::new(Board::new(universe.len()));
         let restarts = Restarts::default();
+        let pulse = Pulse::of(&settings.clock);
         let arguments = supervisor::Arguments {
             policy: settings.policy,
             halt: halter(&settings),
             restarts: restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &addresses, &board, &stats, &ended_in, &lost),
+            children: children(&settings, &addresses, &board, &stats, &pulse, &ended_in, &lost),
+            pulse: pulse.clone(),
+            account: addresses.account.clone(),
         };
         let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
         let strategies = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
@@ -277,6 +286,7 @@ impl System {
             strategies,
             restarts,
             stats,
+            pulse,
             ended,
             given_up,
             lost,
@@ -332,6 +342,11 @@ impl System {
         &self.restarts
     }
 
+    /// Its sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Counters.
     pub fn stats(&self) -> &Stats {
         &self.stats
@@ -351,6 +366,24 @@ impl System {
             Fault::Symbol(place) => a.symbols[place].send(symbol::Message::Fault),
             Fault::Strategy(place) => a.strategies[place].send(strategy::Message::Fault),
         };
+    }
+
+    /// Puts messages that do nothing into the mailboxes of Account and Broker until so many wait in each.
+    #[cfg(feature = "faults")]
+    pub fn flood(&self, most: u64) {
+        let (account, broker) = (&self.addresses.account, &self.addresses.broker);
+        for _ in account.depth()..most {
+            let _ = account.send(account::Message::Nothing);
+        }
+        for _ in broker.depth()..most {
+            let _ = broker.send(broker::Message::Nothing);
+        }
+    }
+
+    /// The fewer of the messages that wait in the two.
+    #[cfg(feature = "faults")]
+    pub fn flooded(&self) -> u64 {
+        self.addresses.account.depth().min(self.addresses.broker.depth())
     }
 
     /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
@@ -552,7 +585,7 @@ fn origin(settings: &SystemSettings) -> Origin {
         start: settings.desk.start,
         calendar: settings.conduct.calendar.to_owned(),
         instruments: settings.desk.universe.iter().map(|(_, known)| known.clone()).collect(),
-        limits: settings.desk.limits,
+        limits: settings.desk.limits.limits().clone(),
         brokerage: settings.desk.book.brokerage,
     }
 }
@@ -563,6 +596,7 @@ fn children(
     to: &Addresses,
     board: &Arc<Board>,
     stats: &Arc<Stats>,
+    pulse: &Pulse,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
 ) -> Vec<Child> {
@@ -600,6 +634,7 @@ fn children(
                 log: shared(ReportLog::after(settings.reports_after)),
                 halt: settings.halt.clone(),
                 right: settings.conduct.lease.as_ref().map_or_else(Right::unlimited, |(_, right)| right.clone()),
+                pulse: pulse.clone(),
                 quotes: Arc::clone(&broker_quotes),
                 clock: clock.clone(),
             },
@@ -641,8 +676,10 @@ fn children(
             limit::Arguments {
                 address: to.limit.clone(),
                 account: to.account.clone(),
-                max_daily_loss: settings.desk.limits.max_daily_loss,
+                max_daily_loss: settings.desk.limits.account().max_daily_loss,
                 halt: halter(settings),
+                pulse: pulse.clone(),
+                outside: settings.conduct.halted_outside.clone(),
             },
         ),
         child(

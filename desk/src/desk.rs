@@ -12,7 +12,7 @@ use market::{
 };
 use oms::{Anomaly, Applied, Book, BookSettings, BookState};
 use risk::checks::code;
-use risk::{Approved, Denial, Explanation, Figure, HaltSwitch, Limits, View};
+use risk::{Approved, Denial, Explanation, Figure, HaltSwitch, LimitTable, View};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Evidence, GONE, number_of};
@@ -27,7 +27,7 @@ pub struct DeskSettings {
     /// Cash, fees, settlement.
     pub book: BookSettings,
     /// The limits in force.
-    pub limits: Limits,
+    pub limits: Arc<LimitTable>,
     /// When the run begins: sets session and phase.
     pub start: Timestamp,
 }
@@ -39,7 +39,7 @@ pub struct Desk {
     universe: Arc<Universe>,
     calendar: Arc<Calendar>,
     book: Book,
-    limits: Limits,
+    limits: Arc<LimitTable>,
     halt: HaltSwitch,
     phase: Phase,
     session: Date,
@@ -143,14 +143,14 @@ impl Desk {
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
         let order = named(request, client_order_id, now);
-        risk::review(order, evidence.halt, &self.view(request.instrument, evidence.top, now)?)
+        risk::review(order, evidence.halt, &self.view(request.strategy, request.instrument, evidence.top, now)?)
     }
 
     /// Explains what the review says of a request, whatever name it would have; nothing for an
     /// instrument that is not part of this run.
     pub(crate) fn explain(&self, request: &OrderRequest, evidence: Evidence, now: Timestamp) -> Option<Explanation> {
         let name = ClientOrderId::new(&self.account, now.local_date(), 1).ok()?;
-        let view = self.view(request.instrument, evidence.top, now).ok()?;
+        let view = self.view(request.strategy, request.instrument, evidence.top, now).ok()?;
         Some(risk::explain(named(request, name, now), evidence.halt, &view))
     }
 
@@ -162,7 +162,7 @@ impl Desk {
         now: Timestamp,
     ) -> Option<Explanation> {
         let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal())?;
-        let view = self.view(open.intent.instrument, evidence.top, now).ok()?;
+        let view = self.view(open.intent.strategy, open.intent.instrument, evidence.top, now).ok()?;
         Some(risk::explain_replace(open, replace, evidence.halt, &view))
     }
 
@@ -204,7 +204,13 @@ impl Desk {
         Ok(id)
     }
 
-    fn view(&self, instrument: InstrumentId, top: TopOfBook, now: Timestamp) -> Result<View<'_>, Denial> {
+    fn view(
+        &self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        top: TopOfBook,
+        now: Timestamp,
+    ) -> Result<View<'_>, Denial> {
         let known = self.universe.get(instrument).ok_or(Denial {
             check: code::UNKNOWN_INSTRUMENT,
             because: "the instrument is not part of this run",
@@ -218,7 +224,8 @@ impl Desk {
             phase: self.phase,
             price_horizon: self.price_horizon,
             now,
-            limits: &self.limits,
+            limits: self.limits.of(strategy, instrument),
+            table: &self.limits,
         })
     }
 
@@ -275,7 +282,7 @@ impl Desk {
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal());
         let open = open.ok_or_else(not_open)?;
-        let view = self.view(open.intent.instrument, evidence.top, now)?;
+        let view = self.view(open.intent.strategy, open.intent.instrument, evidence.top, now)?;
         let approved = risk::review_replace(open, replace, evidence.halt, &view)?;
         self.book.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
         Ok(approved)

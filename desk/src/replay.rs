@@ -35,7 +35,7 @@ use std::sync::Arc;
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder};
 use market::{Calendar, ClientOrderId, Date, FeeSchedule, Money, StrategyId, Timestamp, Universe};
 use oms::{Applied, BookSettings};
-use risk::{Explanation, HaltSwitch};
+use risk::{Explanation, HaltSwitch, LimitTable};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -342,7 +342,7 @@ impl Replay {
                 brokerage: origin.brokerage,
                 instruments: universe.len(),
             },
-            limits: origin.limits,
+            limits: Arc::new(LimitTable::new(origin.limits.clone(), &universe, &names)),
             start: origin.start,
         };
         // The same origin again is an account that restarted: the strategies beside it lived on.

@@ -93,6 +93,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             patience: config.patience,
             calendar: config.calendar.name(),
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
+            halted_outside: None,
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -234,7 +235,7 @@ fn source(
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;
             let stored: Vec<Symbol> = known.iter().map(|listing| listing.symbol).collect();
             let history = wiring::market(&history, calendar, &stored).map_err(Failure::failed)?.history;
-            let since = Clock::System.now().plus_nanos(-config.limits.max_quote_age);
+            let since = Clock::System.now().plus_nanos(-config.limits.global.max_quote_age_seconds.nanos());
             let tail = Followed::new(path, Arc::clone(&universe), since);
             Ok(Source {
                 universe,

@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod document;
+mod limits;
 pub mod reader;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
 use market::time::NANOS_PER_SECOND;
 use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
-use risk::{Limits, LimitsSettings};
+use risk::Limits;
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
@@ -316,7 +317,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         reader.optional("data_directory", "a path").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
     reader.word("mode", &["paper"]);
     let account = read_account(reader);
-    let limits = read_limits(reader);
+    let limits = limits::read(reader);
     let (simulation, brokerage) = read_simulation(reader);
     let broker = read_broker(reader);
     let patience = read_patience(reader);
@@ -331,6 +332,14 @@ fn read(reader: &mut Reader) -> Option<Config> {
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
         reader.complain("broker.name", message);
+    }
+    if let (Some(limits), Some(strategies)) = (&limits, &strategies) {
+        let names: Vec<&str> = strategies.iter().map(|strategy| strategy.name.as_str()).collect();
+        for name in limits.strategies.keys().filter(|name| !names.contains(&name.as_str())) {
+            let hint = nearest(name, names.iter().copied()).map(|near| format!("; did you mean '{near}'?"));
+            let message = format!("there is no strategy of that name{}", hint.unwrap_or_default());
+            reader.complain(&format!("risk.strategy.{name}"), message);
+        }
     }
     if let (Some(FeedConfig::QuotesFile { .. }), Some(strategies)) = (&feed, &strategies) {
         for (place, _) in strategies.iter().enumerate().filter(|(_, strategy)| strategy.listen == Listen::Bars) {
@@ -366,45 +375,6 @@ fn read_account(reader: &mut Reader) -> Option<AccountConfig> {
         reader.complain("account.cash", "must be positive");
     }
     Some(AccountConfig { tag: tag?, cash: cash? })
-}
-
-fn read_limits(reader: &mut Reader) -> Option<Limits> {
-    let units = "a whole number of units such as 10000";
-    let amount = "an amount in BRL such as \"250000.00\"";
-    let settings = LimitsSettings {
-        max_order_quantity: reader.optional("risk.max_order_quantity", units),
-        max_order_notional: reader.optional("risk.max_order_notional", amount),
-        price_collar: reader.optional("risk.price_collar", "a fraction such as 0.03"),
-        max_position_quantity: reader.optional("risk.max_position_quantity", units),
-        max_quote_age_seconds: reader.optional("risk.max_quote_age_seconds", "whole seconds such as 5"),
-        max_daily_loss: reader.optional("risk.max_daily_loss", amount),
-    };
-    let positive = [
-        ("risk.max_order_quantity", settings.max_order_quantity.is_some_and(|value| value <= Quantity::ZERO)),
-        ("risk.max_order_notional", settings.max_order_notional.is_some_and(|value| value <= Money::ZERO)),
-        ("risk.price_collar", settings.price_collar.is_some_and(|value| value <= Rate::ZERO)),
-        ("risk.max_position_quantity", settings.max_position_quantity.is_some_and(|value| value <= Quantity::ZERO)),
-        ("risk.max_quote_age_seconds", settings.max_quote_age_seconds == Some(0)),
-        ("risk.max_daily_loss", settings.max_daily_loss.is_some_and(|value| value <= Money::ZERO)),
-    ];
-    for (key, wrong) in positive {
-        if wrong {
-            reader.complain(key, "must be above zero: at zero nothing could ever trade");
-        }
-    }
-    match settings.limits() {
-        Ok(limits) => Some(limits),
-        Err(missing) => {
-            for key in missing.0 {
-                let key = format!("risk.{key}");
-                // A value that is there but cannot be read has its own complaint.
-                if reader.optional::<String>(&key, "").is_none() {
-                    reader.complain(&key, "has no value: a risk limit has no default; set it under [risk]");
-                }
-            }
-            None
-        }
-    }
 }
 
 fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {

@@ -123,6 +123,11 @@ impl Reader {
         self.document.settings.keys().any(|path| path.starts_with(&prefix))
     }
 
+    /// Whether anything is written for a key.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.document.settings.contains_key(key)
+    }
+
     /// How many `[[key]]` tables there are.
     pub fn count(&self, key: &str) -> usize {
         let prefix = format!("{key}[");

@@ -15,7 +15,7 @@ use desk::DeskSettings;
 use market::fees::Brokerage;
 use market::{Calendar, FeeSchedule, Instrument, InstrumentKind, Timestamp, Universe};
 use oms::BookSettings;
-use risk::LimitsSettings;
+use risk::{LimitSet, LimitTable, Seconds};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use store::testing::Server;
@@ -29,6 +29,16 @@ pub const ACCOUNT: &str = "KILL";
 pub const CRASH_AT: &str = "PREGAO_CRASH_AT";
 /// The strategies of every run, by name.
 pub const STRATEGIES: [&str; 3] = ["limits", "markets", "slow limits"];
+/// Nothing that the strategies do may come near them, but for the age of a quote.
+const LIMITS: LimitSet = LimitSet {
+    max_order_quantity: market::Quantity::new(100_000),
+    max_order_notional: market::Money::from_cents(1_000_000_000),
+    price_collar: market::Rate::from_ppm(500_000),
+    max_position_quantity: market::Quantity::new(1_000_000),
+    max_quote_age_seconds: Seconds(2),
+    max_daily_loss: market::Money::from_cents(9_000_000_000),
+    ..LimitSet::WIDE
+};
 /// The shortest lease that the program takes: so long a takeover waits.
 pub const LEASE_SECONDS: u64 = 10;
 
@@ -81,9 +91,9 @@ impl Stage {
                  execution = \"{execution}\"\nquantity = 300\nparameters = {{ {parameters} }}\n"
             )
         };
-        let [limits, markets, slow] = STRATEGIES;
+        let [resting, markets, slow] = STRATEGIES;
         let strategies = [
-            strategy(limits, "moving_average_cross", "limit", "fast = 2, slow = 3"),
+            strategy(resting, "moving_average_cross", "limit", "fast = 2, slow = 3"),
             strategy(markets, "moving_average_cross", "market", "fast = 3, slow = 5"),
             strategy(slow, "donchian_breakout", "limit", "enter = 6, leave = 3"),
         ]
@@ -94,13 +104,16 @@ impl Stage {
                  lease_seconds = {LEASE_SECONDS}\n\n"
             )
         });
+        let written = serde_json::json!(LIMITS);
+        let limits: Vec<String> =
+            written.as_object().into_iter().flatten().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let limits = limits.concat();
         format!(
             "mode = \"paper\"\n\
              data_directory = \"data\"\n\n\
              [account]\ntag = \"{ACCOUNT}\"\ncash = \"{CASH}\"\n\n\
              [session]\ncalendar = \"always_open\"\n\n\
-             [risk]\nmax_order_quantity = 100000\nmax_order_notional = \"10000000.00\"\nprice_collar = 0.5\n\
-             max_position_quantity = 1000000\nmax_quote_age_seconds = 2\nmax_daily_loss = \"90000000.00\"\n\n\
+             [risk]\n{limits}\n\
              {store}\
              [broker]\nname = \"bridge\"\naddress = \"{address}\"\nheartbeat_milliseconds = 200\n\
              reconnect_milliseconds = 100\nanswer_seconds = 1\n\n\
@@ -117,14 +130,6 @@ impl Stage {
         for symbol in SYMBOLS {
             universe.add(Instrument::cash(symbol.parse()?, InstrumentKind::Share));
         }
-        let limits = LimitsSettings {
-            max_order_quantity: Some(market::Quantity::new(100_000)),
-            max_order_notional: Some("10000000.00".parse()?),
-            price_collar: Some("0.5".parse()?),
-            max_position_quantity: Some(market::Quantity::new(1_000_000)),
-            max_quote_age_seconds: Some(2),
-            max_daily_loss: Some("90000000.00".parse()?),
-        };
         let book = BookSettings {
             cash: CASH.parse()?,
             calendar: Calendar::always_open(),
@@ -132,7 +137,7 @@ impl Stage {
             brokerage: Brokerage::FREE,
             instruments: universe.len(),
         };
-        let (account, limits) = (ACCOUNT.to_owned(), limits.limits()?);
+        let (account, limits) = (ACCOUNT.to_owned(), Arc::new(LimitTable::uniform(LIMITS, &universe)));
         Ok(DeskSettings { account, universe: Arc::new(universe), book, limits, start: now() })
     }
 

@@ -495,7 +495,7 @@ impl World {
                 start: self.desk.start,
                 calendar: "b3".to_owned(),
                 instruments: self.universe.iter().map(|(_, instrument)| instrument.clone()).collect(),
-                limits: self.desk.limits,
+                limits: self.desk.limits.limits().clone(),
                 brokerage: self.desk.book.brokerage,
             },
             snapshot_every: 150,
