@@ -14,9 +14,7 @@ use tokio::sync::Notify;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Worth {
-    /// Nobody yet.
-    Stranger = 0,
-    /// A valid token was shown.
+    /// A valid token was shown. Before that a connection is nobody's: 0.
     Known = 1,
     /// Somebody is stopping trading over it: never closed for another one.
     Stopping = 2,

@@ -198,7 +198,8 @@ fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Where the file lies, for whoever looks whether it has changed.
+/// Where the file lies.
+#[cfg(test)]
 pub fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }

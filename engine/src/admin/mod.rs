@@ -158,10 +158,11 @@ struct App {
 
 /// The running interface. Dropped, it ends.
 pub struct Admin {
-    address: SocketAddr,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     ended: std::sync::mpsc::Receiver<()>,
+    #[cfg(test)]
+    address: SocketAddr,
     #[cfg(test)]
     app: Arc<App>,
 }
@@ -201,16 +202,18 @@ impl Admin {
         let address = bound.recv().map_err(|_| failed(std::io::ErrorKind::BrokenPipe.into()))?.map_err(failed)?;
         tracing::info!(%address, tls = app.certificates.is_some(), "the admin interface listens");
         Ok(Self {
-            address,
             stop: stop_in,
             thread: Some(thread),
             ended,
+            #[cfg(test)]
+            address,
             #[cfg(test)]
             app,
         })
     }
 
     /// Where it listens.
+    #[cfg(test)]
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -79,8 +79,9 @@ pub const INTERNAL: Kind = kind(StatusCode::INTERNAL_SERVER_ERROR, "urn:pregao:i
 /// Not now.
 pub const UNAVAILABLE: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "urn:pregao:unavailable", "Not possible now");
 
-/// Every kind, for the description of the interface.
-pub const KINDS: [Kind; 15] = [
+/// Every kind.
+#[cfg(test)]
+const KINDS: [Kind; 15] = [
     MALFORMED,
     UNAUTHENTICATED,
     FORBIDDEN,

@@ -111,7 +111,7 @@ impl Stage {
         let world = World::random(7, 3, 20, 12);
         let mut settings = world.system();
         (settings.source, settings.pace) = (shared(Fed(fed)), Pace::Live(Duration::from_millis(2)));
-        let limits = world.limits;
+        let limits = world.limits.into();
         let system = System::start(settings).await.unwrap();
         let facts = Facts {
             account: "TEST".to_owned(),
