@@ -117,6 +117,12 @@ impl Reader {
         below
     }
 
+    /// Whether anything stands below a key.
+    pub fn has(&self, key: &str) -> bool {
+        let prefix = format!("{key}.");
+        self.document.settings.keys().any(|path| path.starts_with(&prefix))
+    }
+
     /// How many `[[key]]` tables there are.
     pub fn count(&self, key: &str) -> usize {
         let prefix = format!("{key}[");
