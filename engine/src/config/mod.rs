@@ -297,13 +297,10 @@ fn watchdog_of(document: Document) -> Result<WatchdogConfig, Unusable> {
     if !reader.has("watchdog") {
         reader.complain("watchdog.silence_seconds", "has no value: there is no [watchdog] section; add one");
     }
-    let matters = |problem: &Problem| {
-        let key = problem.key.as_str();
-        key.is_empty()
-            || !key.contains('.')
-            || key.starts_with("watchdog.")
-            || key.starts_with("broker.")
-            || key == "account.tag"
+    // Of the rest only what could hide or misspell these keys.
+    let matters = |problem: &Problem| match problem.key.as_str() {
+        "strategy" | "mode" => false,
+        key => !key.contains('.') || ["watchdog.", "broker.", "account.tag"].iter().any(|own| key.starts_with(own)),
     };
     let mut problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
     problems.dedup();
