@@ -70,6 +70,13 @@ fn write(path: &Path, record: &Record) -> io::Result<()> {
     file.write_all_at(line.as_bytes(), 0)
 }
 
+/// Takes a goodbye back before anything can leave: a daemon that dies in its first moments is missed as
+/// well. A file that cannot be written now is told of with the first beat.
+pub fn announce(directory: &Path) {
+    let record = Record { process: std::process::id(), beats: 0, state: State::Running };
+    let _ = write(&directory.join(FILE), &record);
+}
+
 /// The heartbeat of a daemon that runs. Dropped without a goodbye it falls silent.
 pub struct Heartbeat {
     stop: Option<SyncSender<()>>,
@@ -187,5 +194,7 @@ mod tests {
         heartbeat.goodbye();
         let record = Record { process: std::process::id(), beats: 0, state: State::Stopped };
         assert_eq!(read(directory.path()), Some(record));
+        announce(directory.path());
+        assert_eq!(read(directory.path()), Some(Record { state: State::Running, ..record }));
     }
 }

@@ -29,7 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
 use crate::control::Control;
-use crate::heartbeat::Heartbeat;
+use crate::heartbeat::{self, Heartbeat};
 use crate::output::{Answer, Failure, chain, money};
 use crate::wiring::{self, Recorded, StoredBars};
 use crate::{halt_file, ledger};
@@ -284,6 +284,9 @@ impl FeedSource for Followed {
 async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    if !replay {
+        heartbeat::announce(&place);
+    }
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     let _control = Control::start(&place, system.inquiry(), Handle::current());

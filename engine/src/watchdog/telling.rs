@@ -16,18 +16,21 @@ pub(super) struct Teller {
     connected: bool,
     /// Why a mass cancel could not be sent, as it was told last.
     unsent: Option<String>,
+    /// What was open after the last mass cancel: an exchange that is closed may say the same all night.
+    open: Option<u64>,
 }
 
 impl Teller {
     pub(super) fn new(json: bool, silence: Duration) -> Self {
-        Self { json, silence, connected: false, unsent: None }
+        Self { json, silence, connected: false, unsent: None, open: None }
     }
 
     pub(super) fn is_connected(&self) -> bool {
         self.connected
     }
 
-    pub(super) fn phase(&self, phase: Phase, quiet: Duration) {
+    pub(super) fn phase(&mut self, phase: Phase, quiet: Duration) {
+        self.open = None;
         let (name, silence, quiet) = (phase.name(), self.silence.as_secs(), quiet.as_secs_f64());
         match phase {
             Phase::Waiting => tracing::info!(silence, "waiting for the first sign of life"),
@@ -53,7 +56,10 @@ impl Teller {
         self.line(json!({ "event": "disconnected", "reason": reason }));
     }
 
-    pub(super) fn canceled(&self, canceled: u64, open: u64) {
+    pub(super) fn canceled(&mut self, canceled: u64, open: u64) {
+        if self.open.replace(open) == Some(open) && canceled == 0 {
+            return;
+        }
         tracing::warn!(canceled, open, "mass cancel done");
         self.line(json!({ "event": "mass_canceled", "canceled": canceled, "open": open }));
     }

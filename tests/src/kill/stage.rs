@@ -32,6 +32,8 @@ pub const STRATEGIES: [&str; 3] = ["limits", "markets", "slow limits"];
 /// The shortest lease that the program takes: so long a takeover waits.
 pub const LEASE_SECONDS: u64 = 10;
 
+/// How long a session may be gone before the venue cancels its day orders: the shortest window.
+pub const WINDOW_SECONDS: u64 = 5;
 /// How long a daemon may be silent before a watchdog fires: the shortest that the program takes.
 pub const SILENCE_SECONDS: u64 = 2;
 
@@ -106,7 +108,7 @@ impl Stage {
              max_position_quantity = 1000000\nmax_quote_age_seconds = 2\nmax_daily_loss = \"90000000.00\"\n\n\
              {store}\
              [broker]\nname = \"bridge\"\naddress = \"{address}\"\nheartbeat_milliseconds = 200\n\
-             reconnect_milliseconds = 100\nanswer_seconds = 1\ncancel_on_disconnect_seconds = 60\n\n\
+             reconnect_milliseconds = 100\nanswer_seconds = 1\ncancel_on_disconnect_seconds = {WINDOW_SECONDS}\n\n\
              [watchdog]\nsilence_seconds = {SILENCE_SECONDS}\nlogin = \"guard\"\n\n\
              [feed]\nkind = \"quotes_file\"\npath = \"quotes.csv\"\npoll_milliseconds = 5\n{strategies}"
         )
