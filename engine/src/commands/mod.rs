@@ -13,6 +13,7 @@ mod run;
 pub mod status;
 mod summary;
 mod version;
+mod watchdog;
 mod why;
 
 use clap::CommandFactory;
@@ -37,6 +38,7 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),
+        Command::Watchdog => watchdog::watchdog(&overrides, arguments.json),
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
