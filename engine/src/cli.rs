@@ -41,6 +41,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// The daemon: trades on paper until it is stopped.
     Run,
+    /// Watch the daemon from a process of its own: cancel everything at the broker when it falls silent.
+    Watchdog,
     /// Check the configuration; every problem at once.
     Check,
     /// Write a commented configuration to start from.

@@ -6,8 +6,10 @@
 //! - [`config`]: `pregao.toml`, environment, flags
 //! - [`commands`]: one file per command
 //! - [`control`]: the socket in the data directory, by which commands talk to the running daemon
+//! - [`heartbeat`], [`halt_file`]: what daemon and watchdog leave for each other in the data directory
 //! - [`ledger`]: which store the configuration names, and the right to write to it
 //! - [`metrics`]: metrics, all names in one place
+//! - [`watchdog`]: the process that cancels everything when the daemon falls silent
 //! - [`wiring`]: from configuration and store to desk, strategies and actors
 //! - [`output`]: tables, JSON, progress bars, exit codes
 
@@ -19,9 +21,12 @@ mod cli;
 mod commands;
 mod config;
 mod control;
+mod halt_file;
+mod heartbeat;
 mod ledger;
 mod metrics;
 mod output;
+mod watchdog;
 mod wiring;
 
 use std::process::ExitCode;

@@ -1,12 +1,14 @@
 //! What the test venue does when a session is gone, and when it is told to cancel everything: the duties
-//! 1, 7 and 8 of `brokers::bridge`, line by line.
+//! 1, 7 and 8 of `brokers::bridge`, line by line. And what the real program makes of it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
+use tests::kill::stage::{Daemon, Quotes, Stage, VenueProcess, WINDOW_SECONDS};
 use tests::venue::{Control, Venue, VenueSettings};
 
 /// Only ends a test that hangs.
@@ -206,4 +208,101 @@ fn a_watchdog_may_do_nothing_else() {
     }
     assert_eq!(floor.ask("totals")["counts"]["out_of_role"], 3);
     assert_eq!(floor.ask("totals")["counts"]["orders"], Value::Null);
+}
+
+/// The real program with an order that rests at a venue in another process.
+struct Scene {
+    venue: VenueProcess,
+    stage: Stage,
+    daemon: Daemon,
+    _quotes: Quotes,
+    _directory: tempfile::TempDir,
+}
+
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < give_up, "{what} never came about");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Scene {
+    /// `None`, with a word about it, where the program was not built.
+    #[expect(clippy::print_stdout, reason = "a test that does not run says so")]
+    fn set() -> Option<Self> {
+        let venue = std::path::Path::new(env!("CARGO_BIN_EXE_venue"));
+        let pregao = venue.with_file_name("pregao");
+        if !pregao.is_file() {
+            println!("SKIPPED: there is no {}; cargo build -p pregao, or test the workspace", pregao.display());
+            return None;
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = directory.path();
+        let mut venue = VenueProcess::start(venue, place, 1, 0).expect("a venue");
+        venue.ask("rest").expect("an answer");
+        let stage = Stage::set(place, &pregao, &venue.address, None).expect("a stage");
+        let quotes = Quotes::start(place, 1).expect("quotes");
+        let mut daemon = stage.start("0", None).expect("a daemon");
+        assert_eq!(daemon.until_running().expect("a daemon"), None);
+        let mut scene = Self { venue, stage, daemon, _quotes: quotes, _directory: directory };
+        until("an order that rests", || scene.totals()["open_orders"].as_array().is_some_and(|open| !open.is_empty()));
+        Some(scene)
+    }
+
+    fn totals(&mut self) -> Value {
+        self.venue.ask("totals").expect("an answer")
+    }
+
+    fn status(&self) -> Value {
+        self.stage.ask(&["status"]).expect("a program").1
+    }
+
+    fn has_said(&self, words: &str) -> bool {
+        self.daemon.said().expect("a log").contains(words)
+    }
+}
+
+const BROKEN: &str = "did not cancel on disconnect as it had granted";
+
+#[test]
+fn a_daemon_that_was_away_finds_its_orders_cancelled_and_trades_on() {
+    let Some(mut scene) = Scene::set() else { return };
+    assert!(scene.has_said("granted after 5s"), "what was granted is in the log");
+    let agreed = scene.status()["cancel_on_disconnect"].clone();
+    assert_eq!((&agreed["granted_seconds"], &agreed["text"]), (&WINDOW_SECONDS.into(), &"granted after 5s".into()));
+    let before = scene.totals()["open_orders"].as_array().cloned().unwrap_or_default();
+    scene.daemon.signal(Signal::STOP).expect("a daemon");
+    until("cancels on disconnect", || scene.totals()["counts"]["cancels_on_disconnect"] == 1);
+    assert_eq!(scene.totals()["open_orders"].as_array().map(Vec::len), Some(0));
+    scene.daemon.signal(Signal::CONT).expect("a daemon");
+    // New orders rest, none of the old ones, and nothing is stopped: it explained itself.
+    until("new orders", || {
+        let open = scene.totals()["open_orders"].as_array().cloned().unwrap_or_default();
+        !open.is_empty() && open.iter().all(|order| !before.contains(order))
+    });
+    until("book and broker that agree", || {
+        let status = scene.status();
+        let gone = |order: &Value| before.iter().all(|old| *old != order["client_order_id"]);
+        status["ready"] == true && status["open_orders"].as_array().is_some_and(|open| open.iter().all(gone))
+    });
+    let status = scene.status();
+    assert_eq!((&status["halt"], &status["breaks"]), (&"active".into(), &serde_json::json!([])));
+    assert!(!scene.has_said(BROKEN));
+}
+
+#[test]
+fn a_venue_that_was_away_itself_has_broken_its_promise() {
+    let Some(scene) = Scene::set() else { return };
+    scene.venue.signal(Signal::STOP).expect("a venue");
+    // Three heartbeats until both sides know, and a second of margin.
+    until("a lost connection", || scene.has_said("the broker does not answer"));
+    let gone = Instant::now();
+    until("the window, and more", || gone.elapsed() > Duration::from_secs(WINDOW_SECONDS + 3));
+    assert!(!scene.has_said(BROKEN));
+    scene.venue.signal(Signal::CONT).expect("a venue");
+    until("word of it", || scene.has_said(BROKEN));
+    let status = scene.status();
+    assert_eq!((&status["halt"], &status["breaks"]), (&"active".into(), &serde_json::json!([])));
 }

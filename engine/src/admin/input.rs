@@ -99,6 +99,10 @@ pub fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
     if let Err(error) = std::str::from_utf8(&call.body) {
         return Err(MALFORMED.problem(format!("the body is not UTF-8: {error}")));
     }
+    // A list would be taken for the values of an object in their order.
+    if !call.body.trim_ascii_start().starts_with(b"{") {
+        return Err(MALFORMED.problem("the body must be a JSON object"));
+    }
     serde_json::from_slice(&call.body).map_err(|error| MALFORMED.problem(format!("the body cannot be read: {error}")))
 }
 

@@ -69,6 +69,8 @@ pub const CONTENT_KIND: Kind =
 /// Understood, and not acceptable.
 pub const UNACCEPTABLE: Kind =
     kind(StatusCode::UNPROCESSABLE_ENTITY, "urn:pregao:unacceptable", "The values cannot be accepted");
+/// A WebSocket is meant.
+pub const UPGRADE: Kind = kind(StatusCode::UPGRADE_REQUIRED, "urn:pregao:upgrade", "This is a WebSocket");
 /// `If-Match` is missing.
 pub const UNCONDITIONAL: Kind =
     kind(StatusCode::PRECONDITION_REQUIRED, "urn:pregao:unconditional", "The version that is meant must be named");
@@ -81,7 +83,7 @@ pub const UNAVAILABLE: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "urn:pregao:
 
 /// Every kind.
 #[cfg(test)]
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
     MALFORMED,
     UNAUTHENTICATED,
     FORBIDDEN,
@@ -93,6 +95,7 @@ const KINDS: [Kind; 15] = [
     TOO_LARGE,
     CONTENT_KIND,
     UNACCEPTABLE,
+    UPGRADE,
     UNCONDITIONAL,
     TOO_MANY,
     INTERNAL,

@@ -9,7 +9,7 @@ use market::Timestamp;
 use ring::digest::{SHA256, digest};
 
 use super::dispatch::Answer;
-use super::problem::{CONFLICT, MALFORMED, Problem, UNACCEPTABLE};
+use super::problem::{CONFLICT, MALFORMED, Problem};
 
 /// Answers kept. The oldest is forgotten for a new one.
 const MOST_KEPT: usize = 1_000;
@@ -87,7 +87,7 @@ impl Repeats {
         }
         match by_key.get(&key) {
             Some(before) if before.request != request => {
-                Err(UNACCEPTABLE.problem("this Idempotency-Key stands for another request; take a new one"))
+                Err(CONFLICT.problem("this Idempotency-Key stands for another request; take a new one"))
             }
             Some(Known { answer: Some(answer), .. }) => Ok(Err(answer.clone())),
             Some(_) => Err(CONFLICT.problem("the request with this Idempotency-Key is under way")),
@@ -156,7 +156,7 @@ mod tests {
         let answer = Answer::json(&serde_json::json!({ "done": 1 }));
         pending.answered(&answer);
         assert_eq!(begin(&repeats, "a", "x", 86_400).unwrap().err(), Some(answer));
-        assert_eq!(begin(&repeats, "a", "y", 1).err(), Some(422), "another request");
+        assert_eq!(begin(&repeats, "a", "y", 1).err(), Some(409), "another request");
         assert!(begin(&repeats, "b", "x", 1).unwrap().is_ok());
         assert!(begin(&repeats, "a", "x", 86_402).unwrap().is_ok(), "forgotten after a day");
     }

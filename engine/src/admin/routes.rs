@@ -226,7 +226,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         kind: Kind::Stream,
         gives: (101, ""),
-        problems: &[problem::TOO_MANY],
+        problems: &[problem::TOO_MANY, problem::UPGRADE],
         ..read("/v1/stream", VIEWER, &[TOPICS], "", "Quotes, orders, fills and alerts as they come", by!(stream::open))
     },
     read("/v1/audit", VIEWER, &[LIMIT, NUMBER], "AuditDocument", "What people did", by!(reading::audit)),

@@ -17,6 +17,8 @@ use super::problem::{INTERNAL, Problem, UNACCEPTABLE, UNAVAILABLE};
 const MOST_STOPPING: usize = 64;
 /// What is kept where nobody said why: stopping waits for no explanation.
 const NO_REASON: &str = "no reason given";
+/// No strategy has a longer name.
+const LONGEST_SCOPE: usize = 200;
 /// More of a reason than this is not kept.
 const LONGEST_REASON: usize = 1_000;
 
@@ -25,7 +27,11 @@ const LONGEST_REASON: usize = 1_000;
 #[serde(deny_unknown_fields, default)]
 pub struct KillInput {
     /// `global` (the default), `account`, `broker`, `strategy:NAME` or `symbol:PETR4`.
-    #[schema(required = false, max_length = 200)]
+    #[schema(
+        required = false,
+        max_length = 200,
+        pattern = r"^(global|account|broker|strategy:.*\S.*|symbol:[!-~]{1,12})$"
+    )]
     scope: Option<String>,
     /// How far; `stop_new` where nothing is said.
     #[schema(required = false)]
@@ -79,6 +85,11 @@ pub async fn kill(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let asked: KillInput = if call.body.is_empty() { KillInput::default() } else { input::body(&call)? };
     let scope: HaltScope = match asked.scope.as_deref() {
         None => HaltScope::Global,
+        Some(text) if text.chars().count() > LONGEST_SCOPE || text.chars().any(char::is_control) => {
+            return Err(
+                UNACCEPTABLE.problem(format!("scope takes at most {LONGEST_SCOPE} characters, and no line breaks"))
+            );
+        }
         Some(text) => text.parse().map_err(|error: risk::UnknownScope| UNACCEPTABLE.problem(error.to_string()))?,
     };
     let reason = plain(asked.reason.as_deref().unwrap_or_default());

@@ -17,13 +17,14 @@ use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::MissedTickBehavior;
 use warp::Reply;
+use warp::http::header;
 use warp::ws::{Message, WebSocket};
 
 use crate::answers::{self, FillDocument, HaltDocument, OrderDocument, QuoteDocument};
 
 use super::App;
 use super::dispatch::{Call, Client, Handled, Peer};
-use super::problem::{MALFORMED, Problem, TOO_MANY, UNACCEPTABLE};
+use super::problem::{MALFORMED, Problem, TOO_MANY, UPGRADE};
 
 /// How often the watcher looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -155,7 +156,8 @@ impl Drop for Place {
 pub async fn open(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let topics = topics(&call.query.value::<String>("topics")?.unwrap_or_default())?;
     let Some(upgrade) = call.upgrade else {
-        return Err(MALFORMED.problem("this is a WebSocket: send Upgrade: websocket, version 13"));
+        let detail = "this is a WebSocket: send Upgrade: websocket, version 13";
+        return Err(UPGRADE.problem(detail).with_header(header::UPGRADE, "websocket".to_owned()));
     };
     let Some(client) = call.client else { return Err(Problem::unauthenticated("")) };
     let place = app.streams.admit(&client.id)?;
@@ -178,7 +180,7 @@ fn topics(text: &str) -> Result<BTreeSet<&'static str>, Problem> {
             let word = word.trim();
             ALL.into_iter().find(|topic| *topic == word).ok_or_else(|| {
                 let word: String = word.chars().take(40).collect();
-                UNACCEPTABLE.problem(format!("'{word}' is no topic; there are {}", ALL.join(", ")))
+                MALFORMED.problem(format!("'{word}' is no topic; there are {}", ALL.join(", ")))
             })
         })
         .collect()

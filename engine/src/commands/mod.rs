@@ -16,6 +16,7 @@ pub mod status;
 mod summary;
 mod users;
 mod version;
+mod watchdog;
 mod why;
 
 use clap::CommandFactory;
@@ -44,6 +45,7 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),
+        Command::Watchdog => watchdog::watchdog(&overrides, arguments.json),
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -12,6 +12,7 @@ use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
 use actors::halt::SharedHalt;
 use actors::journal::SharedJournal;
+use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
 use actors::{Clock, Conduct, FeedSource, Inquiry, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
@@ -29,9 +30,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admin::{self, Admin, AdminError, Facts};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
 use crate::control::Control;
-use crate::ledger;
+use crate::heartbeat::{self, Heartbeat};
 use crate::output::{Answer, Failure, chain, money};
 use crate::wiring::{self, Recorded, StoredBars};
+use crate::{halt_file, ledger};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
 const SNAPSHOT_EVERY: Option<u64> = if cfg!(feature = "crash_points") { Some(50) } else { None };
@@ -61,7 +63,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
     store::crash::point("lease_taken");
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
-    let halt = HaltSwitch::at(level_found(&halt_store));
+    let halt = HaltSwitch::at(level_found(&halt_store).max(level_of_file(&config.data_directory)));
     let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
@@ -93,7 +95,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             patience: config.patience,
             calendar: config.calendar.name(),
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
-            halted_outside: None,
+            halted_outside: Some(halted_outside(&config.data_directory)),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -149,9 +151,10 @@ fn connection(
 ) -> Result<SharedConnection, Failure> {
     match &config.broker {
         BrokerConfig::Simulated => Ok(shared(exchange(config, source, calendar, recovered))),
-        BrokerConfig::Bridge { address, heartbeat, reconnect_most } => {
+        BrokerConfig::Bridge { address, heartbeat, reconnect_most, cancel_on_disconnect, substance } => {
             let mut settings = BridgeSettings::new(address, &config.account.tag);
             (settings.heartbeat, settings.reconnect_most) = (*heartbeat, *reconnect_most);
+            (settings.cancel_on_disconnect, settings.substance) = (*cancel_on_disconnect, *substance);
             // Only to be another one in every process.
             settings.jitter_seed = u64::from(std::process::id());
             let bridge = BridgeBroker::start(settings, Arc::clone(&source.universe)).map_err(Failure::failed)?;
@@ -196,6 +199,19 @@ fn level_found(store: &SharedHalt) -> HaltLevel {
             HaltLevel::Halted
         }
     }
+}
+
+/// A file that stops trading is in force as long as it lies there.
+fn level_of_file(directory: &Path) -> HaltLevel {
+    let Some(reason) = halt_file::found(directory) else { return HaltLevel::Active };
+    tracing::warn!(level = HaltLevel::StopNew.name(), reason, "a halt is in force");
+    HaltLevel::StopNew
+}
+
+/// A watchdog may have fired while this process could not look.
+fn halted_outside(directory: &Path) -> HaltedOutside {
+    let directory = directory.to_owned();
+    Arc::new(move || halt_file::found(&directory))
 }
 
 /// What the configuration says, from `not_before` on where the journal has come that far.
@@ -295,6 +311,9 @@ async fn until_stopped(
 ) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    if !replay {
+        heartbeat::announce(&place);
+    }
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     let _control = Control::start(&place, system.inquiry(), Handle::current());
@@ -305,6 +324,8 @@ async fn until_stopped(
             return Err(Failure::failed(error));
         }
     };
+    // Only a planned end says goodbye: after any other a watchdog has something to do.
+    let heartbeat = Heartbeat::start(&place, system.pulse()).map_err(Failure::failed)?;
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
     let reason = loop {
@@ -337,6 +358,9 @@ async fn until_stopped(
     store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.stop().await.map_err(Failure::failed)?;
+    if let Some(heartbeat) = heartbeat {
+        heartbeat.goodbye();
+    }
     let book = snapshot.desk.book();
     let fills = snapshot.record.counts.fills;
     let text = format!(

@@ -12,6 +12,7 @@ use desk::Restored;
 use market::{OrderReference, Statement, Universe};
 use oms::Book;
 use oms::reconcile::{self, Correction, Plan, Scope};
+use risk::disconnect::Agreement;
 use risk::{HaltLevel, HaltSwitch};
 use serde_json::{Value, json};
 use store::{EmbeddedStore, HaltStore};
@@ -62,7 +63,17 @@ pub fn of_snapshot(snapshot: &Snapshot, strategies: &[String]) -> Value {
     document["uncommitted"] = snapshot.uncommitted.into();
     document["session"] = snapshot.desk.session().to_string().into();
     document["phase"] = snapshot.desk.current_phase().name().into();
+    document["cancel_on_disconnect"] = snapshot.on_disconnect.map_or(Value::Null, of_agreement);
     document
+}
+
+/// What the broker does with our orders when the connection is gone.
+fn of_agreement(agreement: Agreement) -> Value {
+    let granted = match agreement {
+        Agreement::None | Agreement::NotGranted { .. } => None,
+        Agreement::Granted { window } => Some(window.as_secs()),
+    };
+    json!({ "granted_seconds": granted, "text": agreement.to_string() })
 }
 
 fn of_book(book: &Book, universe: &Universe, strategies: &[String]) -> Value {
@@ -135,6 +146,7 @@ fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failur
     document["uncommitted"] = 0.into();
     document["session"] = restored.desk.session().to_string().into();
     document["phase"] = restored.desk.current_phase().name().into();
+    document["cancel_on_disconnect"] = Value::Null;
     if with_reconcile {
         document["reconcile"] = match &config.broker {
             BrokerConfig::Bridge { address, .. } => {
@@ -193,6 +205,9 @@ fn shown(document: &Value) -> String {
         format!("halt {}, session {}, phase {}, ready {}", text("halt"), text("session"), text("phase"), text("ready")),
         format!("equity {} BRL, cash {} BRL, journal entry {}", amount("equity"), amount("cash"), text("entries")),
     ];
+    if let Some(agreement) = document["cancel_on_disconnect"]["text"].as_str() {
+        lines.push(format!("cancel on disconnect {agreement}"));
+    }
     let rows = |key: &str, columns: &[&str]| -> Vec<Vec<String>> {
         let cell = |row: &Value, column: &&str| {
             row[*column].as_str().map_or_else(|| row[*column].to_string(), str::to_owned).replace("null", "")

@@ -19,3 +19,4 @@ mod program;
 mod replay;
 mod run;
 mod usage;
+mod watchdog;

@@ -42,6 +42,11 @@ const LIMITS: LimitSet = LimitSet {
 /// The shortest lease that the program takes: so long a takeover waits.
 pub const LEASE_SECONDS: u64 = 10;
 
+/// How long a session may be gone before the venue cancels its day orders: the shortest window.
+pub const WINDOW_SECONDS: u64 = 5;
+/// How long a daemon may be silent before a watchdog fires: the shortest that the program takes.
+pub const SILENCE_SECONDS: u64 = 2;
+
 /// Symbols that are quoted and traded.
 const SYMBOLS: [&str; 4] = ["PETR4", "VALE3", "ITUB4", "BBAS3"];
 const CASH: &str = "100000000.00";
@@ -116,7 +121,8 @@ impl Stage {
              [risk]\n{limits}\n\
              {store}\
              [broker]\nname = \"bridge\"\naddress = \"{address}\"\nheartbeat_milliseconds = 200\n\
-             reconnect_milliseconds = 100\nanswer_seconds = 1\n\n\
+             reconnect_milliseconds = 100\nanswer_seconds = 1\ncancel_on_disconnect_seconds = {WINDOW_SECONDS}\n\n\
+             [watchdog]\nsilence_seconds = {SILENCE_SECONDS}\nlogin = \"guard\"\n\n\
              [feed]\nkind = \"quotes_file\"\npath = \"quotes.csv\"\npoll_milliseconds = 5\n{strategies}"
         )
     }
@@ -195,6 +201,18 @@ impl Stage {
         }
         let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         Ok(Daemon { child, socket: self.directory.join(data).join("pregao.sock"), log: path })
+    }
+
+    /// Starts a watchdog of the data directory; its lines of JSON are in its log, between others.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_watchdog(&self) -> io::Result<Daemon> {
+        let path = self.directory.join("watchdog.log");
+        let log = File::create(&path)?;
+        let mut command = self.command("data", &["watchdog", "--json"]);
+        let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Daemon { child, socket: PathBuf::new(), log: path })
     }
 
     /// Runs another command of the program to its end: exit code, and its JSON if that is what it said.
@@ -393,6 +411,14 @@ impl VenueProcess {
         }
         let address = std::fs::read_to_string(&address_file)?;
         Ok(Self { address, child, to, from: BufReader::new(from) })
+    }
+
+    /// Sends a signal: stopped in its tracks, a venue neither reads nor writes, and closes nothing.
+    ///
+    /// # Errors
+    /// The system.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     /// Says a line of control and hears the answer.

@@ -140,6 +140,7 @@ async fn bodies_are_what_is_asked_for_or_refused() {
         ("{", 400),
         ("null", 400),
         ("[]", 400),
+        (r#"["x","viewer","a list is no object"]"#, 400),
         ("\"x\"", 400),
         ("{\"client_id\":\"x\"}", 400),
         ("{\"client_id\":\"x\",\"role\":\"root\",\"reason\":\"x\"}", 400),

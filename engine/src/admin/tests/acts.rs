@@ -91,7 +91,7 @@ async fn the_same_request_under_its_key_is_carried_out_once() {
     assert_eq!((again.status, &again.body), (201, &first.body), "the answer that was lost");
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     let other = body.replace("rui", "lia");
-    stage.ask_with("POST", "/v1/users", &bearer, Some(&other)).await.is_problem(422);
+    stage.ask_with("POST", "/v1/users", &bearer, Some(&other)).await.is_problem(409);
     // A key is its owner's: somebody else's request is another one.
     let keyless = format!("Authorization: Bearer {}\r\n", stage.of(Role::Admin));
     stage.ask_with("POST", "/v1/users", &keyless, Some(body)).await.is_problem(409);

@@ -86,8 +86,8 @@ async fn who_may_not_listen_is_not_let_in() {
     assert_eq!(open(&stage, "", "x").await.err(), Some(401));
     let token = stage.of(Role::Viewer);
     assert_eq!(open(&stage, &format!("?access_token={token}"), &token).await.err(), Some(400));
-    assert_eq!(open(&stage, "?topics=secrets", &token).await.err(), Some(422));
-    stage.ask("GET", "/v1/stream", &token, None).await.is_problem(400);
+    assert_eq!(open(&stage, "?topics=secrets", &token).await.err(), Some(400));
+    stage.ask("GET", "/v1/stream", &token, None).await.is_problem(426);
     let mut own = Vec::new();
     for _ in 0..4 {
         own.push(open(&stage, "", &token).await.unwrap());
