@@ -190,3 +190,19 @@ impl Page<'_> {
         self.one("pregao_journal_uncommitted", snapshot.uncommitted as f64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::NAMES;
+
+    #[test]
+    fn the_documentation_lists_every_metric() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/http.md");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut told: Vec<&str> = text.split('`').filter(|word| word.starts_with("pregao_")).collect();
+        let mut listed: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+        told.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(told, listed);
+    }
+}

@@ -410,4 +410,32 @@ mod tests {
             ROUTES.iter().filter(|route| matches!(route.kind, Kind::Stop(_))).map(|route| route.path).collect();
         assert_eq!(stops, ["/v1/kill"], "the stop path is one path");
     }
+
+    #[test]
+    fn the_documentation_lists_every_path_with_its_role() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/http.md");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let rows = text
+            .lines()
+            .filter(|line| line.starts_with("| GET |") || line.starts_with("| POST |") || line.starts_with("| PUT |"));
+        let told: Vec<(&str, &str, &str)> = rows
+            .map(|row| {
+                let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+                let mut next = || cells.next().unwrap_or_default();
+                (next(), next(), next())
+            })
+            .collect();
+        let listed: Vec<(&str, &str, &str)> = ROUTES
+            .iter()
+            .map(|route| {
+                let takes = match route.access {
+                    Access::Role(role) => role.name(),
+                    Access::Open if matches!(route.kind, Kind::Token) => "a client's secret",
+                    Access::Open => "nothing",
+                };
+                (route.method, route.path, takes)
+            })
+            .collect();
+        assert_eq!(told, listed);
+    }
 }
