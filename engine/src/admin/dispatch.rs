@@ -232,16 +232,11 @@ async fn taken<B: Buf>(
     let (Kind::Change(action) | Kind::Stop(action), Some(client)) = (route.kind, client) else {
         return carried_out(app, route, allowed?).await;
     };
-    // In a task of its own: whoever sent it may hang up, and it is done and written down all the same.
-    let app = Arc::clone(app);
-    let task = tokio::spawn(async move {
-        let done = match allowed {
-            Ok(step) => carried_out(&app, route, step).await,
-            Err(problem) => Err(problem),
-        };
-        written_down(&app, route, &client, action, &act, done).await
-    });
-    task.await.unwrap_or_else(|_| Err(INTERNAL.problem("this request failed; the log says more")))
+    let done = match allowed {
+        Ok(step) => carried_out(app, route, step).await,
+        Err(problem) => Err(problem),
+    };
+    written_down(app, route, &client, action, &act, done).await
 }
 
 async fn written_down(

@@ -4,6 +4,7 @@
 //! cannot be abused. Every wait ends: the handshake, the header, the body (see `dispatch`), an idle
 //! connection, and a connection's life as a whole.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +19,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use warp::reply::Response;
 
 use super::App;
 use super::connections::Lines;
 use super::dispatch::{Peer, routes};
+use super::problem::INTERNAL;
 
 /// Longest TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -78,7 +81,10 @@ impl Server {
             }
         }
         drop(self.listener);
-        let ended = async { while open.join_next().await.is_some() {} };
+        let ended = async {
+            while open.join_next().await.is_some() {}
+            self.app.streams.ended().await;
+        };
         if tokio::time::timeout(FAREWELL + BREATH, ended).await.is_err() {
             tracing::warn!("connections to the interface were cut");
         }
@@ -118,7 +124,10 @@ where
     let warped = TowerToHyperService::new(warp::service(routes(app)));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        warped.call(request)
+        // A task of its own, begun before the connection is looked at again: whoever sends a request and hangs up has
+        // made it all the same. It ends by itself, because reading and handling it have their limits.
+        let answered = tokio::spawn(warped.call(request));
+        async move { Ok::<_, Infallible>(answered.await.map_or_else(|_| failed(), |Ok(response)| response)) }
     });
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -139,6 +148,11 @@ where
     if let Ok(done) = tokio::time::timeout(FAREWELL, http).await {
         told(done);
     }
+}
+
+/// A request that panicked; the log has where.
+fn failed() -> Response {
+    INTERNAL.problem("this request failed; the log says more").response()
 }
 
 fn told(done: hyper::Result<()>) {

@@ -38,6 +38,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 const SEND_PATIENCE: Duration = Duration::from_secs(5);
 /// Events that wait for the slowest client.
 const MOST_WAITING: usize = 1_024;
+/// How often the end of the interface looks whether streams have ended.
+const ENDED_EVERY: Duration = Duration::from_millis(10);
 /// Streams of one client, and of all.
 const MOST_OF_ONE: usize = 4;
 const MOST_OF_ALL: usize = 32;
@@ -111,6 +113,13 @@ struct Place {
 }
 
 impl Streams {
+    /// Waits until nobody listens any more; each stream ends when the interface does.
+    pub async fn ended(&self) {
+        while !self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            tokio::time::sleep(ENDED_EVERY).await;
+        }
+    }
+
     fn admit(&self, client_id: &str) -> Result<Place, Problem> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();
