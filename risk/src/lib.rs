@@ -4,16 +4,19 @@
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads, scope by scope
+//! - [`four_eyes`]: what takes two people
 //! - [`monitor`]: watches after the trade that may trip the switch
 
 pub mod checks;
+pub mod four_eyes;
 pub mod halt;
 pub mod limits;
 pub mod monitor;
 pub mod review;
 
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
-pub use halt::{HaltLevel, HaltScope, HaltSwitch, UnknownScope};
+pub use four_eyes::{Asked, Direction, FourEyes, SamePerson};
+pub use halt::{HaltLevel, HaltScope, HaltSwitch, Seen, UnknownScope};
 pub use limits::{Limits, LimitsSettings, MissingLimits};
 pub use monitor::DailyLoss;
 pub use review::{

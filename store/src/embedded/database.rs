@@ -34,7 +34,13 @@ impl Layout {
 pub(super) const LEDGER: Layout = Layout {
     file: "pregao.db",
     application_id: 0x5052_4547, // "PREG"
-    steps: &[include_str!("schema/ledger_1.sql"), include_str!("schema/ledger_2.sql")],
+    steps: &[
+        include_str!("schema/ledger_1.sql"),
+        include_str!("schema/ledger_2.sql"),
+        // Schema 3 comes with its own tables.
+        "",
+        include_str!("schema/ledger_4.sql"),
+    ],
     page_size: 4096,
     cache_kib: 2 * 1024,
 };
