@@ -91,6 +91,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             lease: right.for_gate(),
             patience: config.patience,
             calendar: config.calendar.name(),
+            second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
         },
         simulated: config.broker == BrokerConfig::Simulated,
