@@ -145,8 +145,8 @@ mod tests {
     struct Kept(Vec<HaltRecord>);
 
     impl HaltStore for Kept {
-        fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-            Ok(self.0.last().cloned())
+        fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+            Ok(self.0.clone())
         }
 
         fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
@@ -157,7 +157,7 @@ mod tests {
 
     fn halter() -> Halter {
         let switch = HaltSwitch::at(HaltLevel::Active);
-        Halter { switch, store: shared(Kept::default()), clock: Clock::System }
+        Halter::new(switch, shared(Kept::default()), Clock::System)
     }
 
     fn long_ago() -> Instant {
@@ -202,10 +202,9 @@ mod tests {
         let pulse = Pulse::since(long_ago());
         pulse.came_through(&pulse.beat().expect("a beat"), &halt, Some(&outside));
         assert_eq!(halt.switch.level(), HaltLevel::StopNew);
-        let stored = halt.store.lock().expect("nobody panicked").load_halt().expect("a store in memory");
-        let stored = stored.expect("a halt is kept");
-        assert_eq!((stored.level.as_str(), stored.by.as_str()), ("stop_new", "watchdog"));
-        assert_eq!(stored.reason, "the engine was silent");
+        let standing = halt.standing();
+        let told: Vec<_> = standing.iter().map(|record| (&*record.level, &*record.by, &*record.reason)).collect();
+        assert_eq!(told, [("stop_new", "watchdog", "the engine was silent")]);
     }
 
     #[test]

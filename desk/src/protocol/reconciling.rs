@@ -90,6 +90,7 @@ impl Protocol {
             self.stop(found.scope, found.difference, now, effects);
         }
         self.link = Link::Ready;
+        self.statement_taken(question);
     }
 
     /// Whether the broker did what it had promised to do while we were gone. The orders are in the
@@ -118,7 +119,8 @@ impl Protocol {
             // A cancel may be asked for again without harm.
             Correction::CancelAgain(id) => {
                 if let Ok(approved) = self.desk.cancel(id, now) {
-                    let entry = Entry::CancelIntent { cancel: *approved.get() };
+                    self.cancelled_again(id, now);
+                    let entry = Entry::CancelIntent { cancel: *approved.get(), stops: false };
                     self.write_command(now, entry, Command::Cancel(approved), effects);
                 }
             }

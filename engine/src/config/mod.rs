@@ -57,6 +57,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// How long the broker may take to answer before an outcome counts as unknown.
     pub patience: Patience,
+    /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
+    pub second_person: bool,
     /// When the exchange is open.
     pub calendar: CalendarName,
     /// Where the journal is kept.
@@ -243,12 +245,15 @@ pub struct Places {
     pub data_directory: PathBuf,
     /// Where the journal is.
     pub store: StoreConfig,
+    /// As in [`Config`].
+    pub second_person: bool,
 }
 
 impl Config {
     /// Where everything is kept.
     pub fn places(&self) -> Places {
-        Places { data_directory: self.data_directory.clone(), store: self.store.clone() }
+        let second_person = self.second_person;
+        Places { data_directory: self.data_directory.clone(), store: self.store.clone(), second_person }
     }
 }
 
@@ -260,16 +265,19 @@ pub fn places(overrides: &Overrides) -> Result<Places, Unusable> {
     let mut reader = Reader::new(document(overrides, false)?);
     let directory: Option<PathBuf> = reader.optional("data_directory", "a path");
     let store = read_store(&mut reader);
+    let second_person = read_second_person(&mut reader);
     // Of the rest only what could hide or misspell these keys matters here.
     let matters = |problem: &Problem| {
         problem.key.is_empty()
             || problem.key.starts_with("store.")
+            || problem.key.starts_with("halt")
             || !problem.key.contains('.') && !problem.key.contains('[') && problem.key != "mode"
     };
     let problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
     match store {
         Some(store) if problems.is_empty() => {
-            Ok(Places { data_directory: directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into()), store })
+            let data_directory = directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+            Ok(Places { data_directory, store, second_person })
         }
         _ => Err(Unusable(problems)),
     }
@@ -377,6 +385,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let (simulation, brokerage) = read_simulation(reader);
     let broker = read_broker(reader);
     let patience = read_patience(reader);
+    let second_person = read_second_person(reader);
     let calendar = match reader.word("session.calendar", &["b3", "always_open"]).as_deref() {
         Some("always_open") => CalendarName::AlwaysOpen,
         _ => CalendarName::B3,
@@ -412,6 +421,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         brokerage,
         broker: broker?,
         patience,
+        second_person,
         calendar,
         store: store?,
         feed: feed?,
@@ -532,6 +542,10 @@ fn read_patience(reader: &mut Reader) -> Patience {
     }
     let answer = answer.map_or(usual.answer, |seconds| i64::from(seconds) * NANOS_PER_SECOND);
     Patience { answer, ..usual }
+}
+
+fn read_second_person(reader: &mut Reader) -> bool {
+    reader.optional("halt.second_person", "true or false").unwrap_or(false)
 }
 
 fn read_store(reader: &mut Reader) -> Option<StoreConfig> {

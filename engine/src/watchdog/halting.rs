@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::Duration;
 
 use actors::Clock;
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use store::{EmbeddedStore, HaltRecord, HaltStore, StoreError};
 
 use crate::halt_file;
@@ -77,13 +77,15 @@ fn keep(directory: &Path, reason: &str, stopped: &Receiver<()>) {
 /// person to look at.
 fn record(directory: &Path, reason: &str) -> Result<(), StoreError> {
     let mut halt = EmbeddedStore::open(directory)?.halt()?;
-    let found = halt.load_halt()?;
+    let scope = HaltScope::Global.to_string();
+    let found = halt.load_halts()?.into_iter().find(|record| record.scope == scope);
     let level =
         found.map_or(HaltLevel::Active, |record| HaltLevel::from_name(&record.level).unwrap_or(HaltLevel::Halted));
     if level >= HaltLevel::StopNew {
         return Ok(());
     }
     halt.save_halt(&HaltRecord {
+        scope,
         level: HaltLevel::StopNew.name().to_owned(),
         reason: reason.to_owned(),
         by: "watchdog".to_owned(),
