@@ -296,18 +296,7 @@ impl System {
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self {
-            supervisor,
-            addresses,
-            halter,
-            connection,
-            view,
-            pulse,
-            ended,
-            lost,
-            second_person,
-            proposals,
-        })
+        Ok(Self { supervisor, addresses, halter, connection, view, pulse, ended, lost, second_person, proposals })
     }
 
     /// How things stand.

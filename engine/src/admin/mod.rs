@@ -10,7 +10,7 @@
 //! - [`oauth`], [`tokens`], [`keys`], [`ed25519`], [`secrets`], [`limits`]: who is asking
 //! - [`people`], [`roles`]: who may ask; [`trail`]: what they did, for ever
 //! - [`input`], [`repeats`]: strict reading, and the same request twice
-//! - [`reading`], [`stopping`], [`users`], [`stream`], [`probes`]: the handlers
+//! - [`reading`], [`stopping`], [`resuming`], [`users`], [`stream`], [`probes`]: the handlers
 //! - [`mirror`]: how things stand, asked of the account at most a few times a second
 
 mod connections;
@@ -27,6 +27,7 @@ mod probes;
 mod problem;
 mod reading;
 mod repeats;
+mod resuming;
 pub mod roles;
 mod routes;
 pub mod secrets;

@@ -11,7 +11,7 @@ use crate::answers;
 use super::dispatch::IDEMPOTENCY_KEY;
 use super::problem::{self, Problem};
 use super::routes::{Access, Kind, ROUTES, Route, Takes};
-use super::{oauth, probes, reading, roles, stopping, users};
+use super::{oauth, probes, reading, resuming, roles, stopping, users};
 
 /// The description.
 pub fn document() -> Value {
@@ -221,6 +221,10 @@ fn schemas() -> Value {
     of::<reading::NothingDocument>("NothingDocument", &mut all);
     of::<reading::AuditDocument>("AuditDocument", &mut all);
     of::<stopping::KillInput>("KillInput", &mut all);
+    of::<resuming::ResumeInput>("ResumeInput", &mut all);
+    of::<resuming::ResumedDocument>("ResumedDocument", &mut all);
+    of::<resuming::FlattenInput>("FlattenInput", &mut all);
+    of::<resuming::FlattenDocument>("FlattenDocument", &mut all);
     of::<stopping::KilledDocument>("KilledDocument", &mut all);
     of::<super::input::ReasonInput>("ReasonInput", &mut all);
     of::<users::UsersDocument>("UsersDocument", &mut all);

@@ -11,7 +11,7 @@ use super::dispatch::{BODY_BYTES, Call, Handled};
 use super::input::Parameter;
 use super::problem::{self, NOT_FOUND, Problem};
 use super::roles::Role;
-use super::{App, oauth, probes, reading, stopping, stream, users};
+use super::{App, oauth, probes, reading, resuming, stopping, stream, users};
 
 /// What a handler gives.
 pub type Handling = Pin<Box<dyn Future<Output = Result<Handled, Problem>> + Send>>;
@@ -132,6 +132,12 @@ const TOPICS: Parameter = Parameter {
     meaning: "what to tell, separated by commas; everything where nothing is said",
 };
 
+const DRY_RUN: Parameter = Parameter {
+    name: "dry_run",
+    schema: r#"{"type":"boolean","default":false}"#,
+    meaning: "only tell what it would do",
+};
+
 const VIEWER: Access = Access::Role(Role::Viewer);
 const OPERATOR: Access = Access::Role(Role::Operator);
 const ADMIN: Access = Access::Role(Role::Admin);
@@ -207,6 +213,27 @@ pub static ROUTES: &[Route] = &[
         "Stops trading, at once",
         by!(stopping::kill),
     ),
+    change(
+        "/v1/resume",
+        OPERATOR,
+        Kind::Change("resume"),
+        Takes::Json("ResumeInput"),
+        (200, "ResumedDocument"),
+        "Lifts a halt",
+        by!(resuming::resume),
+    ),
+    Route {
+        query: &[DRY_RUN],
+        ..change(
+            "/v1/flatten",
+            OPERATOR,
+            Kind::Change("flatten"),
+            Takes::Json("FlattenInput"),
+            (200, "FlattenDocument"),
+            "Cancels what is open and closes what is held",
+            by!(resuming::flatten),
+        )
+    },
     read("/v1/orders", VIEWER, &[LIMIT, ORDER], "OrdersDocument", "Open orders", by!(reading::orders)),
     read("/v1/positions", VIEWER, &[], "PositionsDocument", "What is held", by!(reading::positions)),
     read("/v1/fills", VIEWER, &[LIMIT, NUMBER], "FillsDocument", "Fills of this run", by!(reading::fills)),

@@ -27,18 +27,34 @@ const LONGEST_REASON: usize = 1_000;
 #[serde(deny_unknown_fields, default)]
 pub struct KillInput {
     /// `global` (the default), `account`, `broker`, `strategy:NAME` or `symbol:PETR4`.
-    #[schema(
-        required = false,
-        max_length = 200,
-        pattern = r"^(global|account|broker|strategy:.*\S.*|symbol:[!-~]{1,12})$"
-    )]
-    scope: Option<String>,
+    #[schema(required = false)]
+    scope: Option<ScopeInput>,
     /// How far; `stop_new` where nothing is said.
     #[schema(required = false)]
     action: Option<KillAction>,
     /// Why, kept in the record. Stopping does not wait for one.
     #[schema(required = false)]
     reason: Option<String>,
+}
+
+/// What a halt is about, in text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(max_length = 200, pattern = r"^(global|account|broker|strategy:.*\S.*|symbol:[!-~]{1,12})$")]
+pub struct ScopeInput(String);
+
+impl ScopeInput {
+    /// The scope.
+    ///
+    /// # Errors
+    /// It names none.
+    pub fn scope(&self) -> Result<HaltScope, Problem> {
+        let text = &self.0;
+        if text.chars().count() > LONGEST_SCOPE || text.chars().any(char::is_control) {
+            let detail = format!("scope takes at most {LONGEST_SCOPE} characters, and no line breaks");
+            return Err(UNACCEPTABLE.problem(detail));
+        }
+        text.parse().map_err(|error: risk::UnknownScope| UNACCEPTABLE.problem(error.to_string()))
+    }
 }
 
 /// How far to stop.
@@ -83,15 +99,7 @@ pub struct KilledDocument {
 /// The body cannot be understood; the halt is in force but not stored.
 pub async fn kill(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let asked: KillInput = if call.body.is_empty() { KillInput::default() } else { input::body(&call)? };
-    let scope: HaltScope = match asked.scope.as_deref() {
-        None => HaltScope::Global,
-        Some(text) if text.chars().count() > LONGEST_SCOPE || text.chars().any(char::is_control) => {
-            return Err(
-                UNACCEPTABLE.problem(format!("scope takes at most {LONGEST_SCOPE} characters, and no line breaks"))
-            );
-        }
-        Some(text) => text.parse().map_err(|error: risk::UnknownScope| UNACCEPTABLE.problem(error.to_string()))?,
-    };
+    let scope = asked.scope.as_ref().map_or(Ok(HaltScope::Global), ScopeInput::scope)?;
     let reason = plain(asked.reason.as_deref().unwrap_or_default());
     let level = asked.action.unwrap_or_default().level();
     let before = app.inquiry.halt().level_in(&scope).name();
@@ -106,7 +114,11 @@ pub async fn kill(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     Ok(Answer::json(&KilledDocument { scope, level, by, reason }).into())
 }
 
-async fn thrown(
+/// Throws the switch on a thread of its own; the level at which the scope stands now.
+///
+/// # Errors
+/// It is in force, but not stored.
+pub async fn thrown(
     app: &Arc<App>,
     scope: HaltScope,
     level: HaltLevel,

@@ -146,3 +146,56 @@ async fn lists_come_in_pages() {
     }
     assert_eq!(seen, [1, 2, 3, 4, 5]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_person_with_a_reason_leads_out_of_a_halt() {
+    let stage = Stage::new().await;
+    let (otto, vera) = (stage.of(Role::Operator), stage.of(Role::Viewer));
+    let resume = |body: &'static str| stage.ask("POST", "/v1/resume", &otto, Some(body));
+    resume(r#"{"reason":"nothing is halted"}"#).await.is_problem(409);
+    stage.ask("POST", "/v1/kill", &otto, Some(r#"{"scope":"symbol:TEST1"}"#)).await;
+    stage.ask("POST", "/v1/kill", &otto, None).await;
+    for (body, status) in [
+        ("{}", 400),
+        (r#"{"reason":""}"#, 422),
+        (r#"{"reason":"x","second":"ana"}"#, 400),
+        (r#"{"reason":"x","scope":"everything"}"#, 422),
+        (r#"{"reason":"x","scope":"broker"}"#, 409),
+    ] {
+        resume(body).await.is_problem(status);
+    }
+    stage.ask("POST", "/v1/resume", &vera, Some(r#"{"reason":"x"}"#)).await.is_problem(403);
+    assert_eq!(stage.system.halt().level(), risk::HaltLevel::StopNew, "all of that lifted nothing");
+    // What stands in the data directory is in force as long as it lies there.
+    let file = stage.room.path().join("halt");
+    std::fs::write(&file, "").unwrap();
+    resume(r#"{"reason":"explained"}"#).await.is_problem(409);
+    std::fs::remove_file(&file).unwrap();
+    let told = resume(r#"{"reason":"explained"}"#).await;
+    let lifted = json!({ "outcome": "lifted", "scopes": [{ "scope": "global", "level": "stop_new" }], "until": null });
+    assert_eq!((told.status, told.json()), (200, lifted));
+    let told = resume(r#"{"reason":"explained","scope":"symbol:TEST1"}"#).await;
+    assert_eq!(told.json()["scopes"], json!([{ "scope": "symbol:TEST1", "level": "stop_new" }]));
+    assert_eq!(stage.system.halt().standing(), []);
+    let rows = trail(&stage).await;
+    let resumed =
+        |outcome: &str| rows.iter().filter(|row| row["action"] == "resume" && row["outcome"] == outcome).count();
+    assert_eq!((resumed("done"), resumed("denied")), (2, 8));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flattening_tells_what_it_would_do_and_does_it() {
+    let stage = Stage::new().await;
+    let otto = stage.of(Role::Operator);
+    let body = Some(r#"{"reason":"leaving for the day"}"#);
+    let told = stage.ask("POST", "/v1/flatten?dry_run=true", &otto, body).await;
+    let planned = json!({ "dry_run": true, "scope": "global", "level": "active", "cancels": [], "closings": [] });
+    assert_eq!((told.status, told.json()), (200, planned), "{told:?}");
+    assert_eq!(stage.system.halt().standing(), []);
+    stage.ask("POST", "/v1/flatten?dry_run=perhaps", &otto, body).await.is_problem(400);
+    let told = stage.ask("POST", "/v1/flatten", &otto, body).await;
+    assert_eq!((&told.json()["level"], told.status), (&"flatten".into(), 200), "{told:?}");
+    assert_eq!(stage.system.halt().level(), risk::HaltLevel::Flatten);
+    let again = stage.ask("POST", "/v1/resume", &otto, Some(r#"{"reason":"back"}"#)).await;
+    assert_eq!(again.json()["scopes"][0]["level"], "flatten", "{again:?}");
+}

@@ -11,6 +11,7 @@ fn body(schema: &str) -> &'static str {
         "KillInput" => r#"{"scope":"strategy:nobody"}"#,
         "UserInput" => r#"{"client_id":"new","role":"viewer","reason":"a test"}"#,
         "RoleInput" => r#"{"role":"viewer","reason":"a test"}"#,
+        "ResumeInput" | "FlattenInput" => r#"{"scope":"strategy:nobody","reason":"a test"}"#,
         "ReasonInput" => r#"{"reason":"a test"}"#,
         other => panic!("no body for {other}"),
     }
