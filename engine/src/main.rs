@@ -5,6 +5,7 @@
 //! - [`commands`]: one file per command
 //! - [`control`]: the socket in the data directory, by which commands talk to the running daemon
 //! - [`ledger`]: which store the configuration names, and the right to write to it
+//! - [`stops`]: the halt file and the signals
 //! - [`wiring`]: from configuration and store to desk, strategies and actors
 //! - [`output`]: tables, JSON, progress bars, exit codes
 
@@ -16,6 +17,7 @@ mod config;
 mod control;
 mod ledger;
 mod output;
+mod stops;
 mod wiring;
 
 use std::process::ExitCode;

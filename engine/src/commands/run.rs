@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
-use actors::halt::{SharedHalt, establish};
+use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
 use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
@@ -22,7 +22,7 @@ use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
 use risk::HaltSwitch;
-use store::{EmbeddedStore, Filter, History};
+use store::{EmbeddedStore, Filter, HaltRecord, History};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,6 +30,7 @@ use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
 use crate::control::Control;
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
+use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
@@ -80,6 +81,15 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         "recovered"
     );
     store::crash::point("recovered");
+    // Whoever wants it stopped is heard from here on, whether the rest starts or not.
+    let halter = Halter::new(halt.clone(), Arc::clone(&halt_store), Clock::System);
+    for record in halter.standing() {
+        let HaltRecord { scope, level, by, reason, .. } = record;
+        tracing::warn!(scope, level, by, reason, "a halt is in force");
+    }
+    let stopper = Stopper::new(halter);
+    stops::watch_signals(stopper.clone());
+    stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
@@ -107,7 +117,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         policy: RestartPolicy::default(),
     };
     let place = config.data_directory.clone();
-    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place)));
+    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place, stopper)));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
     if answer.is_ok() {
@@ -163,9 +173,6 @@ fn halt_found(store: &SharedHalt, strategies: Vec<String>, universe: &Universe) 
     let found = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
     if let Err(doubt) = establish(&switch, found) {
         tracing::error!(doubt, "halted");
-    }
-    for (scope, level) in switch.standing() {
-        tracing::warn!(%scope, level = level.name(), "a halt is in force");
     }
     switch
 }
@@ -260,11 +267,12 @@ impl FeedSource for Followed {
     }
 }
 
-async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answer, Failure> {
+async fn until_stopped(settings: SystemSettings, place: PathBuf, stopper: Stopper) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
+    stopper.runs(system.inquiry());
     let _control = Control::start(&place, system.inquiry(), Handle::current());
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
