@@ -609,10 +609,7 @@ impl Inquiry {
         let direction = if self.second_person && severe { Direction::Raises } else { Direction::Lowers };
         let now = self.halter.clock.now();
         let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
-        match (proposals.ask(seen, direction, by, reason, now)?, second) {
-            (Asked::Proposed(_), Some(second)) => proposals.ask(seen, direction, second, reason, now),
-            (asked, _) => Ok(asked),
-        }
+        proposals.ask_with(seen, direction, (by, second), reason, now)
     }
 
     /// What flattening a scope would do; nothing is done.

@@ -9,7 +9,7 @@ use market::{Price, Timestamp, TopOfBook, Universe};
 use oms::{Book, Order};
 use risk::HaltSwitch;
 use serde::{Deserialize, Serialize};
-use store::DailyBarRow;
+use store::{DailyBarRow, HaltRecord};
 use utoipa::ToSchema;
 
 /// An open order.
@@ -98,6 +98,21 @@ pub struct HaltDocument {
     pub level: String,
 }
 
+/// A part of the program that is stopped, and on whose word.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StandingDocument {
+    /// `global`, `account`, `broker`, `strategy:NAME` or `symbol:PETR4`.
+    pub scope: String,
+    /// How far.
+    pub level: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub at: String,
+}
+
 /// How things stand.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StateDocument {
@@ -110,7 +125,7 @@ pub struct StateDocument {
     /// The strictest level that concerns every order.
     pub halt: String,
     /// Every scope that is not active.
-    pub halts: Vec<HaltDocument>,
+    pub halts: Vec<StandingDocument>,
     /// Book and broker agree, and new orders are taken on.
     pub ready: bool,
     /// What a difference between book and broker has stopped, and both figures.
@@ -279,7 +294,7 @@ pub fn halts(switch: &HaltSwitch) -> Vec<HaltDocument> {
 }
 
 /// How things stand.
-pub fn state(snapshot: &Snapshot, account: &str, given_up: Vec<String>) -> StateDocument {
+pub fn state(snapshot: &Snapshot, account: &str, halts: Vec<HaltRecord>, given_up: Vec<String>) -> StateDocument {
     let (desk, book) = (&snapshot.desk, snapshot.desk.book());
     let open = book.open_orders();
     let unknown = open.iter().filter(|order| order.fix_status() == oms::OrderStatus::Unknown.name()).count();
@@ -288,7 +303,7 @@ pub fn state(snapshot: &Snapshot, account: &str, given_up: Vec<String>) -> State
         account: account.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         halt: desk.halt().level().name().to_owned(),
-        halts: halts(desk.halt()),
+        halts: halts.into_iter().map(standing).collect(),
         ready: snapshot.ready,
         breaks: snapshot.breaks.clone(),
         given_up,
@@ -304,6 +319,11 @@ pub fn state(snapshot: &Snapshot, account: &str, given_up: Vec<String>) -> State
         entries: snapshot.sequence,
         uncommitted: snapshot.uncommitted as u64,
     }
+}
+
+fn standing(record: HaltRecord) -> StandingDocument {
+    let HaltRecord { scope, level, reason, by, at } = record;
+    StandingDocument { scope, level, by, reason, at: at.to_string() }
 }
 
 /// The hot quote of an instrument.

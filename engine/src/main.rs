@@ -6,10 +6,11 @@
 //! - [`config`]: `pregao.toml`, environment, flags
 //! - [`commands`]: one file per command
 //! - [`control`]: the socket in the data directory, by which commands talk to the running daemon
-//! - [`heartbeat`], [`halt_file`]: what daemon and watchdog leave for each other in the data directory
+//! - [`heartbeat`]: the daemon's sign of life for a watchdog
 //! - [`ledger`]: which store the configuration names, and the right to write to it
 //! - [`metrics`]: metrics, all names in one place
 //! - [`watchdog`]: the process that cancels everything when the daemon falls silent
+//! - [`stops`]: the halt file and the signals
 //! - [`wiring`]: from configuration and store to desk, strategies and actors
 //! - [`output`]: tables, JSON, progress bars, exit codes
 
@@ -21,11 +22,11 @@ mod cli;
 mod commands;
 mod config;
 mod control;
-mod halt_file;
 mod heartbeat;
 mod ledger;
 mod metrics;
 mod output;
+mod stops;
 mod watchdog;
 mod wiring;
 

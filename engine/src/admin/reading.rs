@@ -111,7 +111,8 @@ pub struct NothingDocument {
 /// The account does not answer.
 pub async fn state(app: Arc<App>, _: Call) -> Result<Handled, Problem> {
     let snapshot = app.mirror.snapshot().await?;
-    let document: StateDocument = answers::state(&snapshot, &app.facts.account, app.inquiry.given_up());
+    let (halts, given_up) = (app.inquiry.halts(), app.inquiry.given_up());
+    let document: StateDocument = answers::state(&snapshot, &app.facts.account, halts, given_up);
     Ok(Answer::json(&document).into())
 }
 

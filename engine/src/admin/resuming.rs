@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::answers::HaltDocument;
-use crate::halt_file;
+use crate::stops;
 
 use super::App;
 use super::dispatch::{Answer, Call, Handled};
@@ -100,8 +100,10 @@ pub async fn resume(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
         (act.target, act.reason) = (target, reason.clone());
         act.before = serde_json::to_value(crate::answers::halts(app.inquiry.halt())).ok();
     });
-    if let Some(stop) = halt_file::found(&app.facts.data_directory) {
-        return Err(CONFLICT.problem(format!("{stop}; take it away first")));
+    let file = stops::file_of(&app.facts.data_directory);
+    if let Some(stop) = stops::read(&file) {
+        let detail = format!("the file {} lies there and stops {}: take it away first", file.display(), stop.scope);
+        return Err(CONFLICT.problem(detail));
     }
     let resumed = app.inquiry.resume(wanted.as_ref(), call.who(), &reason, None).await.map_err(refused)?;
     let (outcome, scopes, until) = match resumed {

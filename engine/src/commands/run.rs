@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
-use actors::halt::{SharedHalt, establish};
+use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
 use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
@@ -22,8 +22,8 @@ use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
-use risk::{HaltLevel, HaltScope, HaltSwitch};
-use store::{EmbeddedStore, Filter, History, Ledger, Users};
+use risk::HaltSwitch;
+use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,9 +31,10 @@ use crate::admin::{self, Admin, AdminError, Facts};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
 use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
+use crate::ledger;
 use crate::output::{Answer, Failure, money};
+use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
-use crate::{halt_file, ledger};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
 const SNAPSHOT_EVERY: Option<u64> = if cfg!(feature = "crash_points") { Some(50) } else { None };
@@ -68,7 +69,6 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let halt = halt_found(&halt_store, names.clone(), &source.universe);
-    halt.raise(&HaltScope::Global, level_of_file(&config.data_directory));
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
@@ -84,6 +84,15 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         "recovered"
     );
     store::crash::point("recovered");
+    // Whoever wants it stopped is heard from here on, whether the rest starts or not.
+    let halter = Halter::new(halt.clone(), Arc::clone(&halt_store), Clock::System);
+    for record in halter.standing() {
+        let HaltRecord { scope, level, by, reason, .. } = record;
+        tracing::warn!(scope, level, by, reason, "a halt is in force");
+    }
+    let stopper = Stopper::new(halter);
+    stops::watch_signals(stopper.clone());
+    stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
@@ -113,7 +122,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let interface = interface(&config, &store, &*ledger)?;
-    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place, interface)));
+    let running = until_stopped(settings, place, stopper, interface);
+    let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
     if answer.is_ok() {
@@ -192,23 +202,13 @@ fn halt_found(store: &SharedHalt, strategies: Vec<String>, universe: &Universe) 
     if let Err(doubt) = establish(&switch, found) {
         tracing::error!(doubt, "halted");
     }
-    for (scope, level) in switch.standing() {
-        tracing::warn!(%scope, level = level.name(), "a halt is in force");
-    }
     switch
-}
-
-/// A file that stops trading is in force as long as it lies there.
-fn level_of_file(directory: &Path) -> HaltLevel {
-    let Some(reason) = halt_file::found(directory) else { return HaltLevel::Active };
-    tracing::warn!(level = HaltLevel::StopNew.name(), reason, "a halt is in force");
-    HaltLevel::StopNew
 }
 
 /// A watchdog may have fired while this process could not look.
 fn halted_outside(directory: &Path) -> HaltedOutside {
-    let directory = directory.to_owned();
-    Arc::new(move || halt_file::found(&directory))
+    let path = stops::file_of(directory);
+    Arc::new(move || stops::read(&path).map(|stop| format!("the file {} lies there: {}", path.display(), stop.reason)))
 }
 
 /// What the configuration says, from `not_before` on where the journal has come that far.
@@ -304,6 +304,7 @@ impl FeedSource for Followed {
 async fn until_stopped(
     settings: SystemSettings,
     place: PathBuf,
+    stopper: Stopper,
     interface: Option<Interface>,
 ) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
@@ -313,6 +314,7 @@ async fn until_stopped(
     }
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
+    stopper.runs(system.inquiry());
     let _control = Control::start(&place, system.inquiry(), Handle::current());
     let _interface = match interface.map(|start| start(system.inquiry())).transpose() {
         Ok(running) => running,

@@ -13,8 +13,8 @@ use actors::Clock;
 use risk::{HaltLevel, HaltScope};
 use store::{EmbeddedStore, HaltRecord, HaltStore, StoreError};
 
-use crate::halt_file;
 use crate::output::chain;
+use crate::stops;
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ fn keep(directory: &Path, reason: &str, stopped: &Receiver<()>) {
     let (mut filed, mut told) = (false, false);
     loop {
         if !filed {
-            match halt_file::write(directory, reason) {
+            match stops::leave(directory, "watchdog", reason) {
                 Ok(()) => filed = true,
                 Err(error) => tracing::error!(%error, "the file 'halt' cannot be written; trying again"),
             }

@@ -8,6 +8,7 @@
 //! - [`backtest`]: on CSV files and on the store
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
+//! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
@@ -17,6 +18,7 @@ mod backtest;
 mod config;
 mod data;
 mod demo;
+mod halts;
 mod program;
 mod replay;
 mod run;

@@ -150,7 +150,12 @@ impl Running {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let done = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.id())]).status().unwrap();
+        self.signal("TERM");
+    }
+
+    /// Sends the signal of that name.
+    pub(crate) fn signal(&self, name: &str) {
+        let done = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status().unwrap();
         assert!(done.success());
     }
 
