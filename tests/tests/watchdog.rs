@@ -49,9 +49,14 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 impl Scene {
     fn set(pregao: &Path, server: Option<&Server>) -> Self {
+        Self::at(pregao, server, 0)
+    }
+
+    /// Beside a venue of this level of chaos.
+    fn at(pregao: &Path, server: Option<&Server>, chaos: u8) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path();
-        let mut venue = VenueProcess::start(Path::new(env!("CARGO_BIN_EXE_venue")), place, 1, 0).unwrap();
+        let mut venue = VenueProcess::start(Path::new(env!("CARGO_BIN_EXE_venue")), place, 1, chaos).unwrap();
         venue.ask("rest").unwrap();
         let settings = server.map(|server| server.settings("watchdog"));
         let stage = Stage::set(place, pregao, &venue.address, settings).unwrap();
@@ -164,6 +169,26 @@ fn a_venue_that_cannot_be_reached_is_tried_until_it_confirms() {
     scene.venue.signal(Signal::CONT).unwrap();
     scene.until_fired();
     assert!(scene.has_told("mass_canceled"));
+}
+
+#[test]
+fn a_venue_that_loses_and_refuses_things_is_asked_again() {
+    let Some(pregao) = pregao() else { return };
+    let mut scene = Scene::at(&pregao, None, 3);
+    scene.daemon.kill().unwrap();
+    scene.until_fired();
+    assert!(scene.has_told("mass_canceled"));
+}
+
+#[test]
+fn stopped_while_firing_it_says_that_nothing_is_confirmed() {
+    let Some(pregao) = pregao() else { return };
+    let mut scene = Scene::set(&pregao, None);
+    scene.venue.signal(Signal::STOP).unwrap();
+    scene.daemon.kill().unwrap();
+    until("a watchdog that fires", || scene.told("firing"));
+    assert_eq!(scene.end(), Some(1));
+    assert!(scene.watchdog.said().unwrap().contains("has not confirmed that nothing is open"));
 }
 
 #[test]
