@@ -33,7 +33,7 @@ pub fn write(directory: &Path, reason: &str) -> io::Result<()> {
 }
 
 fn text(reason: &str) -> String {
-    format!("scope: global\naction: stop_new\nreason: {}\n", reason.replace('\n', " "))
+    format!("scope = global\naction = stop_new\nby = watchdog\nreason = {}\n", reason.replace('\n', " "))
 }
 
 /// Why trading is stopped, if the file lies there. One that cannot be read stops as well.
@@ -42,8 +42,9 @@ pub fn found(directory: &Path) -> Option<String> {
     match fs::read(&path) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(&bytes)).into_owned();
-            let reason = text.lines().find_map(|line| line.strip_prefix("reason:")).map(str::trim);
-            let reason = reason.filter(|reason| !reason.is_empty()).unwrap_or("no reason given");
+            let pairs = text.lines().filter_map(|line| line.split_once(['=', ':']));
+            let mut reasons = pairs.filter(|(key, _)| key.trim() == "reason").map(|(_, reason)| reason.trim());
+            let reason = reasons.find(|reason| !reason.is_empty()).unwrap_or("no reason given");
             Some(format!("the file {} lies there: {reason}", path.display()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -70,7 +71,7 @@ mod tests {
     fn a_file_stops_whatever_it_says() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE);
-        for bytes in [&b""[..], b"\n", b"reason:", &[0xFF; 4_096]] {
+        for bytes in [&b""[..], b"\n", b"reason =", b"reason", &[0xFF; 4_096]] {
             fs::write(&path, bytes).unwrap();
             assert!(found(directory.path()).unwrap().ends_with("no reason given"));
         }
