@@ -117,7 +117,7 @@ impl Reader {
         below
     }
 
-    /// Whether anything stands below a key.
+    /// Whether anything below a key is given.
     pub fn has(&self, key: &str) -> bool {
         let prefix = format!("{key}.");
         self.document.settings.keys().any(|path| path.starts_with(&prefix))
