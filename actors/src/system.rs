@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
-use market::{Bar, Calendar, InstrumentId, Timestamp};
+use market::{Bar, Calendar, InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
 use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, SamePerson, Seen};
@@ -207,17 +207,26 @@ pub enum SystemError {
     NoAnswer(String),
 }
 
+/// What can be seen of a tree without asking any of its actors.
+#[derive(Clone)]
+struct View {
+    board: Arc<Board>,
+    universe: Arc<Universe>,
+    strategies: Arc<[String]>,
+    restarts: Restarts,
+    stats: Arc<Stats>,
+    given_up: watch::Receiver<Vec<String>>,
+}
+
 /// A running tree.
 pub struct System {
     supervisor: ActorRef<supervisor::Message>,
     addresses: Addresses,
     halter: Halter,
     connection: SharedConnection,
-    restarts: Restarts,
-    stats: Arc<Stats>,
+    view: View,
     pulse: Pulse,
     ended: watch::Receiver<bool>,
-    given_up: watch::Receiver<Vec<String>>,
     /// Kept here as well, because without a lease nobody else does.
     lost: watch::Sender<Option<String>>,
     second_person: bool,
@@ -263,16 +272,22 @@ impl System {
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
         let (lost, _) = watch::channel(None);
-        let stats = Arc::new(Stats::default());
-        let restarts = Restarts::default();
+        let view = View {
+            board: Arc::new(Board::new(universe.len())),
+            universe,
+            strategies: settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect(),
+            restarts: Restarts::default(),
+            stats: Arc::new(Stats::default()),
+            given_up,
+        };
         let pulse = Pulse::of(&settings.clock);
         let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone());
         let arguments = supervisor::Arguments {
             policy: settings.policy,
             halt: halter.clone(),
-            restarts: restarts.clone(),
+            restarts: view.restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &halter, &addresses, &stats, &pulse, &ended_in, &lost),
+            children: children(&settings, &halter, &addresses, &view, &pulse, &ended_in, &lost),
             pulse: pulse.clone(),
             account: addresses.account.clone(),
         };
@@ -281,20 +296,7 @@ impl System {
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self {
-            supervisor,
-            addresses,
-            halter,
-            connection,
-            restarts,
-            stats,
-            pulse,
-            ended,
-            given_up,
-            lost,
-            second_person,
-            proposals,
-        })
+        Ok(Self { supervisor, addresses, halter, connection, view, pulse, ended, lost, second_person, proposals })
     }
 
     /// How things stand.
@@ -312,6 +314,7 @@ impl System {
             broker: self.addresses.broker.clone(),
             halter: self.halter.clone(),
             connection: Arc::clone(&self.connection),
+            view: self.view.clone(),
             second_person: self.second_person,
             proposals: Arc::clone(&self.proposals),
         }
@@ -324,7 +327,7 @@ impl System {
 
     /// Actors that were given up, as they are.
     pub fn given_up(&self) -> watch::Receiver<Vec<String>> {
-        self.given_up.clone()
+        self.view.given_up.clone()
     }
 
     /// Why the right to trade the account is gone, if it is.
@@ -339,7 +342,7 @@ impl System {
 
     /// Restarts so far.
     pub fn restarts(&self) -> &Restarts {
-        &self.restarts
+        &self.view.restarts
     }
 
     /// Its sign of life.
@@ -349,7 +352,7 @@ impl System {
 
     /// Counters.
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.view.stats
     }
 
     /// Makes an actor panic.
@@ -420,6 +423,7 @@ pub struct Inquiry {
     broker: Address<broker::Message>,
     halter: Halter,
     connection: SharedConnection,
+    view: View,
     second_person: bool,
     proposals: Proposals,
 }
@@ -467,6 +471,46 @@ pub enum ResumeError {
 }
 
 impl Inquiry {
+    /// The halt switch, read without asking anybody.
+    pub fn halt(&self) -> &HaltSwitch {
+        &self.halter.switch
+    }
+
+    /// What can be traded.
+    pub fn universe(&self) -> &Arc<Universe> {
+        &self.view.universe
+    }
+
+    /// The strategies' names, by number.
+    pub fn strategies(&self) -> &[String] {
+        &self.view.strategies
+    }
+
+    /// The hot quote of an instrument, read without asking anybody.
+    pub fn quote(&self, instrument: InstrumentId) -> TopOfBook {
+        self.view.board.top(instrument)
+    }
+
+    /// Restarts by actor.
+    pub fn restarts(&self) -> BTreeMap<String, u64> {
+        self.view.restarts.by_actor()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &Stats {
+        &self.view.stats
+    }
+
+    /// Actors that were given up.
+    pub fn given_up(&self) -> Vec<String> {
+        self.view.given_up.borrow().clone()
+    }
+
+    /// The clock of the run.
+    pub fn clock(&self) -> &Clock {
+        &self.halter.clock
+    }
+
     /// How things stand.
     ///
     /// # Errors
@@ -668,7 +712,7 @@ fn children(
     settings: &SystemSettings,
     halter: &Halter,
     to: &Addresses,
-    stats: &Arc<Stats>,
+    View { board, stats, .. }: &View,
     pulse: &Pulse,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
@@ -676,7 +720,6 @@ fn children(
     use HaltLevel::{Active, Halted, Reducing, StopNew};
     let universe = &settings.desk.universe;
     let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
-    let board = Arc::new(Board::new(universe.len()));
     let (broker_quotes, symbol_quotes) =
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
@@ -737,7 +780,7 @@ fn children(
                 snapshot_every: settings.conduct.snapshot_every,
                 record_after: settings.conduct.entries_before,
                 halt: halter.clone(),
-                board: Arc::clone(&board),
+                board: Arc::clone(board),
                 clock: clock.clone(),
             },
         ),
@@ -813,7 +856,7 @@ fn children(
                 instrument,
                 account: to.account.clone(),
                 strategies: strategies.map(|(_, address)| address.clone()).collect(),
-                board: Arc::clone(&board),
+                board: Arc::clone(board),
                 quotes: Arc::clone(&symbol_quotes),
                 stats: Arc::clone(stats),
             },

@@ -6,12 +6,15 @@ mod data;
 mod db;
 mod demo;
 mod kill;
+mod looking;
+mod openapi;
 mod recording;
 mod replay;
 mod resume;
 mod run;
 pub mod status;
 mod summary;
+mod users;
 mod version;
 mod watchdog;
 mod why;
@@ -43,6 +46,10 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         }
         Command::Resume { by, reason, symbol: Some(symbol), .. } => resume::accept(&overrides, *symbol, by, reason),
         Command::Status { reconcile } => status::status(&overrides, *reconcile),
+        Command::Orders => looking::orders(&overrides),
+        Command::Positions => looking::positions(&overrides),
+        Command::Users(command) => users::users(command, &overrides),
+        Command::Openapi => openapi::openapi(),
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),

@@ -14,7 +14,7 @@ use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
 use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
-use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
+use actors::{Clock, Conduct, FeedSource, Inquiry, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use desk::Restored;
@@ -23,10 +23,11 @@ use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
 use risk::HaltSwitch;
-use store::{EmbeddedStore, Filter, HaltRecord, History};
+use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::{self, Admin, AdminError, Facts};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
 use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
@@ -120,7 +121,9 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         policy: RestartPolicy::default(),
     };
     let place = config.data_directory.clone();
-    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place, stopper)));
+    let interface = interface(&config, &store, &*ledger)?;
+    let running = until_stopped(settings, place, stopper, interface);
+    let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
     if answer.is_ok() {
@@ -128,6 +131,27 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         store::crash::point("lease_released");
     }
     answer
+}
+
+/// Starts the admin interface on a running tree.
+type Interface = Box<dyn FnOnce(Inquiry) -> Result<Admin, AdminError> + Send>;
+
+/// The admin interface, where one is configured.
+fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
+    let Some(admin) = config.admin.clone() else { return Ok(None) };
+    let (users, audit) = (ledger.users()?, ledger::audit(&config.places(), store, ledger)?);
+    if users.list()?.iter().all(|user| user.disabled.is_some()) {
+        tracing::warn!(
+            "nobody may use the admin interface; stop the daemon and run 'pregao users add NAME --role admin'"
+        );
+    }
+    let facts = Facts {
+        account: config.account.tag.clone(),
+        strategies: config.strategies.clone(),
+        limits: config.limits.clone(),
+        data_directory: config.data_directory.clone(),
+    };
+    Ok(Some(Box::new(move |inquiry| Admin::start(admin::Settings { config: admin, facts, inquiry, users, audit }))))
 }
 
 /// Whoever is traded with.
@@ -277,7 +301,12 @@ impl FeedSource for Followed {
     }
 }
 
-async fn until_stopped(settings: SystemSettings, place: PathBuf, stopper: Stopper) -> Result<Answer, Failure> {
+async fn until_stopped(
+    settings: SystemSettings,
+    place: PathBuf,
+    stopper: Stopper,
+    interface: Option<Interface>,
+) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     if !replay {
@@ -287,6 +316,13 @@ async fn until_stopped(settings: SystemSettings, place: PathBuf, stopper: Stoppe
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     stopper.runs(system.inquiry());
     let _control = Control::start(&place, system.inquiry(), Handle::current());
+    let _interface = match interface.map(|start| start(system.inquiry())).transpose() {
+        Ok(running) => running,
+        Err(error) => {
+            let _ = system.stop().await;
+            return Err(Failure::failed(error));
+        }
+    };
     // Only a planned end says goodbye: after any other a watchdog has something to do.
     let heartbeat = Heartbeat::start(&place, system.pulse()).map_err(Failure::failed)?;
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];

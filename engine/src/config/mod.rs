@@ -4,6 +4,7 @@
 //! anything runs, and every complaint comes at once, with its place. docs/configuration.md lists
 //! every key; a test keeps it true.
 
+mod admin;
 pub mod document;
 mod limits;
 pub mod reader;
@@ -26,6 +27,7 @@ use risk::{Limits, disconnect};
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
+pub use admin::{AdminConfig, TlsConfig};
 use document::{Document, Problem, Text};
 use reader::{Reader, nearest};
 
@@ -65,6 +67,8 @@ pub struct Config {
     pub feed: FeedConfig,
     /// Strategy instances, in the order they decide.
     pub strategies: Vec<StrategyConfig>,
+    /// The admin interface; none without `admin.listen`.
+    pub admin: Option<AdminConfig>,
 }
 
 /// The `[account]` section.
@@ -390,6 +394,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     read_watchdog(reader);
     let feed = read_feed(reader);
     let strategies = read_strategies(reader);
+    let admin = admin::read(reader);
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
         reader.complain("broker.name", message);
@@ -421,6 +426,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         store: store?,
         feed: feed?,
         strategies: strategies?,
+        admin,
     })
 }
 

@@ -113,11 +113,12 @@ mod tests {
     use super::*;
 
     fn stored(directory: &Path) -> Option<HaltRecord> {
-        EmbeddedStore::open_read_only(directory).unwrap().halt().unwrap().load_halt().unwrap()
+        EmbeddedStore::open_read_only(directory).unwrap().halt().unwrap().load_halts().unwrap().into_iter().next()
     }
 
     fn at_level(directory: &Path, level: HaltLevel) {
         let record = HaltRecord {
+            scope: HaltScope::Global.to_string(),
             level: level.name().to_owned(),
             reason: "before".to_owned(),
             by: "somebody".to_owned(),
@@ -151,7 +152,7 @@ mod tests {
         drop(done);
         // Stopped after its first attempt.
         assert!(!keep(directory.path(), "silent", &stop));
-        assert!(halt_file::found(directory.path()).is_some());
+        assert!(stops::read(&stops::file_of(directory.path())).is_some());
         assert_eq!(stored(directory.path()), None);
         drop(held);
         assert!(keep(directory.path(), "silent", &stop));
