@@ -49,9 +49,14 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 impl Scene {
     fn set(pregao: &Path, server: Option<&Server>) -> Self {
+        Self::at(pregao, server, 0)
+    }
+
+    /// Beside a venue of this level of chaos.
+    fn at(pregao: &Path, server: Option<&Server>, chaos: u8) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path();
-        let mut venue = VenueProcess::start(Path::new(env!("CARGO_BIN_EXE_venue")), place, 1, 0).unwrap();
+        let mut venue = VenueProcess::start(Path::new(env!("CARGO_BIN_EXE_venue")), place, 1, chaos).unwrap();
         venue.ask("rest").unwrap();
         let settings = server.map(|server| server.settings("watchdog"));
         let stage = Stage::set(place, pregao, &venue.address, settings).unwrap();
@@ -167,6 +172,26 @@ fn a_venue_that_cannot_be_reached_is_tried_until_it_confirms() {
 }
 
 #[test]
+fn a_venue_that_loses_and_refuses_things_is_asked_again() {
+    let Some(pregao) = pregao() else { return };
+    let mut scene = Scene::at(&pregao, None, 3);
+    scene.daemon.kill().unwrap();
+    scene.until_fired();
+    assert!(scene.has_told("mass_canceled"));
+}
+
+#[test]
+fn stopped_while_firing_it_says_that_nothing_is_confirmed() {
+    let Some(pregao) = pregao() else { return };
+    let mut scene = Scene::set(&pregao, None);
+    scene.venue.signal(Signal::STOP).unwrap();
+    scene.daemon.kill().unwrap();
+    until("a watchdog that fires", || scene.told("firing"));
+    assert_eq!(scene.end(), Some(1));
+    assert!(scene.watchdog.said().unwrap().contains("has not confirmed that nothing is open"));
+}
+
+#[test]
 fn it_needs_no_server() {
     let (Some(pregao), Some(mut server)) = (pregao(), Server::start()) else { return };
     let mut scene = Scene::set(&pregao, Some(&server));
@@ -188,14 +213,14 @@ fn a_healthy_daemon_and_one_that_says_goodbye_are_left_alone() {
     // Five a second: longer than the silence that it fires on, and again.
     until("beats for longer than the limit", || beats() > 5 * SILENCE_SECONDS * 2);
     assert!(!scene.told("firing"));
-    let orders = scene.open_orders();
     assert!(scene.daemon.terminate().unwrap().is_some_and(|status| status.success()));
     until("a goodbye", || scene.told("stopped"));
-    // What it leaves open was meant.
+    // What it leaves open was meant: the venue has never been asked to cancel anything.
     let since = Instant::now();
     until("longer than the limit", || since.elapsed() > Duration::from_secs(SILENCE_SECONDS + 1));
     assert!(!scene.told("firing"));
-    assert!(scene.open_orders().len() >= orders.len() && !orders.is_empty());
+    let counts = scene.venue.ask("totals").unwrap()["counts"].clone();
+    assert_eq!((&counts["mass_cancels"], &counts["watchdog_logons"]), (&Value::Null, &1.into()));
     assert_eq!(scene.end(), Some(0), "{}", scene.watchdog.said().unwrap());
     assert_eq!(scene.stage.stored_halt().unwrap(), "active");
 }

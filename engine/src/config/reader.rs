@@ -122,7 +122,7 @@ impl Reader {
         self.document.settings.contains_key(key)
     }
 
-    /// Whether anything stands below a key.
+    /// Whether anything below a key is given.
     pub fn has(&self, key: &str) -> bool {
         let prefix = format!("{key}.");
         self.document.settings.keys().any(|path| path.starts_with(&prefix))

@@ -36,39 +36,54 @@ impl Halting {
         let directory = directory.to_owned();
         // Not joined: nobody waits for a disk that hangs.
         std::thread::Builder::new().name("halt".to_owned()).spawn(move || {
-            keep(&directory, &reason, &stopped);
-            let _ = done.send(());
+            if keep(&directory, &reason, &stopped) {
+                let _ = done.send(());
+            }
         })?;
         Ok(Self { stored, _stop: stop })
     }
 
-    /// Whether it is done; tells so once.
-    pub(super) fn is_stored(&mut self) -> bool {
-        !matches!(self.stored.try_recv(), Err(TryRecvError::Empty))
+    /// How it ended, once it has.
+    pub(super) fn ended(&mut self) -> Option<Ended> {
+        match self.stored.try_recv() {
+            Ok(()) => Some(Ended::Stored),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Ended::Died),
+        }
     }
 }
 
-fn keep(directory: &Path, reason: &str, stopped: &Receiver<()>) {
-    let (mut filed, mut told) = (false, false);
+/// How storing a halt ended.
+pub(super) enum Ended {
+    /// File and record are there.
+    Stored,
+    /// The thread is gone without having done it.
+    Died,
+}
+
+fn keep(directory: &Path, reason: &str, stopped: &Receiver<()>) -> bool {
+    let (mut filed, mut told_file, mut told_record) = (false, false, false);
     loop {
         if !filed {
             match stops::leave(directory, "watchdog", reason) {
                 Ok(()) => filed = true,
-                Err(error) => tracing::error!(%error, "the file 'halt' cannot be written; trying again"),
+                Err(error) if !std::mem::replace(&mut told_file, true) => {
+                    tracing::error!(%error, "the file 'halt' cannot be written; trying again");
+                }
+                Err(_) => {}
             }
         }
         match record(directory, reason) {
-            Ok(()) if filed => return,
+            Ok(()) if filed => return true,
             Ok(()) => {}
             // Usual while the daemon is paused: it holds the directory, and the file is there.
-            Err(error) if !told => {
-                told = true;
+            Err(error) if !std::mem::replace(&mut told_record, true) => {
                 tracing::warn!(error = chain(&error), "the halt is not in the store yet; trying again");
             }
             Err(_) => {}
         }
         if stopped.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
-            return;
+            return false;
         }
     }
 }
@@ -91,4 +106,56 @@ fn record(directory: &Path, reason: &str) -> Result<(), StoreError> {
         by: "watchdog".to_owned(),
         at: Clock::System.now(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(directory: &Path) -> Option<HaltRecord> {
+        EmbeddedStore::open_read_only(directory).unwrap().halt().unwrap().load_halts().unwrap().into_iter().next()
+    }
+
+    fn at_level(directory: &Path, level: HaltLevel) {
+        let record = HaltRecord {
+            scope: HaltScope::Global.to_string(),
+            level: level.name().to_owned(),
+            reason: "before".to_owned(),
+            by: "somebody".to_owned(),
+            at: Clock::System.now(),
+        };
+        EmbeddedStore::open(directory).unwrap().halt().unwrap().save_halt(&record).unwrap();
+    }
+
+    #[test]
+    fn it_raises_what_is_stored_and_never_lowers_it() {
+        for (before, by) in [
+            (HaltLevel::Active, "watchdog"),
+            (HaltLevel::Reducing, "watchdog"),
+            (HaltLevel::StopNew, "somebody"),
+            (HaltLevel::Halted, "somebody"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            at_level(directory.path(), before);
+            record(directory.path(), "silent").unwrap();
+            let found = stored(directory.path()).unwrap();
+            assert_eq!((found.level.as_str(), found.by.as_str()), (before.max(HaltLevel::StopNew).name(), by));
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_held_gets_the_file_at_once_and_the_record_when_it_is_let_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = EmbeddedStore::open(directory.path()).unwrap();
+        assert!(record(directory.path(), "silent").is_err(), "a paused daemon holds it");
+        let (done, stop) = sync_channel::<()>(0);
+        drop(done);
+        // Stopped after its first attempt.
+        assert!(!keep(directory.path(), "silent", &stop));
+        assert!(stops::read(&stops::file_of(directory.path())).is_some());
+        assert_eq!(stored(directory.path()), None);
+        drop(held);
+        assert!(keep(directory.path(), "silent", &stop));
+        assert_eq!(stored(directory.path()).unwrap().level, "stop_new");
+    }
 }

@@ -25,7 +25,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::WatchdogConfig;
 use crate::output::{Answer, Failure};
-use halting::Halting;
+use halting::{Ended, Halting};
 use looking::Looks;
 use telling::Teller;
 
@@ -102,8 +102,11 @@ impl Watchdog {
         for act in acts {
             self.act(act);
         }
-        if self.halting.as_mut().is_some_and(|halting| halting.is_stored()) {
-            self.teller.halted();
+        if let Some(ended) = self.halting.as_mut().and_then(Halting::ended) {
+            match ended {
+                Ended::Stored => self.teller.halted(),
+                Ended::Died => self.teller.not_halted("the thread that stores it has ended"),
+            }
             self.halting = None;
         }
     }
@@ -121,7 +124,7 @@ impl Watchdog {
                 self.fired += 1;
                 let reason = format!("the engine gave no sign of life for {:?}", self.config.silence);
                 let halting = Halting::start(&self.config.data_directory, reason);
-                self.halting = halting.map_err(|error| self.teller.not_halted(&error)).ok();
+                self.halting = halting.map_err(|error| self.teller.not_halted(&error.to_string())).ok();
             }
             Act::Cancel => {
                 let all = risk::approve_mass_cancel(MassCancel { decided_at: Clock::System.now() });

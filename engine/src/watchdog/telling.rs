@@ -79,9 +79,9 @@ impl Teller {
         self.line(json!({ "event": "halt_stored" }));
     }
 
-    pub(super) fn not_halted(&self, error: &std::io::Error) {
-        tracing::error!(%error, "no halt could be stored: keep the engine from starting");
-        self.line(json!({ "event": "halt_failed", "reason": error.to_string() }));
+    pub(super) fn not_halted(&self, error: &str) {
+        tracing::error!(error, "no halt could be stored: keep the engine from starting");
+        self.line(json!({ "event": "halt_failed", "reason": error }));
     }
 
     fn line(&self, mut event: Value) {

@@ -15,6 +15,7 @@
 //! | `drop` | drops every connection |
 //! | `half_open` | lets every connection go silent |
 //! | `rest` | from now on orders with a limit rest and do not fill by themselves |
+//! | `lock_out`, `let_in` | drops whoever trades and refuses its logons; takes them again |
 //! | `break_promises` | from now on nothing is cancelled on disconnect, though it is granted as before |
 //! | `stop` | totals, and the end; so does the end of the input |
 
@@ -155,6 +156,7 @@ pub struct Venue {
     planned: u64,
     settled: bool,
     rests: bool,
+    locked_out: bool,
     breaks_promises: bool,
     counts: BTreeMap<&'static str, u64>,
     prices: BTreeMap<Symbol, Price>,
@@ -199,6 +201,7 @@ impl Venue {
             planned: 0,
             settled: false,
             rests: false,
+            locked_out: false,
             breaks_promises: false,
             counts: BTreeMap::new(),
             prices: BTreeMap::new(),
@@ -284,6 +287,14 @@ impl Venue {
                 }
             }
             "rest" => self.rests = true,
+            "lock_out" => {
+                self.locked_out = true;
+                let trades = self.connections.iter().filter(|(_, one)| one.role == Role::Trading);
+                for connection in trades.map(|(number, _)| *number).collect::<Vec<_>>() {
+                    self.close(connection, "locked out by control")?;
+                }
+            }
+            "let_in" => self.locked_out = false,
             "break_promises" => self.breaks_promises = true,
             "half_open" => {
                 for connection in self.connections.values_mut() {
@@ -448,6 +459,7 @@ impl Venue {
             () if protocol != PROTOCOL => Some(format!("protocol {protocol} is not {PROTOCOL}")),
             () if *known != account => Some(format!("account {account} is not {known}")),
             () if heartbeat.is_zero() => Some("a heartbeat of zero".to_owned()),
+            () if role == Role::Trading && self.locked_out => Some("locked out by control".to_owned()),
             () if role == Role::Watchdog && login.is_none() => Some("a watchdog without a login".to_owned()),
             () => None,
         };
