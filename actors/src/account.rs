@@ -31,6 +31,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
+use crate::limits::{LimitsInForce, LimitsOrder, Waiting};
 use crate::recovery;
 use crate::turn::Turn;
 use crate::{broker, journal, limit, strategy};
@@ -39,6 +40,10 @@ use crate::{broker, journal, limit, strategy};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a starting Account waits for its predecessor's entries to be written.
 const SETTLING_LIMIT: Duration = Duration::from_secs(10);
+/// How long changed limits may wait for the journal before they are taken back, in nanoseconds.
+const LIMITS_PATIENCE: i64 = 5 * market::time::NANOS_PER_SECOND;
+/// Changes that may wait at the same time: people and their scripts.
+const MOST_CHANGES: usize = 8;
 
 /// What an Account hears.
 #[derive(Debug)]
@@ -167,6 +172,8 @@ pub enum Message {
         /// The turn that waits.
         turn: Turn,
     },
+    /// A person changes the limits.
+    Limits(Box<LimitsOrder>, oneshot::Sender<Result<u64, String>>),
     /// Look at what waits (live).
     LookAtWaiting,
     /// Tell how things stand.
@@ -214,6 +221,8 @@ pub struct Arguments {
     pub desk: DeskSettings,
     /// What the run decides with, for the journal.
     pub origin: Origin,
+    /// The limits in force: the run's first, or what they were changed to.
+    pub limits: LimitsInForce,
     /// How long things may take.
     pub patience: Patience,
     /// Entries after which the end of a session is worth a snapshot.
@@ -236,6 +245,8 @@ pub struct State {
     account: AccountTag,
     protocol: Protocol,
     effects: Vec<Effect>,
+    /// Changes of the limits that are in force and not durable, oldest first.
+    changes: Vec<Waiting>,
 }
 
 /// The kind of actor.
@@ -319,11 +330,16 @@ impl Actor for Account {
                 // Between two events of compressed time one turn waits at most; live there is none.
                 let turn = turns.last().cloned().unwrap_or_default();
                 state.take(Input::Committed { writer, through }, &turn);
+                state.changes_are_durable();
                 drop(turns);
             }
             Message::JournalFailed { writer, reason, turns } => {
                 let turn = turns.last().cloned().unwrap_or_default();
+                let failed = format!("the journal failed: {reason}");
                 state.take(Input::JournalFailed { writer, reason }, &turn);
+                if state.protocol.is_journal_down() {
+                    state.take_back_changes(&failed);
+                }
                 drop(turns);
             }
             Message::JournalRestarted => state.take(Input::JournalRestarted, &none),
@@ -336,7 +352,15 @@ impl Actor for Account {
             Message::Halted { scope, level, by, reason, at, turn } => {
                 state.take(Input::Halted { scope, level, by, reason, at }, &turn);
             }
-            Message::LookAtWaiting => state.take(Input::Tick, &none),
+            Message::Limits(order, reply) => state.change_limits(*order, reply),
+            Message::LookAtWaiting => {
+                state.take(Input::Tick, &none);
+                let now = state.arguments.clock.now();
+                let late = |change: &Waiting| now.nanos_since(change.since).saturating_abs() > LIMITS_PATIENCE;
+                if state.changes.first().is_some_and(late) {
+                    state.take_back_changes("the journal does not answer");
+                }
+            }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(state.snapshot());
@@ -360,7 +384,9 @@ fn statement_input(question: u64, answer: Result<Box<Statement>, String>) -> Inp
 
 impl State {
     /// Starting is recovering: the protocol is what the journal says.
-    fn recover(arguments: Arguments) -> Result<Self, ActorProcessingErr> {
+    fn recover(mut arguments: Arguments) -> Result<Self, ActorProcessingErr> {
+        let limits = arguments.limits.get();
+        (arguments.desk.limits, arguments.origin.limits) = (limits, limits);
         let names = arguments.strategies.iter().map(|(_, settings)| settings.name.clone()).collect();
         let switch = arguments.halt.switch.clone();
         let after = arguments.record_after;
@@ -373,7 +399,13 @@ impl State {
         };
         let incarnation = arguments.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
         let protocol = Protocol::new(settings, restored, incarnation);
-        Ok(Self { account: arguments.desk.account.parse()?, protocol, effects: Vec::new(), arguments })
+        Ok(Self {
+            account: arguments.desk.account.parse()?,
+            protocol,
+            effects: Vec::new(),
+            changes: Vec::new(),
+            arguments,
+        })
     }
 
     /// First acts. A connection inside the process states the account at once, so that the first event
@@ -382,6 +414,8 @@ impl State {
         for instrument in self.protocol.desk().universe().clone().ids() {
             self.protocol.mark(instrument, self.arguments.board.top(instrument));
         }
+        // A predecessor may have told it of limits that did not become durable.
+        let _ = self.arguments.limit.send(limit::Message::Limits(Box::new(self.arguments.limits.get())));
         let (reply, answer) = oneshot::channel();
         let asked = self.arguments.broker.send(broker::Message::Begin(reply)).is_ok();
         let begun = if asked { tokio::time::timeout(SETTLING_LIMIT, answer).await.ok() } else { None };
@@ -417,6 +451,47 @@ impl State {
                 }
             };
             self.decide(Input::Ask { strategy, ask, top });
+        }
+    }
+
+    /// In force at once, answered when durable.
+    fn change_limits(&mut self, order: LimitsOrder, reply: oneshot::Sender<Result<u64, String>>) {
+        let refusal = if self.protocol.is_journal_down() {
+            Some("the journal does not answer")
+        } else {
+            (self.changes.len() >= MOST_CHANGES).then_some("too many changes wait for the journal; try again")
+        };
+        if let Some(reason) = refusal {
+            // Whoever asked may have given up.
+            let _ = reply.send(Err(reason.to_owned()));
+            return;
+        }
+        let LimitsOrder { limits: after, by, second, reason } = order;
+        let before = *self.protocol.desk().limits();
+        self.take(Input::Limits { limits: Box::new(after), by, second, reason }, &Turn::none());
+        let (sequence, since) = (self.protocol.sequence(), self.arguments.clock.now());
+        self.changes.push(Waiting { sequence, since, before, after, reply });
+    }
+
+    fn changes_are_durable(&mut self) {
+        let through = self.protocol.durable_through();
+        let durable = self.changes.iter().take_while(|change| change.sequence <= through).count();
+        for change in self.changes.drain(..durable) {
+            self.arguments.limits.set(change.after);
+            // Told twice: a Limit that died in between has begun with the limits before.
+            let _ = self.arguments.limit.send(limit::Message::Limits(Box::new(change.after)));
+            let _ = change.reply.send(Ok(change.sequence));
+        }
+    }
+
+    /// Back to the limits before the oldest change that is not durable, by an entry of its own: it follows
+    /// that change into the journal, if that comes back.
+    fn take_back_changes(&mut self, reason: &str) {
+        let Some(before) = self.changes.first().map(|change| change.before) else { return };
+        let (by, why) = ("engine".to_owned(), format!("the change before was not made durable: {reason}"));
+        self.take(Input::Limits { limits: Box::new(before), by, second: None, reason: why }, &Turn::none());
+        for change in std::mem::take(&mut self.changes) {
+            let _ = change.reply.send(Err(format!("{reason}; the limits before stay in force")));
         }
     }
 
@@ -479,6 +554,7 @@ impl State {
                 let at = to.clock.now();
                 to.limit.send(limit::Message::Observe { day, at, equity, turn: turn.clone() })
             }
+            Effect::Limits(limits) => to.limit.send(limit::Message::Limits(limits)),
             Effect::Raise { scope, level, by, reason } => {
                 to.halt.raise(&scope, level, by, &reason);
                 Ok(())

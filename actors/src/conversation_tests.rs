@@ -23,6 +23,7 @@ use crate::address::Address;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::halt::Halter;
+use crate::limits::LimitsInForce;
 use crate::system::shared;
 use crate::turn::Turn;
 use crate::{account, broker, journal, limit, strategy};
@@ -263,6 +264,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
             limits: settings().limits,
             brokerage: Brokerage::FREE,
         },
+        limits: LimitsInForce::new(settings().limits),
         patience: Patience::default(),
         snapshot_every: u64::MAX,
         record_after: 0,

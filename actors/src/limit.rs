@@ -10,11 +10,12 @@
 
 use market::{Date, Money, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{DailyLoss, HaltScope};
+use risk::{DailyLoss, HaltScope, Limits};
 
 use crate::account;
 use crate::address::Address;
 use crate::halt::Halter;
+use crate::limits::LimitsInForce;
 use crate::turn::Turn;
 
 /// What a Limit hears.
@@ -31,6 +32,8 @@ pub enum Message {
         /// The turn that waits.
         turn: Turn,
     },
+    /// Other limits are in force.
+    Limits(Box<Limits>),
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
@@ -43,8 +46,8 @@ pub struct Arguments {
     pub address: Address<Message>,
     /// Where the halt is journaled.
     pub account: Address<account::Message>,
-    /// Loss of one day that is allowed.
-    pub max_daily_loss: Money,
+    /// The limits in force: here the loss of one day.
+    pub limits: LimitsInForce,
     /// The switch.
     pub halt: Halter,
 }
@@ -65,7 +68,7 @@ impl Actor for Limit {
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         arguments.address.bind(myself);
-        let monitor = DailyLoss::new(arguments.max_daily_loss);
+        let monitor = DailyLoss::new(arguments.limits.get().max_daily_loss);
         Ok(State { arguments, monitor })
     }
 
@@ -90,6 +93,7 @@ impl Actor for Limit {
                     }
                 }
             }
+            Message::Limits(limits) => state.monitor.set_limit(limits.max_daily_loss),
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the limit"),
         }

@@ -9,7 +9,7 @@ use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{HaltLevel, HaltScope, HaltSwitch};
+use risk::{HaltLevel, HaltScope, HaltSwitch, Limits};
 use store::StoreError;
 use strategies::ParameterError;
 use tokio::runtime::Handle;
@@ -24,6 +24,7 @@ use crate::feed::{Pace, SharedSource};
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
+use crate::limits::{LimitsInForce, LimitsOrder};
 use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::turn::Turn;
@@ -197,6 +198,9 @@ pub enum SystemError {
     /// The account does not answer.
     #[error("the account does not answer: {0}")]
     NoAnswer(String),
+    /// The account did not take the limits.
+    #[error("the limits were not changed: {0}")]
+    LimitsRefused(String),
 }
 
 /// A running tree.
@@ -204,6 +208,7 @@ pub struct System {
     supervisor: ActorRef<supervisor::Message>,
     addresses: Addresses,
     halter: Halter,
+    limits: LimitsInForce,
     connection: SharedConnection,
     restarts: Restarts,
     stats: Arc<Stats>,
@@ -251,18 +256,19 @@ impl System {
         let (lost, _) = watch::channel(None);
         let stats = Arc::new(Stats::default());
         let restarts = Restarts::default();
+        let limits = LimitsInForce::new(settings.desk.limits);
         let arguments = supervisor::Arguments {
             policy: settings.policy,
             halt: halter(&settings),
             restarts: restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &addresses, &stats, &ended_in, &lost),
+            children: children(&settings, &limits, &addresses, &stats, &ended_in, &lost),
         };
         let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, restarts, stats, ended, given_up, lost })
+        Ok(Self { supervisor, addresses, halter, limits, connection, restarts, stats, ended, given_up, lost })
     }
 
     /// How things stand.
@@ -279,6 +285,7 @@ impl System {
             account: self.addresses.account.clone(),
             broker: self.addresses.broker.clone(),
             halter: self.halter.clone(),
+            limits: self.limits.clone(),
             connection: Arc::clone(&self.connection),
         }
     }
@@ -362,6 +369,7 @@ pub struct Inquiry {
     account: Address<account::Message>,
     broker: Address<broker::Message>,
     halter: Halter,
+    limits: LimitsInForce,
     connection: SharedConnection,
 }
 
@@ -396,6 +404,23 @@ impl Inquiry {
             tracing::error!(%error, "the halt is in force but could not be journaled");
         }
         stored.map(|()| level)
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
+    /// Puts other limits in force, with an entry in the journal; the entry, once it is durable. Whether they
+    /// may be changed, whoever asks has asked already.
+    ///
+    /// # Errors
+    /// The limits before stay in force, or the account does not answer: then [`Self::limits`] tells.
+    pub async fn set_limits(&self, order: LimitsOrder) -> Result<u64, SystemError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.account.send(account::Message::Limits(Box::new(order), reply));
+        sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+        answered(answer).await?.map_err(SystemError::LimitsRefused)
     }
 
     /// What comparing book and broker would lead to now; nothing is done about it.
@@ -490,6 +515,7 @@ fn origin(settings: &SystemSettings) -> Origin {
 /// The tree, in starting order.
 fn children(
     settings: &SystemSettings,
+    limits: &LimitsInForce,
     to: &Addresses,
     stats: &Arc<Stats>,
     ended: &watch::Sender<bool>,
@@ -554,6 +580,7 @@ fn children(
                     .collect(),
                 desk: settings.desk.clone(),
                 origin: origin(settings),
+                limits: limits.clone(),
                 patience: settings.conduct.patience,
                 snapshot_every: settings.conduct.snapshot_every,
                 record_after: settings.conduct.entries_before,
@@ -571,7 +598,7 @@ fn children(
             limit::Arguments {
                 address: to.limit.clone(),
                 account: to.account.clone(),
-                max_daily_loss: settings.desk.limits.max_daily_loss,
+                limits: limits.clone(),
                 halt: halter(settings),
             },
         ),

@@ -389,6 +389,16 @@ impl Desk {
         self.book.charge(brokerage);
     }
 
+    /// These limits count from now on. What is open already stays as it was approved.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The money that the book began with.
     pub fn first_cash(&self) -> Money {
         self.first_cash

@@ -258,6 +258,18 @@ pub enum Entry {
         /// To which, when.
         change: PhaseChange,
     },
+    /// Other limits count from here on.
+    Limits {
+        /// All of them.
+        limits: Limits,
+        /// Who changed them.
+        by: String,
+        /// Who confirmed it, where that took a second person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<String>,
+        /// Why.
+        reason: String,
+    },
     /// The halt switch was moved.
     Halt {
         /// For what; journals that knew one scope only meant everything.
@@ -301,6 +313,7 @@ impl Entry {
             Self::Break { .. } => "break",
             Self::BreakAccepted { .. } => "break_accepted",
             Self::Phase { .. } => "phase",
+            Self::Limits { .. } => "limits",
             Self::Halt { .. } => "halt",
         }
     }
@@ -406,6 +419,7 @@ impl<'a> Rebuild<'a> {
         if let Entry::Started { instruments, strategies, origin, .. } = entry {
             if let Some(origin) = origin {
                 self.desk.charge(origin.brokerage);
+                self.desk.set_limits(origin.limits);
             }
             (self.facts.instruments, self.facts.strategies) = (Some(instruments), strategies);
             return Ok(None);
@@ -467,6 +481,7 @@ impl<'a> Rebuild<'a> {
                 self.facts.breaks.insert(symbol, difference);
             }
             Entry::Phase { change } => self.desk.phase(&change),
+            Entry::Limits { limits, .. } => self.desk.set_limits(limits),
             // Nothing of these stays in the book; the switch has its own durable record.
             Entry::Started { .. }
             | Entry::StrategyStarted(_)

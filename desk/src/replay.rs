@@ -223,6 +223,10 @@ impl Replay {
                 {
                     self.run(sequence)?.journal_failed = true;
                 }
+                // An account that starts anew says the same as its predecessor said last.
+                if let Entry::Limits { limits, .. } = &other {
+                    self.run(sequence)?.origin.limits = *limits;
+                }
                 self.apply(sequence, other)
             }
         }

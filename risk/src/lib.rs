@@ -1,19 +1,25 @@
 //! What is allowed. The only maker of [`Approved`] orders.
 //!
 //! - [`limits`]: the configured amounts; none has a default
+//! - [`limit_change`]: whether a change of them allows more than before
+//! - [`attestation`]: whether what runs is what was approved
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads, scope by scope
 //! - [`monitor`]: watches after the trade that may trip the switch
 
+pub mod attestation;
 pub mod checks;
 pub mod halt;
+pub mod limit_change;
 pub mod limits;
 pub mod monitor;
 pub mod review;
 
+pub use attestation::Attestation;
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
 pub use halt::{HaltLevel, HaltScope, HaltSwitch, UnknownScope};
+pub use limit_change::LimitChange;
 pub use limits::{Limits, LimitsSettings, MissingLimits};
 pub use monitor::DailyLoss;
 pub use review::{

@@ -53,7 +53,7 @@ impl Setting {
             }
             "limits" => {
                 while let Some((key, text)) = words.pair()? {
-                    self.limit(key, text)?;
+                    limit(&mut self.limits, key, text)?;
                 }
             }
             _ => {
@@ -72,22 +72,22 @@ impl Setting {
         }
         Ok(())
     }
+}
 
-    fn limit(&mut self, key: &str, text: &str) -> Result<(), String> {
-        let limits = &mut self.limits;
-        match key {
-            "max_order_quantity" => limits.max_order_quantity = given(key, text)?,
-            "max_order_notional" => limits.max_order_notional = given(key, text)?,
-            "price_collar" => limits.price_collar = given(key, text)?,
-            "max_position_quantity" => limits.max_position_quantity = given(key, text)?,
-            "max_quote_age_seconds" => {
-                limits.max_quote_age = given::<i64>(key, text)? * market::time::NANOS_PER_SECOND;
-            }
-            "max_daily_loss" => limits.max_daily_loss = given(key, text)?,
-            _ => return Err(format!("unknown limit '{key}'")),
+/// One limit, as `[risk]` names it.
+pub(super) fn limit(limits: &mut Limits, key: &str, text: &str) -> Result<(), String> {
+    match key {
+        "max_order_quantity" => limits.max_order_quantity = given(key, text)?,
+        "max_order_notional" => limits.max_order_notional = given(key, text)?,
+        "price_collar" => limits.price_collar = given(key, text)?,
+        "max_position_quantity" => limits.max_position_quantity = given(key, text)?,
+        "max_quote_age_seconds" => {
+            limits.max_quote_age = given::<i64>(key, text)? * market::time::NANOS_PER_SECOND;
         }
-        Ok(())
+        "max_daily_loss" => limits.max_daily_loss = given(key, text)?,
+        _ => return Err(format!("unknown limit '{key}'")),
     }
+    Ok(())
 }
 
 fn given<T: FromStr>(key: &str, text: &str) -> Result<T, String> {

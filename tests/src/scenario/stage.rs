@@ -289,6 +289,11 @@ impl Stage {
                 }
             }
             Effect::Raise { scope, level, by, reason } => self.raise(scope, level, by, &reason),
+            Effect::Limits(limits) => {
+                self.monitor.set_limit(limits.max_daily_loss);
+                // The next start finds them in force.
+                (self.desk.limits, self.settings.origin.limits) = (*limits, *limits);
+            }
             Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alerts.push(alert),
         }

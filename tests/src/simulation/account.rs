@@ -295,6 +295,7 @@ impl World {
                 }
             }
             Effect::Raise { level, reason, .. } => self.raise(process, level, &reason),
+            Effect::Limits(limits) => self.processes[process].daily_loss.set_limit(limits.max_daily_loss),
             Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alert(process, alert),
         }
