@@ -5,7 +5,9 @@
 //! every key; a test keeps it true.
 
 pub mod document;
+pub mod effective;
 pub mod reader;
+pub mod redaction;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,11 +22,13 @@ use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
 use market::time::NANOS_PER_SECOND;
 use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
-use risk::{Limits, LimitsSettings};
+use risk::{Attestation, Limits, LimitsSettings};
+use store::Digest;
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
 use document::{Document, Problem, Text};
+use effective::Effective;
 use reader::{Reader, nearest};
 
 /// The file that is read where no other is named.
@@ -59,6 +63,8 @@ pub struct Config {
     pub feed: FeedConfig,
     /// Strategy instances, in the order they decide.
     pub strategies: Vec<StrategyConfig>,
+    /// Which builds and configurations may trade.
+    pub attestation: Attestation,
 }
 
 /// The `[account]` section.
@@ -259,7 +265,25 @@ pub fn data_directory(overrides: &Overrides) -> Result<PathBuf, Unusable> {
 /// # Errors
 /// Every problem at once.
 pub fn load(overrides: &Overrides) -> Result<Config, Unusable> {
+    load_effective(overrides).map(|(config, _)| config)
+}
+
+/// The whole configuration, and where each value comes from.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_effective(overrides: &Overrides) -> Result<(Config, Effective), Unusable> {
     from_document(document(overrides, true)?)
+}
+
+/// The same with a text in the file's place, named in complaints; environment and flags count on top of it.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_text(overrides: &Overrides, name: &str, text: &str) -> Result<(Config, Effective), Unusable> {
+    let mut document = Document::default();
+    document.add_toml(Path::new(name), text);
+    from_document(with_overrides(document, overrides))
 }
 
 /// The configuration that a text alone describes, without file or environment: the demo's.
@@ -269,7 +293,7 @@ pub fn load(overrides: &Overrides) -> Result<Config, Unusable> {
 pub fn from_text(name: &str, text: &str) -> Result<Config, Unusable> {
     let mut document = Document::default();
     document.add_toml(Path::new(name), text);
-    from_document(document)
+    from_document(document).map(|(config, _)| config)
 }
 
 fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
@@ -286,6 +310,10 @@ fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
         }
         Err(error) => return Err(Unusable::file(format!("{} cannot be read: {error}", path.display()))),
     }
+    Ok(with_overrides(document, overrides))
+}
+
+fn with_overrides(mut document: Document, overrides: &Overrides) -> Document {
     // A variable that is not text cannot be one of ours.
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -293,15 +321,18 @@ fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
     if let Some(directory) = &overrides.data_directory {
         document.add_flag("data_directory", directory.display().to_string(), "--data-dir");
     }
-    Ok(document)
+    document
 }
 
-fn from_document(document: Document) -> Result<Config, Unusable> {
-    let mut reader = Reader::new(document);
+fn from_document(document: Document) -> Result<(Config, Effective), Unusable> {
+    let mut reader = Reader::new(document.clone());
     let config = read(&mut reader);
     let problems = reader.finish();
     match config {
-        Some(config) if problems.is_empty() => Ok(config),
+        Some(config) if problems.is_empty() => {
+            let effective = Effective::of(&document, &config);
+            Ok((config, effective))
+        }
         _ => Err(Unusable(problems)),
     }
 }
@@ -323,6 +354,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let store = read_store(reader);
     let feed = read_feed(reader);
     let strategies = read_strategies(reader);
+    let attestation = read_attestation(reader);
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
         reader.complain("broker.name", message);
@@ -345,7 +377,20 @@ fn read(reader: &mut Reader) -> Option<Config> {
         store: store?,
         feed: feed?,
         strategies: strategies?,
+        attestation,
     })
+}
+
+fn read_attestation(reader: &mut Reader) -> Attestation {
+    let mut hashes = |key: &str| -> Vec<String> {
+        let found: Option<Vec<Digest>> = reader.list(key, "SHA-256 values as 'pregao version --json' prints them");
+        let is_empty = found.as_ref().is_some_and(Vec::is_empty);
+        if is_empty {
+            reader.complain(key, "is an empty list, which would approve nothing; leave the key out or name a hash");
+        }
+        found.unwrap_or_default().iter().map(Digest::to_string).collect()
+    };
+    Attestation { builds: hashes("attestation.builds"), configurations: hashes("attestation.configurations") }
 }
 
 fn read_account(reader: &mut Reader) -> Option<AccountConfig> {
