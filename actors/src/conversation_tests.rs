@@ -141,8 +141,8 @@ async fn the_journal_settles_for_a_new_writer_and_drops_what_is_left_of_the_old(
 struct NoHalt;
 
 impl HaltStore for NoHalt {
-    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-        Ok(None)
+    fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn save_halt(&mut self, _: &HaltRecord) -> Result<(), StoreError> {
@@ -268,7 +268,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
         patience: Patience::default(),
         snapshot_every: u64::MAX,
         record_after: 0,
-        halt: Halter { switch: HaltSwitch::at(HaltLevel::Active), store: shared(NoHalt), clock: Clock::System },
+        halt: Halter::new(HaltSwitch::at(HaltLevel::Active), shared(NoHalt), Clock::System),
         incarnations: Arc::default(),
         board,
         clock: Clock::System,

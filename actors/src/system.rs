@@ -257,14 +257,15 @@ impl System {
         let stats = Arc::new(Stats::default());
         let restarts = Restarts::default();
         let limits = LimitsInForce::new(settings.desk.limits);
+        let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone());
         let arguments = supervisor::Arguments {
             policy: settings.policy,
-            halt: halter(&settings),
+            halt: halter.clone(),
             restarts: restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &limits, &addresses, &stats, &ended_in, &lost),
+            children: children(&settings, &limits, &halter, &addresses, &stats, &ended_in, &lost),
         };
-        let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
+        let connection = Arc::clone(&settings.connection);
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
@@ -495,11 +496,6 @@ fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
     Child { start, ..child }
 }
 
-/// The switch with its durable record.
-fn halter(settings: &SystemSettings) -> Halter {
-    Halter { switch: settings.halt.clone(), store: Arc::clone(&settings.halt_store), clock: settings.clock.clone() }
-}
-
 /// What the run decides with.
 fn origin(settings: &SystemSettings) -> Origin {
     Origin {
@@ -516,6 +512,7 @@ fn origin(settings: &SystemSettings) -> Origin {
 fn children(
     settings: &SystemSettings,
     limits: &LimitsInForce,
+    halter: &Halter,
     to: &Addresses,
     stats: &Arc<Stats>,
     ended: &watch::Sender<bool>,
@@ -584,7 +581,7 @@ fn children(
                 patience: settings.conduct.patience,
                 snapshot_every: settings.conduct.snapshot_every,
                 record_after: settings.conduct.entries_before,
-                halt: halter(settings),
+                halt: halter.clone(),
                 board: Arc::clone(&board),
                 clock: clock.clone(),
             },
@@ -599,7 +596,7 @@ fn children(
                 address: to.limit.clone(),
                 account: to.account.clone(),
                 limits: limits.clone(),
-                halt: halter(settings),
+                halt: halter.clone(),
             },
         ),
         child(

@@ -6,10 +6,12 @@
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads, scope by scope
+//! - [`four_eyes`]: what takes two people
 //! - [`monitor`]: watches after the trade that may trip the switch
 
 pub mod attestation;
 pub mod checks;
+pub mod four_eyes;
 pub mod halt;
 pub mod limit_change;
 pub mod limits;
@@ -18,7 +20,8 @@ pub mod review;
 
 pub use attestation::Attestation;
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
-pub use halt::{HaltLevel, HaltScope, HaltSwitch, UnknownScope};
+pub use four_eyes::{Asked, Direction, FourEyes, SamePerson};
+pub use halt::{HaltLevel, HaltScope, HaltSwitch, Seen, UnknownScope};
 pub use limit_change::LimitChange;
 pub use limits::{Limits, LimitsSettings, MissingLimits};
 pub use monitor::DailyLoss;

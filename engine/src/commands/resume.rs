@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use actors::Clock;
 use desk::Entry;
 use market::Symbol;
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope, HaltSwitch};
 use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger};
 
 use crate::config::{Config, Overrides, load, places};
@@ -41,11 +41,11 @@ pub fn resume(overrides: &Overrides, by: &str, reason: &str, symbol: Option<Symb
 
 fn lift(halt: &mut dyn HaltStore, by: &str, reason: &str) -> Result<Answer, Failure> {
     // A record that cannot be read halts; a new one on top of it is what lifts that, too.
-    let before = halt.load_halt().map_or_else(
-        |_| HaltLevel::Halted.name().to_owned(),
-        |record| record.map_or_else(|| HaltLevel::Active.name().to_owned(), |record| record.level),
-    );
+    let switch = HaltSwitch::default();
+    let _ = actors::halt::establish(&switch, halt.load_halts());
+    let before = switch.level().name();
     let record = HaltRecord {
+        scope: HaltScope::Global.to_string(),
         level: HaltLevel::Active.name().to_owned(),
         reason: reason.to_owned(),
         by: by.to_owned(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
-use actors::halt::SharedHalt;
+use actors::halt::{SharedHalt, establish};
 use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
 use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
@@ -21,7 +21,7 @@ use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
-use risk::{HaltLevel, HaltSwitch};
+use risk::HaltSwitch;
 use store::{EmbeddedStore, Filter, History};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,7 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
 use crate::control::Control;
 use crate::ledger;
-use crate::output::{Answer, Failure, chain, money};
+use crate::output::{Answer, Failure, money};
 use crate::wiring::{self, Recorded, StoredBars};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
@@ -60,11 +60,11 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
     store::crash::point("lease_taken");
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
-    let halt = HaltSwitch::at(level_found(&halt_store));
     let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let halt = halt_found(&halt_store, names.clone(), &source.universe);
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
@@ -156,22 +156,17 @@ fn exchange(config: &Config, source: &Source, calendar: &Calendar, recovered: &R
     exchange
 }
 
-/// The halt that was in force when the last run ended. A record that cannot be read halts.
-fn level_found(store: &SharedHalt) -> HaltLevel {
-    match store.lock().unwrap_or_else(PoisonError::into_inner).load_halt() {
-        Ok(None) => HaltLevel::Active,
-        Ok(Some(record)) => {
-            let level = HaltLevel::from_name(&record.level).unwrap_or(HaltLevel::Halted);
-            if level != HaltLevel::Active {
-                tracing::warn!(level = level.name(), by = record.by, reason = record.reason, "a halt is in force");
-            }
-            level
-        }
-        Err(error) => {
-            tracing::error!(error = chain(&error), "the halt state cannot be read: halted");
-            HaltLevel::Halted
-        }
+/// What was in force when the last run ended, scope by scope. What cannot be understood halts everything.
+fn halt_found(store: &SharedHalt, strategies: Vec<String>, universe: &Universe) -> HaltSwitch {
+    let switch = HaltSwitch::of_run(strategies, universe.iter().map(|(_, known)| known.symbol).collect());
+    let found = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
+    if let Err(doubt) = establish(&switch, found) {
+        tracing::error!(doubt, "halted");
     }
+    for (scope, level) in switch.standing() {
+        tracing::warn!(%scope, level = level.name(), "a halt is in force");
+    }
+    switch
 }
 
 /// What the configuration says, from `not_before` on where the journal has come that far.

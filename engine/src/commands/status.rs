@@ -12,7 +12,7 @@ use desk::Restored;
 use market::{OrderReference, Statement, Universe};
 use oms::Book;
 use oms::reconcile::{self, Correction, Plan, Scope};
-use risk::{HaltLevel, HaltSwitch};
+use risk::HaltSwitch;
 use serde_json::{Value, json};
 use store::{EmbeddedStore, HaltStore};
 
@@ -142,10 +142,9 @@ fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failur
     let names = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let journal: SharedJournal = shared(ledger.journal()?);
     let restored = recover(&desk, names, &journal, &HaltSwitch::default()).map_err(Failure::failed)?;
-    let halt = match ledger.halt()?.load_halt() {
-        Ok(record) => record.map_or(HaltLevel::Active.name().to_owned(), |record| record.level),
-        Err(_) => HaltLevel::Halted.name().to_owned(),
-    };
+    let switch = HaltSwitch::default();
+    let _ = actors::halt::establish(&switch, ledger.halt()?.load_halts());
+    let halt = switch.level().name();
     let mut document = of_book(restored.desk.book(), &universe);
     document["running"] = false.into();
     document["halt"] = halt.into();

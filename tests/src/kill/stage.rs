@@ -15,7 +15,7 @@ use desk::DeskSettings;
 use market::fees::Brokerage;
 use market::{Calendar, FeeSchedule, Instrument, InstrumentKind, Timestamp, Universe};
 use oms::BookSettings;
-use risk::LimitsSettings;
+use risk::{HaltLevel, LimitsSettings};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use store::testing::Server;
@@ -155,8 +155,9 @@ impl Stage {
         // A first life that was killed while it made its files has stored nothing yet. If they cannot be
         // opened for another reason, the next life says so.
         let Ok(store) = EmbeddedStore::open_read_only(&self.data()) else { return Ok("active".to_owned()) };
-        let found = store.halt()?.load_halt()?;
-        Ok(found.map_or_else(|| "active".to_owned(), |record| record.level))
+        // The strictest of all scopes: what one of them says is in force.
+        let found = store.halt()?.load_halts()?.into_iter().filter_map(|record| HaltLevel::from_name(&record.level));
+        Ok(found.max().unwrap_or(HaltLevel::Active).name().to_owned())
     }
 
     fn command(&self, data: &str, arguments: &[&str]) -> Command {
