@@ -15,9 +15,12 @@ use std::time::Duration;
 use actors::Inquiry;
 use risk::{HaltLevel, HaltScope};
 use serde::{Deserialize, Serialize};
+use store::Outcome;
 use tokio::runtime::Handle;
 
+use crate::auditor::{Act, Actor};
 use crate::commands::status;
+use crate::reload::{self, Change, Configurator, Wanted};
 
 /// Its name in the data directory.
 const SOCKET: &str = "pregao.sock";
@@ -27,8 +30,9 @@ const LONGEST_QUESTION: u64 = 4 * 1024;
 const MOST_QUESTIONS: usize = 32;
 /// Longest wait for somebody who connects and says nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Longest wait for an answer: the daemon itself waits ten seconds for its broker.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+/// Longest wait for an answer: the daemon itself waits ten seconds for its broker, or for its journal and then
+/// for the store of configurations.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What can be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -38,6 +42,21 @@ pub enum Question {
     Status,
     /// What comparing book and broker would lead to now.
     Reconcile,
+    /// The configuration in force.
+    Config,
+    /// Read the file again, or put in force what was in force before.
+    Reload {
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Only say what it would do.
+        #[serde(default)]
+        dry_run: bool,
+        /// Which version; none: what the file says now.
+        #[serde(default)]
+        version: Option<u64>,
+    },
     /// Stop new orders, now.
     Kill {
         /// Who says so.
@@ -54,13 +73,14 @@ pub struct Control {
 
 impl Control {
     /// Begins to listen. Without a socket the daemon trades on: commands then read the journal.
-    pub fn start(directory: &Path, inquiry: Inquiry, runtime: Handle) -> Option<Self> {
+    pub fn start(directory: &Path, inquiry: Inquiry, configurator: Configurator, runtime: Handle) -> Option<Self> {
         let path = directory.join(SOCKET);
         // The directory's lock is ours, so whatever lies there is left of somebody who has ended.
         let _ = fs::remove_file(&path);
         let listening = UnixListener::bind(&path).and_then(|listener| {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-            std::thread::Builder::new().name("control".to_owned()).spawn(move || serve(&listener, &inquiry, &runtime))
+            let serving = std::thread::Builder::new().name("control".to_owned());
+            serving.spawn(move || serve(&listener, &inquiry, &configurator, &runtime))
         });
         match listening {
             Ok(_) => Some(Self { path }),
@@ -79,7 +99,7 @@ impl Drop for Control {
     }
 }
 
-fn serve(listener: &UnixListener, inquiry: &Inquiry, runtime: &Handle) {
+fn serve(listener: &UnixListener, inquiry: &Inquiry, configurator: &Configurator, runtime: &Handle) {
     let open = Arc::new(());
     for stream in listener.incoming().flatten() {
         // Whoever is one too many finds the connection closed, and may ask again.
@@ -87,8 +107,9 @@ fn serve(listener: &UnixListener, inquiry: &Inquiry, runtime: &Handle) {
             continue;
         }
         let (open, inquiry, runtime) = (Arc::clone(&open), inquiry.clone(), runtime.clone());
+        let configurator = configurator.clone();
         let answering = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
-            if let Err(error) = answer(stream, &inquiry, &runtime) {
+            if let Err(error) = answer(stream, &inquiry, &configurator, &runtime) {
                 tracing::debug!(%error, "a question on the control socket came to nothing");
             }
             drop(open);
@@ -99,20 +120,40 @@ fn serve(listener: &UnixListener, inquiry: &Inquiry, runtime: &Handle) {
     }
 }
 
-fn answer(stream: UnixStream, inquiry: &Inquiry, runtime: &Handle) -> std::io::Result<()> {
+fn answer(stream: UnixStream, inquiry: &Inquiry, configurator: &Configurator, runtime: &Handle) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut line)?;
-    let answer = match serde_json::from_str::<Question>(&line) {
+    let question = serde_json::from_str::<Question>(&line);
+    let stop = match &question {
+        Ok(Question::Kill { by, reason }) => Some((by.clone(), reason.clone())),
+        _ => None,
+    };
+    let answer = match question {
         Ok(Question::Status) => told(false, inquiry, runtime),
         Ok(Question::Reconcile) => told(true, inquiry, runtime),
+        Ok(Question::Config) => {
+            let (version, effective) = configurator.in_force();
+            reload::shown(&effective, Some(&version))
+        }
+        Ok(Question::Reload { by, reason, dry_run, version }) => {
+            let wanted = version.map_or(Wanted::File, Wanted::Version);
+            let change = Change { actor: Actor::local(&by), reason, wanted, expected: None, dry_run };
+            reload::answer(&configurator.change(&change))
+        }
         Ok(Question::Kill { by, reason }) => killed(&by, &reason, inquiry),
         Err(error) => serde_json::json!({ "error": format!("the question cannot be read: {error}") }),
     };
     writeln!(&stream, "{answer}")?;
     if answer.get("killed").is_some() {
         store::crash::point("kill_answered");
+    }
+    // Whoever stops trading has his answer before anybody writes it down.
+    if let Some((by, reason)) = stop {
+        let outcome = if answer.get("error").is_some() { Outcome::Failed } else { Outcome::Done };
+        let act = Act { action: "halt", target: "global".to_owned(), reason, after: Some(answer), ..Act::default() };
+        configurator.auditor().note(&Actor::local(&by), act, outcome);
     }
     Ok(())
 }

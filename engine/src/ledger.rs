@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use actors::lease::SharedLease;
 use store::postgres::PostgresSettings;
-use store::{AccountTag, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, PostgresStore};
+use store::{AccountTag, Audit, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, LocalFirstAudit, PostgresStore};
 
 use crate::config::{Places, StoreConfig, Unusable};
 use crate::output::Failure;
@@ -38,6 +38,18 @@ pub fn halt(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Resu
         StoreConfig::Postgres { .. } => {
             let local = LocalFirst::new(store.halt()?, ledger.halt()?).map_err(Failure::failed)?;
             Ok(Box::new(local))
+        }
+    }
+}
+
+/// The audit: beside the journal, and in front of a server first in the data directory, for the same reason.
+pub fn audit(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Box<dyn Audit>, Failure> {
+    match &places.store {
+        StoreConfig::Embedded => Ok(ledger.audit()?),
+        StoreConfig::Postgres { .. } => {
+            let (local, carried) = (Box::new(store.audit()?), Box::new(store.audit()?));
+            let arrived = Box::new(store.meta()?);
+            Ok(Box::new(LocalFirstAudit::new(local, carried, arrived, ledger.audit()?)?))
         }
     }
 }

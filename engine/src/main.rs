@@ -10,12 +10,14 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` here means: for its other files")]
 
+mod auditor;
 mod cli;
 mod commands;
 mod config;
 mod control;
 mod ledger;
 mod output;
+mod reload;
 mod wiring;
 
 use std::process::ExitCode;

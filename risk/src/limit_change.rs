@@ -11,26 +11,25 @@ use market::Money;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::four_eyes::Direction;
 use crate::limits::Limits;
 
 /// What a larger value of a limit means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Direction {
+enum Larger {
     /// More is allowed.
-    LargerAllowsMore,
+    AllowsMore,
 }
-
-use Direction::LargerAllowsMore;
 
 /// Every limit whose direction is known, under its name in [`Limits`]. Any other counts as raised by any
 /// change.
-const DIRECTIONS: &[(&str, Direction)] = &[
-    ("max_order_quantity", LargerAllowsMore),
-    ("max_order_notional", LargerAllowsMore),
-    ("price_collar", LargerAllowsMore),
-    ("max_position_quantity", LargerAllowsMore),
-    ("max_quote_age", LargerAllowsMore),
-    ("max_daily_loss", LargerAllowsMore),
+const DIRECTIONS: &[(&str, Larger)] = &[
+    ("max_order_quantity", Larger::AllowsMore),
+    ("max_order_notional", Larger::AllowsMore),
+    ("price_collar", Larger::AllowsMore),
+    ("max_position_quantity", Larger::AllowsMore),
+    ("max_quote_age", Larger::AllowsMore),
+    ("max_daily_loss", Larger::AllowsMore),
 ];
 
 /// One limit that a change gives another value.
@@ -52,10 +51,12 @@ pub fn changes(before: &Limits, after: &Limits) -> Vec<LimitChange> {
     between(&value(before), &value(after))
 }
 
-/// Whether a change allows more than before in any limit.
-pub fn raises(before: &Limits, after: &Limits) -> bool {
+/// Which way a change goes: it raises if it allows more than before in any limit.
+pub fn direction(before: &Limits, after: &Limits) -> Direction {
+    let changes = changes(before, after);
     // Limits that could not be compared as values would seem equal.
-    changes(before, after).iter().any(|change| change.raises) || (before != after && changes(before, after).is_empty())
+    let is_unseen = changes.is_empty() && before != after;
+    if is_unseen || changes.iter().any(|change| change.raises) { Direction::Raises } else { Direction::Lowers }
 }
 
 fn between(before: &Value, after: &Value) -> Vec<LimitChange> {
@@ -73,7 +74,7 @@ fn between(before: &Value, after: &Value) -> Vec<LimitChange> {
 fn raised(limit: &str, before: &Value, after: &Value) -> bool {
     let known = DIRECTIONS.iter().find(|(name, _)| *name == limit);
     match (known, ordering(before, after)) {
-        (Some((_, LargerAllowsMore)), Some(ordering)) => ordering == Ordering::Less,
+        (Some((_, Larger::AllowsMore)), Some(ordering)) => ordering == Ordering::Less,
         _ => true,
     }
 }
@@ -118,7 +119,7 @@ mod tests {
             ("max_quote_age", |limits, by| limits.max_quote_age += by),
             ("max_daily_loss", |limits, by| limits.max_daily_loss += Money::from_cents(by)),
         ];
-        assert!(changes(&limits(), &limits()).is_empty() && !raises(&limits(), &limits()));
+        assert_eq!((changes(&limits(), &limits()), direction(&limits(), &limits())), (Vec::new(), Direction::Lowers));
         for (name, change) in table {
             for (by, raised) in [(1, true), (-1, false)] {
                 let mut other = limits();
@@ -126,13 +127,14 @@ mod tests {
                 let found = changes(&limits(), &other);
                 assert_eq!(found.len(), 1, "{name}: {found:?}");
                 assert_eq!((found[0].limit.as_str(), found[0].raises), (name, raised), "{name} by {by}");
-                assert_eq!(raises(&limits(), &other), raised, "{name} by {by}");
+                let expected = if raised { Direction::Raises } else { Direction::Lowers };
+                assert_eq!(direction(&limits(), &other), expected, "{name} by {by}");
             }
         }
         // One raised among others lowered is a raise.
         let mixed =
             Limits { max_order_quantity: Quantity::new(1), max_daily_loss: Money::from_cents(100_001), ..limits() };
-        assert!(raises(&limits(), &mixed));
+        assert_eq!(direction(&limits(), &mixed), Direction::Raises);
     }
 
     /// The table is of the very fields that there are: one more counts as raised until it stands there.

@@ -2,11 +2,13 @@
 
 mod backtest;
 mod check;
+mod config;
 mod data;
 mod db;
 mod demo;
 mod kill;
 mod recording;
+mod reload;
 mod replay;
 mod resume;
 mod run;
@@ -28,6 +30,8 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Demo(demo) => demo::demo(demo, &overrides),
         Command::Run => run::run(&overrides),
         Command::Check => check::check(&overrides),
+        Command::Reload(change) => reload::reload(&overrides, change, None),
+        Command::Config(command) => config::config(command, &overrides),
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
@@ -37,7 +41,7 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),
-        Command::Version => Ok(version::version()),
+        Command::Version => Ok(version::version(arguments.json)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "pregao", &mut script);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
-use actors::halt::{SharedHalt, establish};
+use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
 use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
@@ -21,15 +21,17 @@ use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
-use risk::HaltSwitch;
-use store::{EmbeddedStore, Filter, History};
+use risk::{HaltLevel, HaltScope, HaltSwitch};
+use store::{EmbeddedStore, Filter, History, Outcome};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
+use crate::auditor::{Act, Actor, Auditor};
+use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load_effective};
 use crate::control::Control;
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
+use crate::reload::{self, Began, Change, Configurator, Wanted};
 use crate::wiring::{self, Recorded, StoredBars};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
@@ -53,18 +55,23 @@ impl Source {
 
 /// Runs the daemon.
 pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
-    let config = load(overrides)?;
+    let (config, effective) = load_effective(overrides)?;
     let calendar = config.calendar.calendar();
     let store = EmbeddedStore::open(&config.data_directory)?;
     let ledger = ledger::open(&config.places(), &store)?;
     let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
     store::crash::point("lease_taken");
+    let auditor = Auditor::new(ledger::audit(&config.places(), &store, &*ledger)?);
+    let began = reload::begin(overrides, (config, effective), &*ledger, auditor)?;
+    began.log();
+    let config = began.config.clone();
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
     let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let halt = halt_found(&halt_store, names.clone(), &source.universe);
+    attest(&began, &halt, &halt_store);
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
@@ -106,7 +113,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         policy: RestartPolicy::default(),
     };
     let place = config.data_directory.clone();
-    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place)));
+    let overrides = overrides.clone();
+    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place, began, overrides)));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
     if answer.is_ok() {
@@ -259,18 +267,63 @@ impl FeedSource for Followed {
     }
 }
 
-async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answer, Failure> {
+/// What was not approved does not trade: halted, and stored so, until a person has looked.
+fn attest(began: &Began, halt: &HaltSwitch, store: &SharedHalt) {
+    if began.config.attestation.is_empty() {
+        return;
+    }
+    let build = reload::own_build().inspect_err(|error| tracing::error!(%error, "this program cannot be read")).ok();
+    let Err(not_approved) = began.attest(build) else { return };
+    let reason = not_approved.to_string();
+    tracing::error!(reason, "not approved: halted");
+    let halter = Halter::new(halt.clone(), Arc::clone(store), Clock::System);
+    halter.raise(&HaltScope::Global, HaltLevel::Halted, "attestation", &reason);
+    let act = Act { action: "halt", target: HaltScope::Global.to_string(), reason, ..Act::default() };
+    let actor = Actor { who: "attestation".to_owned(), role: String::new(), origin: "engine" };
+    began.auditor().note(&actor, act, Outcome::Done);
+}
+
+/// Reads the file again, as a service manager asks for it. A signal carries no name.
+fn reread(configurator: &Configurator) {
+    let configurator = configurator.clone();
+    let reading = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
+        let change = Change {
+            actor: Actor::signal("SIGHUP"),
+            reason: "configuration file reread".to_owned(),
+            wanted: Wanted::ChangedFile,
+            expected: None,
+            dry_run: false,
+        };
+        // A refusal is in the log and in the audit.
+        if let Ok(changed) = configurator.change(&change) {
+            tracing::info!(outcome = ?changed.outcome, version = changed.version, "SIGHUP");
+        }
+    });
+    if let Err(error) = reading {
+        tracing::error!(%error, "no thread to read the configuration again");
+    }
+}
+
+async fn until_stopped(
+    settings: SystemSettings,
+    place: PathBuf,
+    began: Began,
+    overrides: Overrides,
+) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
-    let _control = Control::start(&place, system.inquiry(), Handle::current());
+    let configurator = began.running(overrides, system.inquiry(), Handle::current());
+    let _control = Control::start(&place, system.inquiry(), configurator.clone(), Handle::current());
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
     let reason = loop {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = tokio::signal::ctrl_c() => break "interrupt",
+            _ = hangup.recv() => reread(&configurator),
             () = wiring::feed_ended(&mut ended), if replay => break "end of the replay",
             changed = lost.changed() => {
                 let taken = if changed.is_ok() { lost.borrow_and_update().clone() } else { None };

@@ -205,6 +205,7 @@ fn defaults(config: &Config) -> Vec<(String, String)> {
     }
     add("broker.brokerage_per_order", config.brokerage.per_order.to_string());
     add("broker.brokerage_iss", config.brokerage.iss.to_string());
+    add("halt.second_person", "false".to_owned());
     add("session.calendar", CalendarName::B3.name().to_owned());
     match &config.store {
         StoreConfig::Embedded => add("store.kind", "embedded".to_owned()),

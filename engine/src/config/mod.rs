@@ -55,6 +55,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// How long the broker may take to answer before an outcome counts as unknown.
     pub patience: Patience,
+    /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
+    pub second_person: bool,
     /// When the exchange is open.
     pub calendar: CalendarName,
     /// Where the journal is kept.
@@ -286,6 +288,23 @@ pub fn load_text(overrides: &Overrides, name: &str, text: &str) -> Result<(Confi
     from_document(with_overrides(document, overrides))
 }
 
+/// The same with the keys that can change in a running daemon as a stored version has them.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_with_version(overrides: &Overrides, number: u64, text: &str) -> Result<(Config, Effective), Unusable> {
+    let mut document = document(overrides, true)?;
+    document.replace_by_version(number, text, effective::is_hot);
+    from_document(document)
+}
+
+/// The limits that a stored version says; none where this program would not take them.
+pub fn limits_of(text: &str) -> Option<Limits> {
+    let mut document = Document::default();
+    document.add_toml(Path::new("version"), text);
+    read_limits(&mut Reader::new(document))
+}
+
 /// The configuration that a text alone describes, without file or environment: the demo's.
 ///
 /// # Errors
@@ -347,6 +366,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let (simulation, brokerage) = read_simulation(reader);
     let broker = read_broker(reader);
     let patience = read_patience(reader);
+    let second_person = read_second_person(reader);
     let calendar = match reader.word("session.calendar", &["b3", "always_open"]).as_deref() {
         Some("always_open") => CalendarName::AlwaysOpen,
         _ => CalendarName::B3,
@@ -373,6 +393,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         brokerage,
         broker: broker?,
         patience,
+        second_person,
         calendar,
         store: store?,
         feed: feed?,
@@ -482,6 +503,10 @@ fn read_patience(reader: &mut Reader) -> Patience {
     }
     let answer = answer.map_or(usual.answer, |seconds| i64::from(seconds) * NANOS_PER_SECOND);
     Patience { answer, ..usual }
+}
+
+fn read_second_person(reader: &mut Reader) -> bool {
+    reader.optional("halt.second_person", "true or false").unwrap_or(false)
 }
 
 fn read_store(reader: &mut Reader) -> Option<StoreConfig> {
