@@ -234,7 +234,7 @@ impl Config {
 /// The named file cannot be read, or says something wrong about this.
 pub fn places(overrides: &Overrides) -> Result<Places, Unusable> {
     let mut reader = Reader::new(document(overrides, false)?);
-    let directory: Option<PathBuf> = reader.optional("data_directory", "a path");
+    let directory = read_path(&mut reader, "data_directory");
     let store = read_store(&mut reader);
     // Of the rest only what could hide or misspell these keys matters here.
     let matters = |problem: &Problem| {
@@ -358,8 +358,7 @@ fn from_document(document: Document) -> Result<(Config, Effective), Unusable> {
 
 /// Reads everything, whatever is missing, so that every complaint is collected.
 fn read(reader: &mut Reader) -> Option<Config> {
-    let data_directory: PathBuf =
-        reader.optional("data_directory", "a path").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+    let data_directory = read_path(reader, "data_directory").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
     reader.word("mode", &["paper"]);
     let account = read_account(reader);
     let limits = read_limits(reader);
@@ -412,6 +411,16 @@ fn read_attestation(reader: &mut Reader) -> Attestation {
         found.unwrap_or_default().iter().map(Digest::to_string).collect()
     };
     Attestation { builds: hashes("attestation.builds"), configurations: hashes("attestation.configurations") }
+}
+
+/// A path. Not a URL, which may hold a password: paths are shown in full.
+fn read_path(reader: &mut Reader, key: &str) -> Option<PathBuf> {
+    let path: PathBuf = reader.optional(key, "a path")?;
+    if path.to_string_lossy().contains("://") {
+        reader.complain(key, "is a URL; expected the path of a file or directory on this machine");
+        return None;
+    }
+    Some(path)
 }
 
 fn read_account(reader: &mut Reader) -> Option<AccountConfig> {
@@ -484,8 +493,13 @@ fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
     let reconnect_most = milliseconds("broker.reconnect_milliseconds", usual.reconnect_most);
     match name.as_deref() {
         Some(brokers::bridge::NAME) => {
-            if address.is_none() {
-                reader.complain("broker.address", "has no value; set it to the bridge's host and port");
+            match &address {
+                None => reader.complain("broker.address", "has no value; set it to the bridge's host and port"),
+                Some(address) if address.contains(['@', '/']) => {
+                    let message = "is more than a host and a port; write it like 127.0.0.1:9100";
+                    reader.complain("broker.address", message);
+                }
+                Some(_) => {}
             }
             Some(BrokerConfig::Bridge { address: address?, heartbeat, reconnect_most })
         }
@@ -512,7 +526,7 @@ fn read_second_person(reader: &mut Reader) -> bool {
 fn read_store(reader: &mut Reader) -> Option<StoreConfig> {
     let kind = reader.word("store.kind", &["embedded", "postgres"]);
     let url: Option<String> = reader.optional("store.url", "a URL such as \"postgres://pregao@localhost/pregao\"");
-    let password_file: Option<PathBuf> = reader.optional("store.password_file", "a path");
+    let password_file = read_path(reader, "store.password_file");
     let schema: Option<String> = reader.optional("store.schema", "a name of small letters such as \"pregao\"");
     let lease: Option<u32> = reader.optional("store.lease_seconds", "whole seconds such as 15");
     if kind.as_deref() != Some("postgres") {
@@ -578,7 +592,7 @@ fn read_feed(reader: &mut Reader) -> Option<FeedConfig> {
     if speed.is_some_and(|speed| !speed.is_finite() || speed < 0.0) {
         reader.complain("feed.speed", "must be zero (as fast as it goes) or positive");
     }
-    let path: Option<PathBuf> = reader.optional("feed.path", "a path");
+    let path = read_path(reader, "feed.path");
     let poll = reader.optional("feed.poll_milliseconds", "whole milliseconds such as 250").unwrap_or(250);
     match kind.as_deref() {
         Some("replay") => Some(FeedConfig::Replay { from, to, speed: speed.filter(|speed| *speed > 0.0) }),

@@ -7,6 +7,7 @@
 //! - [`backtest`]: on CSV files and on the store
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
+//! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
 //! - [`replay`]: a recorded session made again, and `why`
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
@@ -16,6 +17,7 @@ mod config;
 mod data;
 mod demo;
 mod program;
+mod reload;
 mod replay;
 mod run;
 mod usage;

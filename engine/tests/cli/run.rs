@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::program::{Room, assert_documented};
 
 /// The example, on quotes that another program appends to a file.
-fn quotes_file(room: &Room) {
+pub(crate) fn quotes_file(room: &Room) {
     room.pregao(&["init"]).done();
     let text = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
     let (before, rest) = text.split_once("[feed]").unwrap();
