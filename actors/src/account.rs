@@ -16,13 +16,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use desk::{
-    Alert, Ask, Command, Desk, DeskSettings, Effect, Heard, HostSettings, Input, Origin, Patience, Protocol,
+    Alert, Ask, Closing, Command, Desk, DeskSettings, Effect, Heard, HostSettings, Input, Origin, Patience, Protocol,
     ProtocolSettings, Record, StrategyOrigin, Written,
 };
-use market::{ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statement, StrategyId, Timestamp};
+use market::{
+    ClientOrderId, ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statement, StrategyId, Timestamp,
+};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{HaltLevel, HaltScope};
+use risk::{HaltLevel, HaltScope, Seen};
 use store::{AccountTag, JournalEntry, Snapshot as StoredSnapshot};
 use tokio::sync::oneshot;
 
@@ -174,6 +176,21 @@ pub enum Message {
     },
     /// A person changes the limits.
     Limits(Box<LimitsOrder>, oneshot::Sender<Result<u64, String>>),
+    /// A named person resumes.
+    Resume {
+        /// What.
+        scope: HaltScope,
+        /// As the person saw it.
+        seen: Seen,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Where to say that it is lifted, or why not.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// What flattening this would do, carried out by nobody.
+    FlattenPlan(HaltScope, oneshot::Sender<FlattenPlan>),
     /// Look at what waits (live).
     LookAtWaiting,
     /// Tell how things stand.
@@ -183,6 +200,15 @@ pub enum Message {
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+}
+
+/// What flattening would do.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FlattenPlan {
+    /// Open orders that would be cancelled.
+    pub cancels: Vec<ClientOrderId>,
+    /// What would be closed.
+    pub closings: Vec<Closing>,
 }
 
 /// How things stand.
@@ -247,6 +273,8 @@ pub struct State {
     effects: Vec<Effect>,
     /// Changes of the limits that are in force and not durable, oldest first.
     changes: Vec<Waiting>,
+    /// Who waits for a halt to be lifted.
+    resuming: Vec<(HaltScope, oneshot::Sender<Result<(), String>>)>,
 }
 
 /// The kind of actor.
@@ -353,6 +381,11 @@ impl Actor for Account {
                 state.take(Input::Halted { scope, level, by, reason, at }, &turn);
             }
             Message::Limits(order, reply) => state.change_limits(*order, reply),
+            Message::Resume { scope, seen, by, reason, reply } => state.resume(scope, seen, by, reason, reply),
+            Message::FlattenPlan(scope, reply) => {
+                let (cancels, closings) = state.protocol.flatten_plan(&scope);
+                let _ = reply.send(FlattenPlan { cancels, closings });
+            }
             Message::LookAtWaiting => {
                 state.take(Input::Tick, &none);
                 let now = state.arguments.clock.now();
@@ -404,6 +437,7 @@ impl State {
             protocol,
             effects: Vec::new(),
             changes: Vec::new(),
+            resuming: Vec::new(),
             arguments,
         })
     }
@@ -495,6 +529,32 @@ impl State {
         }
     }
 
+    /// Journaled first; whoever waits hears when it is lifted.
+    fn resume(
+        &mut self,
+        scope: HaltScope,
+        seen: Seen,
+        by: String,
+        reason: String,
+        reply: oneshot::Sender<Result<(), String>>,
+    ) {
+        if let Err(why) = self.protocol.may_resume(seen) {
+            // Whoever asked may have given up.
+            let _ = reply.send(Err(why));
+            return;
+        }
+        self.resuming.push((scope.clone(), reply));
+        let at = self.arguments.clock.now();
+        self.take(Input::Resumed { scope, seen, by, reason, at }, &Turn::none());
+    }
+
+    fn resumed(&mut self, scope: &HaltScope, outcome: Result<(), String>) {
+        if let Some(place) = self.resuming.iter().position(|(waits, _)| waits == scope) {
+            let (_, reply) = self.resuming.remove(place);
+            let _ = reply.send(outcome);
+        }
+    }
+
     fn take(&mut self, input: Input, turn: &Turn) {
         self.decide(input);
         self.carry_out(turn);
@@ -510,7 +570,14 @@ impl State {
     fn carry_out(&mut self, turn: &Turn) {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
-            self.effect(effect, turn);
+            match effect {
+                Effect::Lift { scope, seen, by, reason } => {
+                    let lifted = self.arguments.halt.lift(&scope, seen, &by, &reason);
+                    self.resumed(&scope, lifted.map_err(|error| error.to_string()));
+                }
+                Effect::NotLifted { scope, reason } => self.resumed(&scope, Err(reason)),
+                effect => self.effect(effect, turn),
+            }
         }
         self.effects = effects;
     }
@@ -555,6 +622,8 @@ impl State {
                 to.limit.send(limit::Message::Observe { day, at, equity, turn: turn.clone() })
             }
             Effect::Limits(limits) => to.limit.send(limit::Message::Limits(limits)),
+            // They need the list of those who wait.
+            Effect::Lift { .. } | Effect::NotLifted { .. } => Ok(()),
             Effect::Raise { scope, level, by, reason } => {
                 to.halt.raise(&scope, level, by, &reason);
                 Ok(())
@@ -620,6 +689,11 @@ fn log(alert: &Alert) {
             tracing::error!(%order, "the broker took back or corrected a trade: applied, look at it");
         }
         Alert::JournalDown { reason } => tracing::error!(reason, "the journal failed: no new orders"),
+        Alert::NothingOpen => tracing::warn!("everything that the halt takes back has ended; the broker lists no more"),
+        Alert::NotClosed { symbol, reason } => {
+            let symbol = symbol.map(|symbol| symbol.to_string());
+            tracing::error!(symbol, reason, "closing order denied: it is tried again");
+        }
         Alert::JournalBack => {
             tracing::warn!("the journal works again; new orders stay stopped until a person resumes");
         }

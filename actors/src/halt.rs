@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use risk::{HaltLevel, HaltScope, HaltSwitch, Seen};
+use store::halt::ANEW;
 use store::{HaltRecord, HaltStore, StoreError};
 
 use crate::clock::Clock;
@@ -138,7 +139,9 @@ pub fn establish(switch: &HaltSwitch, found: Result<Vec<HaltRecord>, StoreError>
     switch.set(&HaltScope::Global, HaltLevel::Halted);
     let records = found.map_err(|error| format!("the halt state cannot be read: {}", told(&error)))?;
     let mut understood = Vec::with_capacity(records.len());
-    for record in &records {
+    // A person has begun anew after what could not be read.
+    let is_anew = |record: &&HaltRecord| record.scope == ANEW && record.level == HaltLevel::Active.name();
+    for record in records.iter().filter(|record| !is_anew(record)) {
         let scope: HaltScope = record.scope.parse().map_err(|unknown| format!("a stored halt: {unknown}"))?;
         let level = HaltLevel::from_name(&record.level)
             .ok_or_else(|| format!("a stored halt of {scope} has the level '{}', which nobody knows", record.level))?;
@@ -184,7 +187,9 @@ mod tests {
                 Ok(vec![record("strategy:trend", "reducing"), record("account", "halted")]),
                 vec![("account", "halted"), ("strategy:trend", "reducing")],
             ),
+            (Ok(vec![record("*", "active"), record("broker", "stop_new")]), vec![("broker", "stop_new")]),
             // In doubt.
+            (Ok(vec![record("*", "stop_new")]), vec![("global", "halted")]),
             (failed(), vec![("global", "halted")]),
             (Ok(vec![record("global", "paused")]), vec![("global", "halted")]),
             (Ok(vec![record("global", "active"), record("planet:B3", "active")]), vec![("global", "halted")]),

@@ -9,13 +9,13 @@ use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{HaltLevel, HaltScope, HaltSwitch, Limits};
-use store::StoreError;
+use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, Limits, SamePerson, Seen};
+use store::{HaltRecord, StoreError};
 use strategies::ParameterError;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::account::Snapshot;
+use crate::account::{FlattenPlan, Snapshot};
 use crate::address::Address;
 use crate::board::{Board, QuoteSlots};
 use crate::broker::{ReportLog, SharedConnection};
@@ -74,6 +74,8 @@ pub struct Conduct {
     pub calendar: &'static str,
     /// Entries after which the end of a session is worth a snapshot.
     pub snapshot_every: u64,
+    /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
+    pub second_person: bool,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -87,6 +89,7 @@ impl Default for Conduct {
             patience: Patience::default(),
             calendar: "b3",
             snapshot_every: SNAPSHOT_EVERY,
+            second_person: false,
         }
     }
 }
@@ -216,7 +219,12 @@ pub struct System {
     given_up: watch::Receiver<Vec<String>>,
     /// Kept here as well, because without a lease nobody else does.
     lost: watch::Sender<Option<String>>,
+    second_person: bool,
+    proposals: Proposals,
 }
+
+/// Resumes that wait for a second person: what each would lift, as it was seen.
+type Proposals = Arc<Mutex<FourEyes<Vec<(HaltScope, Seen)>>>>;
 
 #[derive(Clone)]
 struct Addresses {
@@ -265,11 +273,25 @@ impl System {
             given_up: given_up_in,
             children: children(&settings, &limits, &halter, &addresses, &stats, &ended_in, &lost),
         };
-        let connection = Arc::clone(&settings.connection);
+        let (connection, second_person) = (Arc::clone(&settings.connection), settings.conduct.second_person);
+        let proposals = Proposals::default();
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, limits, connection, restarts, stats, ended, given_up, lost })
+        Ok(Self {
+            supervisor,
+            addresses,
+            halter,
+            limits,
+            connection,
+            restarts,
+            stats,
+            ended,
+            given_up,
+            lost,
+            second_person,
+            proposals,
+        })
     }
 
     /// How things stand.
@@ -288,6 +310,8 @@ impl System {
             halter: self.halter.clone(),
             limits: self.limits.clone(),
             connection: Arc::clone(&self.connection),
+            second_person: self.second_person,
+            proposals: Arc::clone(&self.proposals),
         }
     }
 
@@ -372,6 +396,50 @@ pub struct Inquiry {
     halter: Halter,
     limits: LimitsInForce,
     connection: SharedConnection,
+    second_person: bool,
+    proposals: Proposals,
+}
+
+/// What became of a resume.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Resumed {
+    /// These are lifted, with the level at which each stood.
+    Lifted(Vec<(HaltScope, HaltLevel)>),
+    /// A second, different person has to say the same in time.
+    Proposed {
+        /// What would be lifted, with the level at which each stands.
+        scopes: Vec<(HaltScope, HaltLevel)>,
+        /// When the proposal is void.
+        until: Timestamp,
+    },
+}
+
+/// Why nothing was lifted, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// No name, or no reason.
+    #[error("resuming takes a named person and a reason")]
+    Nameless,
+    /// Nothing stands there.
+    #[error("nothing is halted there{}; 'pregao status' shows what is", scope.as_ref().map(|scope| format!(": {scope} is active")).unwrap_or_default())]
+    NothingHalted {
+        /// The scope that was named.
+        scope: Option<HaltScope>,
+    },
+    /// The proposer once more.
+    #[error(transparent)]
+    SamePerson(#[from] SamePerson),
+    /// It stays halted.
+    #[error("{scope} stays halted: {reason}")]
+    Refused {
+        /// What.
+        scope: HaltScope,
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// The account does not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] SystemError),
 }
 
 impl Inquiry {
@@ -422,6 +490,86 @@ impl Inquiry {
         let sent = self.account.send(account::Message::Limits(Box::new(order), reply));
         sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
         answered(answer).await?.map_err(SystemError::LimitsRefused)
+    }
+
+    /// Every scope that is not active: how far, by whom, why, since when.
+    pub fn halts(&self) -> Vec<HaltRecord> {
+        self.halter.standing()
+    }
+
+    /// Lifts a halt on a named person's word; without a scope, all that stops the program as a whole. The
+    /// account is told and journals it, then it is stored, then the switch opens. A halt that comes
+    /// meanwhile stays. Leaving `halted` takes a book that agrees with the broker; leaving `cancel_all`,
+    /// `flatten` or `halted` takes a `second` person where that is configured, here or in a call of their own.
+    ///
+    /// # Errors
+    /// What is in the error stays halted.
+    pub async fn resume(
+        &self,
+        scope: Option<&HaltScope>,
+        by: &str,
+        reason: &str,
+        second: Option<&str>,
+    ) -> Result<Resumed, ResumeError> {
+        let blank = |text: &str| text.trim().is_empty();
+        if blank(by) || blank(reason) || second.is_some_and(blank) {
+            return Err(ResumeError::Nameless);
+        }
+        let scopes: Vec<HaltScope> = scope.cloned().map_or_else(|| HaltScope::PROGRAM.to_vec(), |scope| vec![scope]);
+        let seen = scopes.into_iter().map(|scope| (self.halter.switch.seen(&scope), scope));
+        let seen: Vec<(HaltScope, Seen)> =
+            seen.filter(|(seen, _)| seen.level() != HaltLevel::Active).map(|(seen, scope)| (scope, seen)).collect();
+        if seen.is_empty() {
+            return Err(ResumeError::NothingHalted { scope: scope.cloned() });
+        }
+        let levels: Vec<(HaltScope, HaltLevel)> =
+            seen.iter().map(|(scope, seen)| (scope.clone(), seen.level())).collect();
+        let (mut by, mut reason) = (by.to_owned(), reason.to_owned());
+        match self.granted(&seen, &by, &reason, second)? {
+            Asked::Proposed(proposal) => {
+                return Ok(Resumed::Proposed { scopes: levels, until: proposal.expires_at() });
+            }
+            Asked::Granted(Some(proposal)) => {
+                by = format!("{} and {}", proposal.by, second.unwrap_or(&by));
+                if proposal.reason != reason {
+                    reason = format!("{}; {reason}", proposal.reason);
+                }
+            }
+            Asked::Granted(None) => {}
+        }
+        for (scope, seen) in seen {
+            let (reply, answer) = oneshot::channel();
+            let (of, by, reason) = (scope.clone(), by.clone(), reason.clone());
+            let sent = self.account.send(account::Message::Resume { scope: of, seen, by, reason, reply });
+            sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+            answered(answer).await?.map_err(|reason| ResumeError::Refused { scope, reason })?;
+        }
+        Ok(Resumed::Lifted(levels))
+    }
+
+    fn granted(
+        &self,
+        seen: &Vec<(HaltScope, Seen)>,
+        by: &str,
+        reason: &str,
+        second: Option<&str>,
+    ) -> Result<Asked<Vec<(HaltScope, Seen)>>, SamePerson> {
+        let severe = seen.iter().any(|(_, seen)| seen.level().is_severe());
+        let direction = if self.second_person && severe { Direction::Raises } else { Direction::Lowers };
+        let now = self.halter.clock.now();
+        let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        proposals.ask_with(seen, direction, (by, second), reason, now)
+    }
+
+    /// What flattening a scope would do; nothing is done.
+    ///
+    /// # Errors
+    /// The account is down or does not answer in time.
+    pub async fn flatten_plan(&self, scope: &HaltScope) -> Result<FlattenPlan, SystemError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.account.send(account::Message::FlattenPlan(scope.clone(), reply));
+        sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+        answered(answer).await
     }
 
     /// What comparing book and broker would lead to now; nothing is done about it.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Inquiry;
+use actors::system::Resumed;
 use risk::{HaltLevel, HaltScope};
 use serde::{Deserialize, Serialize};
 use store::Outcome;
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use crate::auditor::{Act, Actor};
 use crate::commands::status;
 use crate::reload::{self, Change, Configurator, Wanted};
+use crate::stops::{self, ACTIONS, NO_REASON};
 
 /// Its name in the data directory.
 const SOCKET: &str = "pregao.sock";
@@ -57,13 +59,47 @@ pub enum Question {
         #[serde(default)]
         version: Option<u64>,
     },
-    /// Stop new orders, now.
+    /// Stop, now.
     Kill {
+        /// What.
+        #[serde(default = "everything")]
+        scope: HaltScope,
+        /// How far: `stop_new`, `cancel_all` or `flatten`.
+        #[serde(default = "stop_new")]
+        action: HaltLevel,
+        /// Who says so.
+        #[serde(default)]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Lift a halt.
+    Resume {
+        /// What; all that stops the program as a whole where nothing is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<HaltScope>,
         /// Who says so.
         by: String,
         /// Why.
         reason: String,
+        /// A second person who confirms it now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<String>,
     },
+    /// What flattening would do.
+    FlattenPlan {
+        /// What.
+        scope: HaltScope,
+    },
+}
+
+fn everything() -> HaltScope {
+    HaltScope::Global
+}
+
+fn stop_new() -> HaltLevel {
+    HaltLevel::StopNew
 }
 
 /// The socket, until it is dropped.
@@ -79,8 +115,9 @@ impl Control {
         let _ = fs::remove_file(&path);
         let listening = UnixListener::bind(&path).and_then(|listener| {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-            let serving = std::thread::Builder::new().name("control".to_owned());
-            serving.spawn(move || serve(&listener, &inquiry, &configurator, &runtime))
+            let halt_file = stops::file_of(directory);
+            let asked = Asked { inquiry, configurator, runtime, halt_file };
+            std::thread::Builder::new().name("control".to_owned()).spawn(move || serve(&listener, &asked))
         });
         match listening {
             Ok(_) => Some(Self { path }),
@@ -99,17 +136,26 @@ impl Drop for Control {
     }
 }
 
-fn serve(listener: &UnixListener, inquiry: &Inquiry, configurator: &Configurator, runtime: &Handle) {
+/// Who is asked.
+#[derive(Clone)]
+struct Asked {
+    inquiry: Inquiry,
+    configurator: Configurator,
+    runtime: Handle,
+    /// As long as it lies there, nothing that it stops can be resumed.
+    halt_file: PathBuf,
+}
+
+fn serve(listener: &UnixListener, asked: &Asked) {
     let open = Arc::new(());
     for stream in listener.incoming().flatten() {
         // Whoever is one too many finds the connection closed, and may ask again.
         if Arc::strong_count(&open) > MOST_QUESTIONS {
             continue;
         }
-        let (open, inquiry, runtime) = (Arc::clone(&open), inquiry.clone(), runtime.clone());
-        let configurator = configurator.clone();
+        let (open, asked) = (Arc::clone(&open), asked.clone());
         let answering = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
-            if let Err(error) = answer(stream, &inquiry, &configurator, &runtime) {
+            if let Err(error) = answer(stream, &asked) {
                 tracing::debug!(%error, "a question on the control socket came to nothing");
             }
             drop(open);
@@ -120,29 +166,30 @@ fn serve(listener: &UnixListener, inquiry: &Inquiry, configurator: &Configurator
     }
 }
 
-fn answer(stream: UnixStream, inquiry: &Inquiry, configurator: &Configurator, runtime: &Handle) -> std::io::Result<()> {
+fn answer(stream: UnixStream, asked: &Asked) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut line)?;
     let question = serde_json::from_str::<Question>(&line);
-    let stop = match &question {
-        Ok(Question::Kill { by, reason }) => Some((by.clone(), reason.clone())),
-        _ => None,
-    };
+    let act = question.as_ref().ok().and_then(act_of);
     let answer = match question {
-        Ok(Question::Status) => told(false, inquiry, runtime),
-        Ok(Question::Reconcile) => told(true, inquiry, runtime),
+        Ok(Question::Status) => told(false, asked),
+        Ok(Question::Reconcile) => told(true, asked),
         Ok(Question::Config) => {
-            let (version, effective) = configurator.in_force();
+            let (version, effective) = asked.configurator.in_force();
             reload::shown(&effective, Some(&version))
         }
         Ok(Question::Reload { by, reason, dry_run, version }) => {
             let wanted = version.map_or(Wanted::File, Wanted::Version);
             let change = Change { actor: Actor::local(&by), reason, wanted, expected: None, dry_run };
-            reload::answer(&configurator.change(&change))
+            reload::answer(&asked.configurator.change(&change))
         }
-        Ok(Question::Kill { by, reason }) => killed(&by, &reason, inquiry),
+        Ok(Question::Kill { scope, action, by, reason }) => killed(&scope, action, &by, &reason, asked),
+        Ok(Question::Resume { scope, by, reason, second }) => {
+            resumed(scope.as_ref(), &by, &reason, second.as_deref(), asked)
+        }
+        Ok(Question::FlattenPlan { scope }) => planned(&scope, asked),
         Err(error) => serde_json::json!({ "error": format!("the question cannot be read: {error}") }),
     };
     writeln!(&stream, "{answer}")?;
@@ -150,22 +197,44 @@ fn answer(stream: UnixStream, inquiry: &Inquiry, configurator: &Configurator, ru
         store::crash::point("kill_answered");
     }
     // Whoever stops trading has his answer before anybody writes it down.
-    if let Some((by, reason)) = stop {
-        let outcome = if answer.get("error").is_some() { Outcome::Failed } else { Outcome::Done };
-        let act = Act { action: "halt", target: "global".to_owned(), reason, after: Some(answer), ..Act::default() };
-        configurator.auditor().note(&Actor::local(&by), act, outcome);
+    if let Some((actor, mut act)) = act {
+        let outcome = match (answer.get("error").is_some(), act.action) {
+            (false, _) => Outcome::Done,
+            (true, "resume") => Outcome::Denied,
+            (true, _) => Outcome::Failed,
+        };
+        act.after = Some(answer);
+        asked.configurator.auditor().note(&actor, act, outcome);
     }
     Ok(())
 }
 
-/// By the thread of the socket itself: no runtime and no mailbox stands between the word and the switch.
-fn killed(by: &str, reason: &str, inquiry: &Inquiry) -> serde_json::Value {
-    store::crash::point("kill_heard");
-    if by.trim().is_empty() || reason.trim().is_empty() {
-        return serde_json::json!({ "error": "stopping takes a named person and a reason" });
+/// What the audit keeps of a question that stops or resumes. Changes of the configuration write their own rows.
+fn act_of(question: &Question) -> Option<(Actor, Act)> {
+    let act =
+        |action, target: String, reason: &str| Act { action, target, reason: reason.to_owned(), ..Act::default() };
+    match question {
+        Question::Kill { scope, by, reason, .. } => Some((Actor::local(by), act("halt", scope.to_string(), reason))),
+        Question::Resume { scope, by, reason, second } => {
+            let who = second.as_ref().map_or_else(|| by.clone(), |second| format!("{by} and {second}"));
+            let target = scope.as_ref().map_or_else(|| "everything".to_owned(), HaltScope::to_string);
+            Some((Actor::local(&who), act("resume", target, reason)))
+        }
+        _ => None,
     }
-    match inquiry.kill(&HaltScope::Global, HaltLevel::StopNew, by, reason) {
-        Ok(level) => serde_json::json!({ "killed": true, "halt": level.name(), "by": by, "reason": reason }),
+}
+
+/// By the thread of the socket itself: no runtime and no mailbox stands between the word and the switch.
+fn killed(scope: &HaltScope, action: HaltLevel, by: &str, reason: &str, asked: &Asked) -> serde_json::Value {
+    store::crash::point("kill_heard");
+    // Whatever else somebody who wants to stop has in mind, stopping new orders is the least.
+    let level = if ACTIONS.contains(&action) { action } else { HaltLevel::StopNew };
+    let or = |text: &str, otherwise: &str| if text.trim().is_empty() { otherwise.to_owned() } else { text.to_owned() };
+    let (by, reason) = (or(by, "somebody on the control socket"), or(reason, NO_REASON));
+    match asked.inquiry.kill(scope, level, &by, &reason) {
+        Ok(level) => {
+            serde_json::json!({ "killed": true, "scope": scope, "halt": level.name(), "by": by, "reason": reason })
+        }
         Err(error) => {
             let error = format!("no new order leaves, but that could not be stored and ends with the daemon: {error}");
             serde_json::json!({ "error": error })
@@ -173,7 +242,43 @@ fn killed(by: &str, reason: &str, inquiry: &Inquiry) -> serde_json::Value {
     }
 }
 
-fn told(with_plan: bool, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Value {
+fn resumed(
+    scope: Option<&HaltScope>,
+    by: &str,
+    reason: &str,
+    second: Option<&str>,
+    asked: &Asked,
+) -> serde_json::Value {
+    if let Some(stop) = stops::read(&asked.halt_file) {
+        let (path, scope) = (asked.halt_file.display(), &stop.scope);
+        return serde_json::json!({ "error": format!("{path} lies there and stops {scope}: take it away first") });
+    }
+    let levels = |scopes: Vec<(HaltScope, HaltLevel)>| -> Vec<serde_json::Value> {
+        let one = |(scope, level): (HaltScope, HaltLevel)| serde_json::json!({ "scope": scope, "level": level });
+        scopes.into_iter().map(one).collect()
+    };
+    match asked.runtime.block_on(asked.inquiry.resume(scope, by, reason, second)) {
+        Ok(Resumed::Lifted(scopes)) => serde_json::json!({ "lifted": levels(scopes) }),
+        Ok(Resumed::Proposed { scopes, until }) => {
+            serde_json::json!({ "proposed": levels(scopes), "until": until })
+        }
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    }
+}
+
+fn planned(scope: &HaltScope, asked: &Asked) -> serde_json::Value {
+    let answer = asked.runtime.block_on(async {
+        let snapshot = asked.inquiry.snapshot().await?;
+        Ok::<_, actors::system::SystemError>((asked.inquiry.flatten_plan(scope).await?, snapshot))
+    });
+    match answer {
+        Ok((plan, snapshot)) => status::of_flatten_plan(&plan, snapshot.desk.universe()),
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    }
+}
+
+fn told(with_plan: bool, asked: &Asked) -> serde_json::Value {
+    let Asked { inquiry, runtime, .. } = asked;
     let answer = runtime.block_on(async {
         let snapshot = inquiry.snapshot().await?;
         let plan = if with_plan { Some(inquiry.dry_run().await?) } else { None };
@@ -182,6 +287,7 @@ fn told(with_plan: bool, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Val
     match answer {
         Ok((snapshot, plan)) => {
             let mut document = status::of_snapshot(&snapshot);
+            document["halts"] = status::of_halts(&inquiry.halts());
             if let Some(plan) = plan {
                 document["reconcile"] = status::of_plan(&plan, snapshot.desk.universe());
             }

@@ -4,7 +4,10 @@
 //! - [`config`]: `pregao.toml`, environment, flags
 //! - [`commands`]: one file per command
 //! - [`control`]: the socket in the data directory, by which commands talk to the running daemon
+//! - [`reload`]: changing the configuration of a running daemon, and which one a start takes
+//! - [`auditor`]: writes down what people did
 //! - [`ledger`]: which store the configuration names, and the right to write to it
+//! - [`stops`]: the halt file and the signals
 //! - [`wiring`]: from configuration and store to desk, strategies and actors
 //! - [`output`]: tables, JSON, progress bars, exit codes
 
@@ -18,6 +21,7 @@ mod control;
 mod ledger;
 mod output;
 mod reload;
+mod stops;
 mod wiring;
 
 use std::process::ExitCode;

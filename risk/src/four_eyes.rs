@@ -125,6 +125,26 @@ impl<T: PartialEq + Clone> FourEyes<T> {
         }
     }
 
+    /// The same with a second person at hand who confirms it in the same breath.
+    ///
+    /// # Errors
+    /// They are one person.
+    pub fn ask_with(
+        &mut self,
+        what: &T,
+        direction: Direction,
+        (by, second): (&str, Option<&str>),
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Asked<T>, SamePerson> {
+        match (self.ask(what, direction, by, reason, now), second) {
+            (Ok(Asked::Proposed(_)) | Err(SamePerson { .. }), Some(second)) => {
+                self.ask(what, direction, second, reason, now)
+            }
+            (asked, _) => asked,
+        }
+    }
+
     /// What waits at `now`, the oldest first.
     pub fn waiting(&self, now: Timestamp) -> impl Iterator<Item = &Proposal<T>> {
         self.waiting.iter().filter(move |proposal| !proposal.is_void(now))
@@ -212,6 +232,17 @@ mod tests {
                 assert_eq!(became, *expected, "{name}: {by} at {when}");
             }
         }
+    }
+
+    #[test]
+    fn two_people_in_one_breath_are_still_two() {
+        let mut eyes = FourEyes::default();
+        let mut ask = |by, second| eyes.ask_with(&"a", Raises, (by, second), "because", at(0));
+        assert!(ask("ana", Some("Ana")).is_err());
+        assert!(matches!(ask("ana", Some("rui")), Ok(Asked::Granted(Some(proposal))) if proposal.by == "ana"));
+        assert!(matches!(ask("ana", Some("rui")), Ok(Asked::Granted(Some(_)))));
+        assert!(matches!(ask("ana", None), Ok(Asked::Proposed(_))));
+        assert!(matches!(ask("rui", Some("zoe")), Ok(Asked::Granted(Some(proposal))) if proposal.by == "ana"));
     }
 
     #[test]

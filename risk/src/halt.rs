@@ -125,6 +125,13 @@ impl HaltSwitch {
         self.thrown(strategy, instrument).cancels()
     }
 
+    /// Whether anything at all is to be cancelled.
+    pub fn is_cancelling(&self) -> bool {
+        let shared = &self.0;
+        let cells = shared.program.iter().chain(&shared.strategies).chain(&shared.instruments);
+        cells.into_iter().any(|cell| read(Some(cell)).cancels())
+    }
+
     /// Where one scope stands by itself.
     pub fn level_in(&self, scope: &HaltScope) -> HaltLevel {
         self.seen(scope).level()
@@ -349,6 +356,7 @@ mod tests {
         assert_eq!(switch.level_of(TREND, VALE3), CancelAll);
         assert_eq!(switch.level_of(OTHER, VALE3), StopNew);
         assert_eq!((switch.cancels(TREND, VALE3), switch.cancels(OTHER, VALE3)), (true, false));
+        assert!(switch.is_cancelling() && !run().is_cancelling());
         switch.raise(&scope("strategy:trend"), Halted);
         assert_eq!(switch.level_of(TREND, VALE3), Halted);
         assert!(switch.cancels(TREND, VALE3));

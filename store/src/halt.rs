@@ -16,6 +16,9 @@ pub use local_first::LocalFirst;
 
 /// The scope of rows that were written before there were scopes.
 pub const EVERYTHING: &str = "global";
+/// The scope of a decision after which everything begins anew: what was decided before it, on whatever
+/// scope, counts no more. It is how a person leads out of records that cannot be read.
+pub const ANEW: &str = "*";
 
 /// One decision to halt or to resume.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -72,7 +75,8 @@ impl HaltRecord {
 
 /// Where the halt state is kept.
 pub trait HaltStore: Send {
-    /// The last decision of each scope, in the order in which they were made; none if there never was one.
+    /// The last decision of each scope since the last one on [`ANEW`], that one included, in the order in
+    /// which they were made; none if there never was one.
     ///
     /// # Errors
     /// Anything but whole, untouched records is an error: the caller stays halted.

@@ -50,6 +50,9 @@ impl Protocol {
             Ok(applied) => {
                 self.count(&report, &applied);
                 self.answered(&report, &applied);
+                if applied.status.is_terminal() {
+                    self.closing_ended(report.client_order_id, applied.instrument, applied.status);
+                }
                 self.tell_person(&report, &applied, effects);
                 self.write(now, vec![Entry::Report { report, broker_sequence }], effects);
                 let kind = NoticeKind::Order { client_order_id: applied.client_order_id, status: applied.status };

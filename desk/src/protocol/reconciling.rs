@@ -89,6 +89,7 @@ impl Protocol {
             self.stop(found.scope, found.difference, now, effects);
         }
         self.link = Link::Ready;
+        self.statement_taken(question);
     }
 
     fn correct(&mut self, correction: Correction, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -102,7 +103,8 @@ impl Protocol {
             // A cancel may be asked for again without harm.
             Correction::CancelAgain(id) => {
                 if let Ok(approved) = self.desk.cancel(id, now) {
-                    let entry = Entry::CancelIntent { cancel: *approved.get() };
+                    self.cancelled_again(id, now);
+                    let entry = Entry::CancelIntent { cancel: *approved.get(), stops: false };
                     self.write_command(now, entry, Command::Cancel(approved), effects);
                 }
             }

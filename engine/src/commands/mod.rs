@@ -35,8 +35,16 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
-        Command::Kill { by, reason } => kill::kill(&overrides, by, reason),
-        Command::Resume { by, reason, symbol } => resume::resume(&overrides, by, reason, *symbol),
+        Command::Kill { scope, action, by, reason } => {
+            kill::kill(&overrides, scope.clone(), action.level(), by.as_deref(), reason.as_deref())
+        }
+        Command::Flatten { scope, by, reason, dry_run } => {
+            kill::flatten(&overrides, scope.clone(), by.as_deref(), reason.as_deref(), *dry_run)
+        }
+        Command::Resume { scope, second, by, reason, symbol: None } => {
+            resume::resume(&overrides, scope.as_ref(), by, reason, second.as_deref())
+        }
+        Command::Resume { by, reason, symbol: Some(symbol), .. } => resume::accept(&overrides, *symbol, by, reason),
         Command::Status { reconcile } => status::status(&overrides, *reconcile),
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),

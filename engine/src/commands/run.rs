@@ -22,7 +22,7 @@ use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
 use risk::{HaltLevel, HaltScope, HaltSwitch};
-use store::{EmbeddedStore, Filter, History, Outcome};
+use store::{EmbeddedStore, Filter, HaltRecord, History, Outcome};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,6 +32,7 @@ use crate::control::Control;
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
 use crate::reload::{self, Began, Change, Configurator, Wanted};
+use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
@@ -87,6 +88,15 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         "recovered"
     );
     store::crash::point("recovered");
+    // Whoever wants it stopped is heard from here on, whether the rest starts or not.
+    let halter = Halter::new(halt.clone(), Arc::clone(&halt_store), Clock::System);
+    for record in halter.standing() {
+        let HaltRecord { scope, level, by, reason, .. } = record;
+        tracing::warn!(scope, level, by, reason, "a halt is in force");
+    }
+    let stopper = Stopper::new(halter, began.auditor().clone());
+    stops::watch_signals(stopper.clone());
+    stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
@@ -98,6 +108,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             lease: right.for_gate(),
             patience: config.patience,
             calendar: config.calendar.name(),
+            second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
         },
         simulated: config.broker == BrokerConfig::Simulated,
@@ -114,7 +125,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
-    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place, began, overrides)));
+    let running = until_stopped(settings, place, stopper, began, overrides);
+    let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
     if answer.is_ok() {
@@ -170,9 +182,6 @@ fn halt_found(store: &SharedHalt, strategies: Vec<String>, universe: &Universe) 
     let found = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
     if let Err(doubt) = establish(&switch, found) {
         tracing::error!(doubt, "halted");
-    }
-    for (scope, level) in switch.standing() {
-        tracing::warn!(%scope, level = level.name(), "a halt is in force");
     }
     switch
 }
@@ -307,6 +316,7 @@ fn reread(configurator: &Configurator) {
 async fn until_stopped(
     settings: SystemSettings,
     place: PathBuf,
+    stopper: Stopper,
     began: Began,
     overrides: Overrides,
 ) -> Result<Answer, Failure> {
@@ -315,6 +325,7 @@ async fn until_stopped(
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
+    stopper.runs(system.inquiry());
     let configurator = began.running(overrides, system.inquiry(), Handle::current());
     let _control = Control::start(&place, system.inquiry(), configurator.clone(), Handle::current());
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];

@@ -3,18 +3,19 @@
 
 use std::time::{Duration, Instant};
 
-use actors::account::Snapshot;
+use actors::account::{FlattenPlan, Snapshot};
+use actors::halt::{Halter, establish};
 use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use brokers::{Broker, BrokerEvent};
-use desk::Restored;
+use desk::{Closing, Restored};
 use market::{OrderReference, Statement, Universe};
 use oms::Book;
 use oms::reconcile::{self, Correction, Plan, Scope};
 use risk::HaltSwitch;
 use serde_json::{Value, json};
-use store::{EmbeddedStore, HaltStore};
+use store::{EmbeddedStore, HaltRecord};
 
 use crate::config::{BrokerConfig, Config, Overrides, load};
 use crate::control::{self, Question};
@@ -38,7 +39,7 @@ pub fn status(overrides: &Overrides, with_reconcile: bool) -> Result<Answer, Fai
         }
         None => without_daemon(&config, with_reconcile)?,
     };
-    let stopped = document["halt"] != "active"
+    let stopped = document["halts"].as_array().is_some_and(|halts| !halts.is_empty())
         || document["breaks"].as_array().is_some_and(|breaks| !breaks.is_empty())
         || document["reconcile"].get("agrees").is_some_and(|agrees| agrees == false);
     Ok(Answer { text: shown(&document), json: document, degraded: stopped })
@@ -94,6 +95,30 @@ fn of_book(book: &Book, universe: &Universe) -> Value {
     })
 }
 
+/// What is halted: how far, by whom, why, since when.
+pub fn of_halts(halts: &[HaltRecord]) -> Value {
+    halts
+        .iter()
+        .map(|halt| {
+            json!({ "scope": halt.scope, "level": halt.level, "by": halt.by, "reason": halt.reason, "at": halt.at })
+        })
+        .collect()
+}
+
+/// What flattening would do.
+pub fn of_flatten_plan(plan: &FlattenPlan, universe: &Universe) -> Value {
+    let closing = |closing: &Closing| {
+        json!({
+            "strategy": closing.strategy,
+            "symbol": universe.symbol(closing.instrument),
+            "held": closing.held,
+            "side": closing.order.map(|(side, _)| side),
+            "quantity": closing.order.map(|(_, quantity)| quantity),
+        })
+    };
+    json!({ "cancels": plan.cancels, "closings": plan.closings.iter().map(closing).collect::<Vec<_>>() })
+}
+
 /// What a comparison would lead to.
 pub fn of_plan(plan: &Plan, universe: &Universe) -> Value {
     let correction = |correction: &Correction| match correction {
@@ -143,11 +168,15 @@ fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failur
     let journal: SharedJournal = shared(ledger.journal()?);
     let restored = recover(&desk, names, &journal, &HaltSwitch::default()).map_err(Failure::failed)?;
     let switch = HaltSwitch::default();
-    let _ = actors::halt::establish(&switch, ledger.halt()?.load_halts());
+    let halts = ledger.halt()?;
+    // In doubt it is halted, which is what shows.
+    let _ = establish(&switch, halts.load_halts());
     let halt = switch.level().name();
+    let halter = Halter::new(switch, shared(halts), actors::Clock::System);
     let mut document = of_book(restored.desk.book(), &universe);
     document["running"] = false.into();
     document["halt"] = halt.into();
+    document["halts"] = of_halts(&halter.standing());
     document["ready"] = false.into();
     document["breaks"] = restored.stopped().into();
     document["entries"] = restored.sequence.into();
@@ -232,6 +261,17 @@ fn shown(document: &Value) -> String {
         } else {
             lines.push(table(columns, numbers, found));
         }
+    }
+    for halt in list(&document["halts"]) {
+        let part = |key: &str| halt[key].as_str().unwrap_or_default().to_owned();
+        let since = part("at").parse().map_or_else(|_| part("at"), crate::cli::local);
+        lines.push(format!(
+            "HALTED {} at {} since {since}, by {}: {}",
+            part("scope"),
+            part("level"),
+            part("by"),
+            part("reason")
+        ));
     }
     for stop in list(&document["breaks"]) {
         lines.push(format!("STOPPED {}", stop.as_str().unwrap_or_default()));

@@ -219,12 +219,15 @@ pub struct Places {
     pub data_directory: PathBuf,
     /// Where the journal is.
     pub store: StoreConfig,
+    /// As in [`Config`].
+    pub second_person: bool,
 }
 
 impl Config {
     /// Where everything is kept.
     pub fn places(&self) -> Places {
-        Places { data_directory: self.data_directory.clone(), store: self.store.clone() }
+        let second_person = self.second_person;
+        Places { data_directory: self.data_directory.clone(), store: self.store.clone(), second_person }
     }
 }
 
@@ -236,16 +239,19 @@ pub fn places(overrides: &Overrides) -> Result<Places, Unusable> {
     let mut reader = Reader::new(document(overrides, false)?);
     let directory = read_path(&mut reader, "data_directory");
     let store = read_store(&mut reader);
+    let second_person = read_second_person(&mut reader);
     // Of the rest only what could hide or misspell these keys matters here.
     let matters = |problem: &Problem| {
         problem.key.is_empty()
             || problem.key.starts_with("store.")
+            || problem.key.starts_with("halt")
             || !problem.key.contains('.') && !problem.key.contains('[') && problem.key != "mode"
     };
     let problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
     match store {
         Some(store) if problems.is_empty() => {
-            Ok(Places { data_directory: directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into()), store })
+            let data_directory = directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+            Ok(Places { data_directory, store, second_person })
         }
         _ => Err(Unusable(problems)),
     }

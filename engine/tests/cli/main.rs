@@ -8,6 +8,7 @@
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
+//! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
@@ -16,6 +17,7 @@ mod backtest;
 mod config;
 mod data;
 mod demo;
+mod halts;
 mod program;
 mod reload;
 mod replay;

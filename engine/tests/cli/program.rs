@@ -155,7 +155,7 @@ impl Running {
         self.signal("TERM");
     }
 
-    /// Sends a signal by its name.
+    /// Sends the signal of that name.
     pub(crate) fn signal(&self, name: &str) {
         let done = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status().unwrap();
         assert!(done.success());

@@ -103,33 +103,6 @@ fn a_halt_outlives_the_run_until_a_named_person_resumes() {
 }
 
 #[test]
-fn a_named_person_stops_a_running_daemon_and_it_stays_stopped() {
-    let room = Room::new();
-    quotes_file(&room);
-    let told = ["kill", "--by", "Ana", "--reason", "strange fills", "--json"];
-    room.pregao(&told).failed(1, &["no daemon listens"]);
-    let mut daemon = room.start(&["run", "--json"]);
-    daemon.until("running");
-    room.pregao(&["kill", "--by", "Ana"]).failed(2, &["--reason"]);
-    room.pregao(&["kill", "--by", "Ana", "--reason", " "]).failed(2, &["--reason is empty"]);
-    let killed = room.pregao(&told).done().json();
-    assert_documented(&killed, &["kill"]);
-    assert_eq!((&killed["now"], &killed["by"]), (&"stop_new".into(), &"Ana".into()));
-    daemon.until("strange fills");
-    assert_eq!(room.pregao(&["status", "--json"]).failed(3, &[]).json()["halt"], "stop_new");
-    daemon.terminate();
-    assert_eq!(daemon.end().done().json()["halt"], "stop_new");
-
-    let mut again = room.start(&["run", "--json"]);
-    again.until("strange fills");
-    again.until("running");
-    again.terminate();
-    assert_eq!(again.end().done().json()["halt"], "stop_new");
-    let resumed = room.pregao(&["resume", "--by", "Ana", "--reason", "explained", "--json"]).done().json();
-    assert_eq!(resumed["before"], "stop_new");
-}
-
-#[test]
 fn the_daemon_follows_a_file_stops_when_told_and_recovers() {
     let room = Room::new();
     quotes_file(&room);

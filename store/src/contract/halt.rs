@@ -11,6 +11,7 @@ pub const ALL: &[Contract<dyn HaltStore>] = &[
     ("no decision yet is no error", no_decision_yet),
     ("the last decision counts and survives", the_last_decision),
     ("the last decision of each scope", of_each_scope),
+    ("everything begins anew", anew),
 ];
 
 /// A decision on everything.
@@ -43,6 +44,19 @@ fn the_last_decision(make: &Make<dyn HaltStore>) -> Result<(), StoreError> {
     }
     drop(halt);
     assert_eq!(make().load_halts()?, [decision("active", 10)]);
+    Ok(())
+}
+
+fn anew(make: &Make<dyn HaltStore>) -> Result<(), StoreError> {
+    let mut halt = make();
+    halt.save_halt(&of("planet:B3", "closed", 1))?;
+    halt.save_halt(&of("symbol:PETR4", "halted", 2))?;
+    let anew = of(crate::halt::ANEW, "active", 3);
+    halt.save_halt(&anew)?;
+    assert_eq!(halt.load_halts()?, std::slice::from_ref(&anew));
+    halt.save_halt(&decision("stop_new", 4))?;
+    drop(halt);
+    assert_eq!(make().load_halts()?, [anew, decision("stop_new", 4)]);
     Ok(())
 }
 

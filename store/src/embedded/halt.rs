@@ -38,7 +38,9 @@ impl HaltStore for EmbeddedHalt {
 /// The last of each scope; none for one that is not what was written.
 fn load(connection: &Connection) -> Result<Vec<Option<HaltRecord>>, Fault> {
     let newest = "SELECT scope, level, reason, decided_by, at, digest FROM halt \
-                  WHERE id IN (SELECT max(id) FROM halt GROUP BY coalesce(scope, 'global')) ORDER BY id";
+                  WHERE id IN (SELECT max(id) FROM halt \
+                  WHERE id >= coalesce((SELECT max(id) FROM halt WHERE scope = '*'), 0) \
+                  GROUP BY coalesce(scope, 'global')) ORDER BY id";
     let mut statement = connection.prepare_cached(newest)?;
     let found = statement.query_map([], |row| {
         let words = [row.get(1)?, row.get(2)?, row.get(3)?];
@@ -76,6 +78,7 @@ mod tests {
             "UPDATE halt SET level = 'active'",
             "UPDATE halt SET scope = 'symbol:PETR4'",
             "UPDATE halt SET scope = NULL",
+            "UPDATE halt SET scope = '*', level = 'active'",
             "UPDATE halt SET level = CAST(x'ff' AS TEXT)",
             "UPDATE halt SET at = at + 1",
             "UPDATE halt SET decided_by = 'joão'",

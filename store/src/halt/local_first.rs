@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{HaltRecord, HaltStore};
+use super::{ANEW, HaltRecord, HaltStore};
 use crate::error::StoreError;
 
 /// Between two attempts to reach the remote store.
@@ -80,6 +80,8 @@ impl<L: HaltStore> HaltStore for LocalFirst<L> {
                 None => halts.push(theirs.clone()),
             }
         }
+        let anew = halts.iter().filter(|record| record.scope == ANEW).map(|record| record.at).max();
+        halts.retain(|record| anew.is_none_or(|anew| record.at >= anew));
         Ok(halts)
     }
 

@@ -27,7 +27,9 @@ impl HaltStore for PostgresHalt {
         self.shared.server.call("read the halt state", |session| {
             Box::pin(async move {
                 let newest = "SELECT scope, level, reason, decided_by, at, digest FROM halt \
-                              WHERE id IN (SELECT max(id) FROM halt GROUP BY coalesce(scope, 'global')) ORDER BY id";
+                              WHERE id IN (SELECT max(id) FROM halt \
+                  WHERE id >= coalesce((SELECT max(id) FROM halt WHERE scope = '*'), 0) \
+                  GROUP BY coalesce(scope, 'global')) ORDER BY id";
                 session.rows(newest, &[]).await?.iter().map(checked).collect()
             })
         })
