@@ -400,3 +400,44 @@ fn a_secret_where_it_belongs_is_shown_and_stored_by_nothing() {
     assert_eq!(refused.json()["error"].as_str().map(str::is_empty), Some(false));
     let _: Value = refused.json();
 }
+
+/// Whoever stops or resumes is in the audit, whatever way they took, with or without a daemon.
+#[test]
+fn every_way_to_stop_and_to_resume_is_written_down() {
+    let room = Room::new();
+    quotes_file(&room);
+    let mut daemon = started(&room);
+    room.pregao(&["kill", "--scope", "symbol:PETR4", "--by", "Ana", "--reason", "odd fills"]).done();
+    room.pregao(&["resume", "--scope", "symbol:VALE3", "--by", "Rui", "--reason", "a slip"]).failed(1, &[]);
+    room.pregao(&["resume", "--scope", "symbol:PETR4", "--by", "Ana", "--reason", "looked"]).done();
+    daemon.signal("USR1");
+    daemon.until("SIGUSR1");
+    room.write("pregao-data/halt", "action = cancel_all\nby = Eva\nreason = by hand");
+    daemon.until("the halt file stops trading");
+    // Its row comes after the stop; the end of the daemon comes after its row.
+    let wanted = |who: &str, what: &str, outcome: &str| (who.to_owned(), what.to_owned(), outcome.to_owned());
+    let written = wanted("Eva", "halt global", "done");
+    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !audit(&room).contains(&written) {
+        assert!(std::time::Instant::now() < give_up, "{:?}", audit(&room));
+    }
+    daemon.terminate();
+    daemon.end().done();
+    std::fs::remove_file(room.path("pregao-data/halt")).unwrap();
+    room.pregao(&["kill", "--by", "Ana"]).done();
+    room.pregao(&["resume", "--by", "Ana", "--reason", "all is well"]).done();
+    let acts: Vec<_> = audit(&room).into_iter().skip(1).collect();
+    assert_eq!(
+        acts,
+        [
+            wanted("Ana", "halt symbol:PETR4", "done"),
+            wanted("Rui", "resume symbol:VALE3", "denied"),
+            wanted("Ana", "resume symbol:PETR4", "done"),
+            wanted("SIGUSR1", "halt global", "done"),
+            written,
+            wanted("Ana", "halt global", "done"),
+            wanted("Ana", "resume everything", "done"),
+        ]
+    );
+    room.pregao(&["db", "verify"]).done();
+}
