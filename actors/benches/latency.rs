@@ -29,7 +29,7 @@ use market::{
 };
 use oms::BookSettings;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{Approved, HaltLevel, HaltSwitch, Limits};
+use risk::{Approved, HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
 use store::{EmbeddedStore, HaltRecord, HaltStore, MemoryJournal, StoreError};
 use strategies::{Strategy, Wishes};
 
@@ -219,14 +219,18 @@ fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stam
                 brokerage: Brokerage::FREE,
                 instruments: 2,
             },
-            limits: Limits {
-                max_order_quantity: Quantity::new(1_000),
-                max_order_notional: cash,
-                price_collar: Rate::from_ppm(100_000),
-                max_position_quantity: Quantity::new(1_000),
-                max_quote_age: 60_000_000_000,
-                max_daily_loss: cash,
-            },
+            limits: Arc::new(LimitTable::uniform(
+                LimitSet {
+                    max_order_quantity: Quantity::new(1_000),
+                    max_order_notional: cash,
+                    price_collar: Rate::from_ppm(100_000),
+                    max_position_quantity: Quantity::new(1_000),
+                    max_quote_age_seconds: Seconds(60),
+                    max_daily_loss: cash,
+                    ..LimitSet::WIDE
+                },
+                &universe,
+            )),
             start: Clock::System.now(),
         },
         strategies: vec![HostedBuild {

@@ -23,7 +23,7 @@ use market::{
     Quantity, Quote, Rate, Side, StrategyId, TimeInForce, Timestamp, TopOfBook, Universe,
 };
 use oms::BookSettings;
-use risk::{HaltLevel, HaltSwitch, Limits};
+use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
 use store::testing::Server;
 use store::{AccountTag, EmbeddedStore, Journal, JournalEntry, Ledger, PostgresStore, Snapshot};
 
@@ -43,14 +43,18 @@ fn settings(universe: &Arc<Universe>, start: Timestamp) -> DeskSettings {
             brokerage: Brokerage::FREE,
             instruments: universe.len(),
         },
-        limits: Limits {
-            max_order_quantity: Quantity::new(1_000),
-            max_order_notional: cash,
-            price_collar: Rate::from_ppm(900_000),
-            max_position_quantity: Quantity::new(100_000_000),
-            max_quote_age: 60_000_000_000,
-            max_daily_loss: cash,
-        },
+        limits: Arc::new(LimitTable::uniform(
+            LimitSet {
+                max_order_quantity: Quantity::new(1_000),
+                max_order_notional: cash,
+                price_collar: Rate::from_ppm(900_000),
+                max_position_quantity: Quantity::new(100_000_000),
+                max_quote_age_seconds: Seconds(60),
+                max_daily_loss: cash,
+                ..LimitSet::WIDE
+            },
+            universe,
+        )),
         start,
     }
 }
@@ -91,7 +95,7 @@ fn day(universe: &Arc<Universe>, start: Timestamp) -> Day {
         start,
         calendar: "always_open".to_owned(),
         instruments: universe.iter().map(|(_, known)| known.clone()).collect(),
-        limits: desk.limits,
+        limits: desk.limits.limits().clone(),
         brokerage: Brokerage::FREE,
     };
     let protocol = ProtocolSettings {

@@ -24,6 +24,7 @@ use market::{
 };
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use risk::disconnect::{Agreement, Terms};
 use risk::{HaltLevel, HaltScope, Seen};
 use store::{AccountTag, JournalEntry, Snapshot as StoredSnapshot};
 use tokio::sync::oneshot;
@@ -34,6 +35,7 @@ use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
 use crate::limits::{LimitsInForce, LimitsOrder, Waiting};
+use crate::pulse::Beat;
 use crate::recovery;
 use crate::turn::Turn;
 use crate::{broker, journal, limit, strategy};
@@ -90,6 +92,8 @@ pub enum Message {
     },
     /// The connection is there.
     Connected,
+    /// What it was begun with.
+    Terms(Terms),
     /// The connection is gone.
     Disconnected {
         /// Why.
@@ -193,6 +197,8 @@ pub enum Message {
     FlattenPlan(HaltScope, oneshot::Sender<FlattenPlan>),
     /// Look at what waits (live).
     LookAtWaiting,
+    /// The Supervisor's beat, on its way to the Limit (live).
+    Pulse(Beat),
     /// Tell how things stand.
     Snapshot(oneshot::Sender<Snapshot>),
     /// What the next statement would lead to, carried out by nobody.
@@ -200,6 +206,9 @@ pub enum Message {
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+    /// Do nothing: one of a flood.
+    #[cfg(feature = "faults")]
+    Nothing,
 }
 
 /// What flattening would do.
@@ -226,6 +235,9 @@ pub struct Snapshot {
     pub ready: bool,
     /// What stops an instrument, or everything: differences that nothing explains.
     pub breaks: Vec<String>,
+    /// What the broker does with our orders when the connection is gone; nothing where it lives inside
+    /// this process, or has not been there yet.
+    pub on_disconnect: Option<Agreement>,
 }
 
 /// What an Account is made of.
@@ -342,6 +354,10 @@ impl Actor for Account {
             }
             Message::Unreadable { text, problem } => state.take(Input::Unreadable { text, problem }, &none),
             Message::Connected => state.take(Input::Connected, &none),
+            Message::Terms(terms) => {
+                tell_terms(terms);
+                state.take(Input::Terms(terms), &none);
+            }
             Message::Disconnected { reason } => state.take(Input::Disconnected { reason }, &none),
             Message::Statement { question, answer } => {
                 store::crash::point("statement_received");
@@ -394,6 +410,10 @@ impl Actor for Account {
                     state.take_back_changes("the journal does not answer");
                 }
             }
+            Message::Pulse(beat) => {
+                // A Limit that is down stops it here, and with it the lease.
+                let _ = state.arguments.limit.send(limit::Message::Pulse(beat));
+            }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(state.snapshot());
@@ -403,6 +423,8 @@ impl Actor for Account {
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the account"),
+            #[cfg(feature = "faults")]
+            Message::Nothing => {}
         }
         Ok(())
     }
@@ -419,7 +441,8 @@ impl State {
     /// Starting is recovering: the protocol is what the journal says.
     fn recover(mut arguments: Arguments) -> Result<Self, ActorProcessingErr> {
         let limits = arguments.limits.get();
-        (arguments.desk.limits, arguments.origin.limits) = (limits, limits);
+        arguments.origin.limits = limits.limits().clone();
+        arguments.desk.limits = limits;
         let names = arguments.strategies.iter().map(|(_, settings)| settings.name.clone()).collect();
         let switch = arguments.halt.switch.clone();
         let after = arguments.record_after;
@@ -449,7 +472,7 @@ impl State {
             self.protocol.mark(instrument, self.arguments.board.top(instrument));
         }
         // A predecessor may have told it of limits that did not become durable.
-        let _ = self.arguments.limit.send(limit::Message::Limits(Box::new(self.arguments.limits.get())));
+        let _ = self.arguments.limit.send(limit::Message::Limits(self.arguments.limits.get()));
         let (reply, answer) = oneshot::channel();
         let asked = self.arguments.broker.send(broker::Message::Begin(reply)).is_ok();
         let begun = if asked { tokio::time::timeout(SETTLING_LIMIT, answer).await.ok() } else { None };
@@ -500,9 +523,10 @@ impl State {
             let _ = reply.send(Err(reason.to_owned()));
             return;
         }
-        let LimitsOrder { limits: after, by, second, reason } = order;
-        let before = *self.protocol.desk().limits();
-        self.take(Input::Limits { limits: Box::new(after), by, second, reason }, &Turn::none());
+        let LimitsOrder { limits, by, second, reason } = order;
+        let before = self.protocol.desk().shared_limits();
+        self.take(Input::Limits { limits: Box::new(limits), by, second, reason }, &Turn::none());
+        let after = self.protocol.desk().shared_limits();
         let (sequence, since) = (self.protocol.sequence(), self.arguments.clock.now());
         self.changes.push(Waiting { sequence, since, before, after, reply });
     }
@@ -511,9 +535,9 @@ impl State {
         let through = self.protocol.durable_through();
         let durable = self.changes.iter().take_while(|change| change.sequence <= through).count();
         for change in self.changes.drain(..durable) {
-            self.arguments.limits.set(change.after);
+            self.arguments.limits.set(Arc::clone(&change.after));
             // Told twice: a Limit that died in between has begun with the limits before.
-            let _ = self.arguments.limit.send(limit::Message::Limits(Box::new(change.after)));
+            let _ = self.arguments.limit.send(limit::Message::Limits(change.after));
             let _ = change.reply.send(Ok(change.sequence));
         }
     }
@@ -521,7 +545,7 @@ impl State {
     /// Back to the limits before the oldest change that is not durable, by an entry of its own: it follows
     /// that change into the journal, if that comes back.
     fn take_back_changes(&mut self, reason: &str) {
-        let Some(before) = self.changes.first().map(|change| change.before) else { return };
+        let Some(before) = self.changes.first().map(|change| change.before.limits().clone()) else { return };
         let (by, why) = ("engine".to_owned(), format!("the change before was not made durable: {reason}"));
         self.take(Input::Limits { limits: Box::new(before), by, second: None, reason: why }, &Turn::none());
         for change in std::mem::take(&mut self.changes) {
@@ -667,7 +691,22 @@ impl State {
             sequence: protocol.sequence(),
             ready: protocol.is_ready(),
             breaks: breaks.chain(protocol.account_break().map(|why| format!("account: {why}"))).collect(),
+            on_disconnect: protocol.terms().map(|terms| terms.agreement),
         }
+    }
+}
+
+/// Whether orders are safe with nobody there is not a thing to be looked up when it is too late.
+fn tell_terms(terms: Terms) {
+    let agreement = terms.agreement.to_string();
+    match terms.agreement {
+        Agreement::NotGranted { .. } => {
+            tracing::warn!(
+                agreement,
+                "the broker does not cancel on disconnect: orders stay when the connection is lost"
+            );
+        }
+        Agreement::None | Agreement::Granted { .. } => tracing::info!(agreement, "cancel on disconnect"),
     }
 }
 
@@ -698,5 +737,8 @@ fn log(alert: &Alert) {
             tracing::warn!("the journal works again; new orders stay stopped until a person resumes");
         }
         Alert::BrokerDown { reason } => tracing::error!(reason, "the broker does not answer: no new orders"),
+        Alert::NotCanceledOnDisconnect { client_order_id: order, orders } => {
+            tracing::error!(%order, orders, "the broker did not cancel on disconnect as it had granted");
+        }
     }
 }

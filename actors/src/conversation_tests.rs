@@ -15,7 +15,7 @@ use market::{
 };
 use oms::BookSettings;
 use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
-use risk::{HaltLevel, HaltSwitch, Limits};
+use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
 use store::{HaltRecord, HaltStore, Journal as Store, JournalEntry, MemoryJournal, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,7 +49,10 @@ impl<M: Message + Sync> Actor for Probe<M> {
     }
 }
 
-async fn probe<M: Message + Sync>(name: &str, pass: fn(M) -> Option<M>) -> (Address<M>, mpsc::UnboundedReceiver<M>) {
+pub(crate) async fn probe<M: Message + Sync>(
+    name: &str,
+    pass: fn(M) -> Option<M>,
+) -> (Address<M>, mpsc::UnboundedReceiver<M>) {
     let (to, seen) = mpsc::unbounded_channel();
     let address = Address::new(name);
     Actor::spawn(None, Probe(to, pass), address.clone()).await.expect("a probe starts");
@@ -57,7 +60,7 @@ async fn probe<M: Message + Sync>(name: &str, pass: fn(M) -> Option<M>) -> (Addr
 }
 
 /// The next message that `pick` wants; the limit only ends a test that hangs.
-async fn next<M, T>(seen: &mut mpsc::UnboundedReceiver<M>, pick: impl Fn(M) -> Option<T>) -> T {
+pub(crate) async fn next<M, T>(seen: &mut mpsc::UnboundedReceiver<M>, pick: impl Fn(M) -> Option<T>) -> T {
     let wait = async {
         loop {
             let message = seen.recv().await.expect("the probe lives");
@@ -150,15 +153,21 @@ impl HaltStore for NoHalt {
     }
 }
 
+/// A switch that stands at active, and is kept nowhere.
+pub(crate) fn halter() -> Halter {
+    Halter::new(HaltSwitch::at(HaltLevel::Active), shared(NoHalt), Clock::System)
+}
+
 const ONE: InstrumentId = InstrumentId::new(0);
 
-fn settings() -> DeskSettings {
+pub(crate) fn settings() -> DeskSettings {
     let mut universe = Universe::new();
     universe.add(Instrument::cash("TEST3".parse().expect("a symbol"), InstrumentKind::Share));
     let cash = Money::from_cents(100_000_000);
+    let universe = Arc::new(universe);
     DeskSettings {
         account: "TEST".to_owned(),
-        universe: Arc::new(universe),
+        universe: Arc::clone(&universe),
         book: BookSettings {
             cash,
             calendar: Calendar::always_open(),
@@ -166,14 +175,18 @@ fn settings() -> DeskSettings {
             brokerage: Brokerage::FREE,
             instruments: 1,
         },
-        limits: Limits {
-            max_order_quantity: Quantity::new(1_000),
-            max_order_notional: cash,
-            price_collar: Rate::from_ppm(100_000),
-            max_position_quantity: Quantity::new(1_000),
-            max_quote_age: 60_000_000_000,
-            max_daily_loss: cash,
-        },
+        limits: Arc::new(LimitTable::uniform(
+            LimitSet {
+                max_order_quantity: Quantity::new(1_000),
+                max_order_notional: cash,
+                price_collar: Rate::from_ppm(100_000),
+                max_position_quantity: Quantity::new(1_000),
+                max_quote_age_seconds: Seconds(60),
+                max_daily_loss: cash,
+                ..LimitSet::WIDE
+            },
+            &universe,
+        )),
         start: Clock::System.now(),
     }
 }
@@ -261,7 +274,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
             start: Clock::System.now(),
             calendar: "always_open".to_owned(),
             instruments: Vec::new(),
-            limits: settings().limits,
+            limits: settings().limits.limits().clone(),
             brokerage: Brokerage::FREE,
         },
         limits: LimitsInForce::new(settings().limits),

@@ -2,20 +2,24 @@
 //! one is the daily loss.
 //!
 //! Owns the monitor's memory (equity when the day began). Hears an observation whenever the book
-//! was marked. Throws the switch itself, at once, then has it made durable and journaled.
+//! was marked. Throws the switch itself, at once, then has it made durable and journaled. Lets each beat
+//! of the [`Pulse`] through, which keeps the last gate open.
 //!
 //! When it dies: while it is down nothing watches, so the supervisor raises the switch to
 //! `reducing` before it restarts it; a person resumes. Its memory of the day's start is lost, which
 //! is why it may not simply go on.
 
+use std::sync::Arc;
+
 use market::{Date, Money, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{DailyLoss, HaltScope, Limits};
+use risk::{DailyLoss, HaltScope, LimitTable};
 
 use crate::account;
 use crate::address::Address;
 use crate::halt::Halter;
 use crate::limits::LimitsInForce;
+use crate::pulse::{Beat, HaltedOutside, Pulse};
 use crate::turn::Turn;
 
 /// What a Limit hears.
@@ -33,7 +37,9 @@ pub enum Message {
         turn: Turn,
     },
     /// Other limits are in force.
-    Limits(Box<Limits>),
+    Limits(Arc<LimitTable>),
+    /// The Supervisor's beat has come through: whoever watches is heard.
+    Pulse(Beat),
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
@@ -50,6 +56,10 @@ pub struct Arguments {
     pub limits: LimitsInForce,
     /// The switch.
     pub halt: Halter,
+    /// What the gate reads of it.
+    pub pulse: Pulse,
+    /// Whether somebody outside has stopped trading.
+    pub outside: Option<HaltedOutside>,
 }
 
 /// A Limit at work.
@@ -68,7 +78,7 @@ impl Actor for Limit {
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         arguments.address.bind(myself);
-        let monitor = DailyLoss::new(arguments.limits.get().max_daily_loss);
+        let monitor = DailyLoss::new(arguments.limits.get().account().max_daily_loss);
         Ok(State { arguments, monitor })
     }
 
@@ -93,7 +103,11 @@ impl Actor for Limit {
                     }
                 }
             }
-            Message::Limits(limits) => state.monitor.set_limit(limits.max_daily_loss),
+            Message::Limits(limits) => state.monitor.set_limit(limits.account().max_daily_loss),
+            Message::Pulse(beat) => {
+                let Arguments { pulse, halt, outside, .. } = &state.arguments;
+                pulse.came_through(&beat, halt, outside.as_ref());
+            }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the limit"),
         }

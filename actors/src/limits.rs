@@ -7,26 +7,26 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use market::Timestamp;
-use risk::Limits;
+use risk::{LimitTable, Limits};
 use tokio::sync::oneshot;
 
 /// What the Account and the Limit start with, also anew: the limits of the last change that became durable.
 #[derive(Clone, Debug)]
-pub struct LimitsInForce(Arc<Mutex<Limits>>);
+pub struct LimitsInForce(Arc<Mutex<Arc<LimitTable>>>);
 
 impl LimitsInForce {
     /// Those that a run begins with.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Arc<LimitTable>) -> Self {
         Self(Arc::new(Mutex::new(limits)))
     }
 
     /// As they are.
-    pub fn get(&self) -> Limits {
-        // A plain value, whole at any moment.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn get(&self) -> Arc<LimitTable> {
+        // Whole at any moment.
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn set(&self, limits: Limits) {
+    pub(crate) fn set(&self, limits: Arc<LimitTable>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 }
@@ -50,8 +50,8 @@ pub(crate) struct Waiting {
     /// Its entry.
     pub(crate) sequence: u64,
     pub(crate) since: Timestamp,
-    pub(crate) before: Limits,
-    pub(crate) after: Limits,
+    pub(crate) before: Arc<LimitTable>,
+    pub(crate) after: Arc<LimitTable>,
     /// Who waits: for the entry, or why it did not become durable.
     pub(crate) reply: oneshot::Sender<Result<u64, String>>,
 }

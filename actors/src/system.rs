@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
-use market::{Bar, Calendar, InstrumentId, Timestamp};
+use market::{Bar, Calendar, InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, Limits, SamePerson, Seen};
+use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, LimitTable, SamePerson, Seen};
 use store::{HaltRecord, StoreError};
 use strategies::ParameterError;
 use tokio::runtime::Handle;
@@ -25,6 +25,7 @@ use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
 use crate::limits::{LimitsInForce, LimitsOrder};
+use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::turn::Turn;
@@ -74,6 +75,9 @@ pub struct Conduct {
     pub calendar: &'static str,
     /// Entries after which the end of a session is worth a snapshot.
     pub snapshot_every: u64,
+    /// Asked when the risk monitors are heard again after a pause: whether somebody outside, a watchdog,
+    /// has stopped trading meanwhile.
+    pub halted_outside: Option<HaltedOutside>,
     /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
     pub second_person: bool,
 }
@@ -89,6 +93,7 @@ impl Default for Conduct {
             patience: Patience::default(),
             calendar: "b3",
             snapshot_every: SNAPSHOT_EVERY,
+            halted_outside: None,
             second_person: false,
         }
     }
@@ -206,6 +211,17 @@ pub enum SystemError {
     LimitsRefused(String),
 }
 
+/// What can be seen of a tree without asking any of its actors.
+#[derive(Clone)]
+struct View {
+    board: Arc<Board>,
+    universe: Arc<Universe>,
+    strategies: Arc<[String]>,
+    restarts: Restarts,
+    stats: Arc<Stats>,
+    given_up: watch::Receiver<Vec<String>>,
+}
+
 /// A running tree.
 pub struct System {
     supervisor: ActorRef<supervisor::Message>,
@@ -213,10 +229,9 @@ pub struct System {
     halter: Halter,
     limits: LimitsInForce,
     connection: SharedConnection,
-    restarts: Restarts,
-    stats: Arc<Stats>,
+    view: View,
+    pulse: Pulse,
     ended: watch::Receiver<bool>,
-    given_up: watch::Receiver<Vec<String>>,
     /// Kept here as well, because without a lease nobody else does.
     lost: watch::Sender<Option<String>>,
     second_person: bool,
@@ -262,16 +277,25 @@ impl System {
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
         let (lost, _) = watch::channel(None);
-        let stats = Arc::new(Stats::default());
-        let restarts = Restarts::default();
-        let limits = LimitsInForce::new(settings.desk.limits);
+        let limits = LimitsInForce::new(Arc::clone(&settings.desk.limits));
+        let view = View {
+            board: Arc::new(Board::new(universe.len())),
+            universe,
+            strategies: settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect(),
+            restarts: Restarts::default(),
+            stats: Arc::new(Stats::default()),
+            given_up,
+        };
+        let pulse = Pulse::of(&settings.clock);
         let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone());
         let arguments = supervisor::Arguments {
             policy: settings.policy,
             halt: halter.clone(),
-            restarts: restarts.clone(),
+            restarts: view.restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &limits, &halter, &addresses, &stats, &ended_in, &lost),
+            children: children(&settings, &limits, &halter, &addresses, &view, &pulse, &ended_in, &lost),
+            pulse: pulse.clone(),
+            account: addresses.account.clone(),
         };
         let (connection, second_person) = (Arc::clone(&settings.connection), settings.conduct.second_person);
         let proposals = Proposals::default();
@@ -284,10 +308,9 @@ impl System {
             halter,
             limits,
             connection,
-            restarts,
-            stats,
+            view,
+            pulse,
             ended,
-            given_up,
             lost,
             second_person,
             proposals,
@@ -310,6 +333,7 @@ impl System {
             halter: self.halter.clone(),
             limits: self.limits.clone(),
             connection: Arc::clone(&self.connection),
+            view: self.view.clone(),
             second_person: self.second_person,
             proposals: Arc::clone(&self.proposals),
         }
@@ -322,7 +346,7 @@ impl System {
 
     /// Actors that were given up, as they are.
     pub fn given_up(&self) -> watch::Receiver<Vec<String>> {
-        self.given_up.clone()
+        self.view.given_up.clone()
     }
 
     /// Why the right to trade the account is gone, if it is.
@@ -337,12 +361,17 @@ impl System {
 
     /// Restarts so far.
     pub fn restarts(&self) -> &Restarts {
-        &self.restarts
+        &self.view.restarts
+    }
+
+    /// Its sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Counters.
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.view.stats
     }
 
     /// Makes an actor panic.
@@ -359,6 +388,24 @@ impl System {
             Fault::Symbol(place) => a.symbols[place].send(symbol::Message::Fault),
             Fault::Strategy(place) => a.strategies[place].send(strategy::Message::Fault),
         };
+    }
+
+    /// Puts messages that do nothing into the mailboxes of Account and Broker until so many wait in each.
+    #[cfg(feature = "faults")]
+    pub fn flood(&self, most: u64) {
+        let (account, broker) = (&self.addresses.account, &self.addresses.broker);
+        for _ in account.depth()..most {
+            let _ = account.send(account::Message::Nothing);
+        }
+        for _ in broker.depth()..most {
+            let _ = broker.send(broker::Message::Nothing);
+        }
+    }
+
+    /// The fewer of the messages that wait in the two.
+    #[cfg(feature = "faults")]
+    pub fn flooded(&self) -> u64 {
+        self.addresses.account.depth().min(self.addresses.broker.depth())
     }
 
     /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
@@ -396,6 +443,7 @@ pub struct Inquiry {
     halter: Halter,
     limits: LimitsInForce,
     connection: SharedConnection,
+    view: View,
     second_person: bool,
     proposals: Proposals,
 }
@@ -443,6 +491,46 @@ pub enum ResumeError {
 }
 
 impl Inquiry {
+    /// The halt switch, read without asking anybody.
+    pub fn halt(&self) -> &HaltSwitch {
+        &self.halter.switch
+    }
+
+    /// What can be traded.
+    pub fn universe(&self) -> &Arc<Universe> {
+        &self.view.universe
+    }
+
+    /// The strategies' names, by number.
+    pub fn strategies(&self) -> &[String] {
+        &self.view.strategies
+    }
+
+    /// The hot quote of an instrument, read without asking anybody.
+    pub fn quote(&self, instrument: InstrumentId) -> TopOfBook {
+        self.view.board.top(instrument)
+    }
+
+    /// Restarts by actor.
+    pub fn restarts(&self) -> BTreeMap<String, u64> {
+        self.view.restarts.by_actor()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &Stats {
+        &self.view.stats
+    }
+
+    /// Actors that were given up.
+    pub fn given_up(&self) -> Vec<String> {
+        self.view.given_up.borrow().clone()
+    }
+
+    /// The clock of the run.
+    pub fn clock(&self) -> &Clock {
+        &self.halter.clock
+    }
+
     /// How things stand.
     ///
     /// # Errors
@@ -476,7 +564,7 @@ impl Inquiry {
     }
 
     /// The limits in force.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> Arc<LimitTable> {
         self.limits.get()
     }
 
@@ -651,7 +739,7 @@ fn origin(settings: &SystemSettings) -> Origin {
         start: settings.desk.start,
         calendar: settings.conduct.calendar.to_owned(),
         instruments: settings.desk.universe.iter().map(|(_, known)| known.clone()).collect(),
-        limits: settings.desk.limits,
+        limits: settings.desk.limits.limits().clone(),
         brokerage: settings.desk.book.brokerage,
     }
 }
@@ -662,14 +750,14 @@ fn children(
     limits: &LimitsInForce,
     halter: &Halter,
     to: &Addresses,
-    stats: &Arc<Stats>,
+    View { board, stats, .. }: &View,
+    pulse: &Pulse,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
 ) -> Vec<Child> {
     use HaltLevel::{Active, Halted, Reducing, StopNew};
     let universe = &settings.desk.universe;
     let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
-    let board = Arc::new(Board::new(universe.len()));
     let (broker_quotes, symbol_quotes) =
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
@@ -701,6 +789,7 @@ fn children(
                 log: shared(ReportLog::after(settings.reports_after)),
                 halt: settings.halt.clone(),
                 right: settings.conduct.lease.as_ref().map_or_else(Right::unlimited, |(_, right)| right.clone()),
+                pulse: pulse.clone(),
                 quotes: Arc::clone(&broker_quotes),
                 clock: clock.clone(),
             },
@@ -730,7 +819,7 @@ fn children(
                 snapshot_every: settings.conduct.snapshot_every,
                 record_after: settings.conduct.entries_before,
                 halt: halter.clone(),
-                board: Arc::clone(&board),
+                board: Arc::clone(board),
                 clock: clock.clone(),
             },
         ),
@@ -745,6 +834,8 @@ fn children(
                 account: to.account.clone(),
                 limits: limits.clone(),
                 halt: halter.clone(),
+                pulse: pulse.clone(),
+                outside: settings.conduct.halted_outside.clone(),
             },
         ),
         child(
@@ -804,7 +895,7 @@ fn children(
                 instrument,
                 account: to.account.clone(),
                 strategies: strategies.map(|(_, address)| address.clone()).collect(),
-                board: Arc::clone(&board),
+                board: Arc::clone(board),
                 quotes: Arc::clone(&symbol_quotes),
                 stats: Arc::clone(stats),
             },

@@ -19,8 +19,8 @@ use market::{
     Rate, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::Limits;
 use risk::monitor::Breach;
+use risk::{LimitSet, LimitTable, Seconds};
 use strategies::Parameters;
 
 const BARS: usize = 1_000_000;
@@ -120,14 +120,18 @@ fn engine(listen: Listen, start: Timestamp) -> Backtest {
                 brokerage: Brokerage::FREE,
                 instruments: 1,
             },
-            limits: Limits {
-                max_order_quantity: Quantity::new(1_000),
-                max_order_notional: cash,
-                price_collar: Rate::from_ppm(100_000),
-                max_position_quantity: Quantity::new(1_000),
-                max_quote_age: 86_400_000_000_000,
-                max_daily_loss: cash,
-            },
+            limits: Arc::new(LimitTable::uniform(
+                LimitSet {
+                    max_order_quantity: Quantity::new(1_000),
+                    max_order_notional: cash,
+                    price_collar: Rate::from_ppm(100_000),
+                    max_position_quantity: Quantity::new(1_000),
+                    max_quote_age_seconds: Seconds(86_400),
+                    max_daily_loss: cash,
+                    ..LimitSet::WIDE
+                },
+                &universe,
+            )),
             start,
         },
         simulation: SimulationSettings::default(),

@@ -81,7 +81,7 @@ impl Backtest {
             .collect();
         Self {
             exchange: SimulatedExchange::new(settings.simulation, Arc::clone(&universe), clock.phase()),
-            monitor: DailyLoss::new(settings.desk.limits.max_daily_loss),
+            monitor: DailyLoss::new(settings.desk.limits.account().max_daily_loss),
             tops: vec![TopOfBook::default(); universe.len()],
             record: Record::new(universe),
             desk: Desk::new(settings.desk, halt.clone()),

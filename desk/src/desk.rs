@@ -12,7 +12,7 @@ use market::{
 };
 use oms::{Anomaly, Applied, Book, BookSettings, BookState};
 use risk::checks::code;
-use risk::{Approved, Denial, Explanation, Figure, HaltSwitch, Limits, View};
+use risk::{Approved, Denial, Explanation, Figure, HaltSwitch, LimitTable, Limits, View};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Evidence, GONE, number_of};
@@ -27,7 +27,7 @@ pub struct DeskSettings {
     /// Cash, fees, settlement.
     pub book: BookSettings,
     /// The limits in force.
-    pub limits: Limits,
+    pub limits: Arc<LimitTable>,
     /// When the run begins: sets session and phase.
     pub start: Timestamp,
 }
@@ -39,7 +39,7 @@ pub struct Desk {
     universe: Arc<Universe>,
     calendar: Arc<Calendar>,
     book: Book,
-    limits: Limits,
+    limits: Arc<LimitTable>,
     halt: HaltSwitch,
     phase: Phase,
     session: Date,
@@ -153,7 +153,7 @@ impl Desk {
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
         let order = named(request, client_order_id, now);
-        risk::review_closing(order, evidence.halt, &self.view(request.instrument, evidence.top, now)?)
+        risk::review_closing(order, evidence.halt, &self.view(request.strategy, request.instrument, evidence.top, now)?)
     }
 
     /// Uses up the name of an approved order and enters it in the book.
@@ -173,7 +173,7 @@ impl Desk {
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
         let order = named(request, client_order_id, now);
-        risk::review(order, evidence.halt, &self.view(request.instrument, evidence.top, now)?)
+        risk::review(order, evidence.halt, &self.view(request.strategy, request.instrument, evidence.top, now)?)
     }
 
     /// Explains what the review says of a request, whatever name it would have; nothing for an
@@ -186,7 +186,7 @@ impl Desk {
         now: Timestamp,
     ) -> Option<Explanation> {
         let name = ClientOrderId::new(&self.account, now.local_date(), 1).ok()?;
-        let view = self.view(request.instrument, evidence.top, now).ok()?;
+        let view = self.view(request.strategy, request.instrument, evidence.top, now).ok()?;
         let explain = if closes { risk::explain_closing } else { risk::explain };
         Some(explain(named(request, name, now), evidence.halt, &view))
     }
@@ -199,7 +199,7 @@ impl Desk {
         now: Timestamp,
     ) -> Option<Explanation> {
         let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal())?;
-        let view = self.view(open.intent.instrument, evidence.top, now).ok()?;
+        let view = self.view(open.intent.strategy, open.intent.instrument, evidence.top, now).ok()?;
         Some(risk::explain_replace(open, replace, evidence.halt, &view))
     }
 
@@ -241,7 +241,13 @@ impl Desk {
         Ok(id)
     }
 
-    fn view(&self, instrument: InstrumentId, top: TopOfBook, now: Timestamp) -> Result<View<'_>, Denial> {
+    fn view(
+        &self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        top: TopOfBook,
+        now: Timestamp,
+    ) -> Result<View<'_>, Denial> {
         let known = self.universe.get(instrument).ok_or(Denial {
             check: code::UNKNOWN_INSTRUMENT,
             because: "the instrument is not part of this run",
@@ -255,7 +261,8 @@ impl Desk {
             phase: self.phase,
             price_horizon: self.price_horizon,
             now,
-            limits: &self.limits,
+            limits: self.limits.of(strategy, instrument),
+            table: &self.limits,
         })
     }
 
@@ -312,7 +319,7 @@ impl Desk {
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal());
         let open = open.ok_or_else(not_open)?;
-        let view = self.view(open.intent.instrument, evidence.top, now)?;
+        let view = self.view(open.intent.strategy, open.intent.instrument, evidence.top, now)?;
         let approved = risk::review_replace(open, replace, evidence.halt, &view)?;
         self.book.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
         Ok(approved)
@@ -427,8 +434,15 @@ impl Desk {
     }
 
     /// These limits count from now on. What is open already stays as it was approved.
-    pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+    pub(crate) fn set_limits(&mut self, limits: Limits, strategies: &[String]) {
+        if *self.limits.limits() != limits {
+            self.limits = Arc::new(LimitTable::new(limits, &self.universe, strategies));
+        }
+    }
+
+    /// The limits in force, to keep.
+    pub fn shared_limits(&self) -> Arc<LimitTable> {
+        Arc::clone(&self.limits)
     }
 
     /// The money that the book began with.
@@ -437,7 +451,7 @@ impl Desk {
     }
 
     /// The limits in force.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &LimitTable {
         &self.limits
     }
 

@@ -440,7 +440,6 @@ impl<'a> Rebuild<'a> {
         if let Entry::Started { instruments, strategies, origin, .. } = entry {
             if let Some(origin) = origin {
                 self.desk.charge(origin.brokerage);
-                self.desk.set_limits(origin.limits);
             }
             (self.facts.instruments, self.facts.strategies) = (Some(instruments), strategies);
             return Ok(None);
@@ -509,7 +508,10 @@ impl<'a> Rebuild<'a> {
                 self.facts.breaks.insert(symbol, difference);
             }
             Entry::Phase { change } => self.desk.phase(&change),
-            Entry::Limits { limits, .. } => self.desk.set_limits(limits),
+            Entry::Limits { limits, .. } => {
+                let names = if self.today.is_empty() { &self.facts.strategies } else { self.today };
+                self.desk.set_limits(limits, names);
+            }
             // Nothing of these stays in the book; the switch has its own durable record.
             Entry::Started { .. }
             | Entry::StrategyStarted(_)

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder};
 use market::{Calendar, ClientOrderId, Date, FeeSchedule, Money, StrategyId, Timestamp, Universe};
 use oms::{Applied, BookSettings};
-use risk::{Explanation, HaltSwitch};
+use risk::{Explanation, HaltSwitch, LimitTable};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -238,7 +238,7 @@ impl Replay {
                 }
                 // An account that starts anew says the same as its predecessor said last.
                 if let Entry::Limits { limits, .. } = &other {
-                    self.run(sequence)?.origin.limits = *limits;
+                    self.run(sequence)?.origin.limits = limits.clone();
                 }
                 self.apply(sequence, other)
             }
@@ -359,7 +359,7 @@ impl Replay {
                 brokerage: origin.brokerage,
                 instruments: universe.len(),
             },
-            limits: origin.limits,
+            limits: Arc::new(LimitTable::new(origin.limits.clone(), &universe, &names)),
             start: origin.start,
         };
         // The same origin again is an account that restarted: the strategies beside it lived on.

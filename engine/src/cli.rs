@@ -7,6 +7,8 @@ use market::{ClientOrderId, Date, Money, Quantity, Symbol, Timestamp};
 use risk::{HaltLevel, HaltScope};
 use store::AccountTag;
 
+use crate::admin::roles::Role;
+
 /// Pregão: an autonomous trading engine for B3, the Brazilian exchange
 #[derive(Parser, Debug)]
 #[command(name = "pregao", version, max_term_width = 100)]
@@ -40,6 +42,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// The daemon: trades on paper until it is stopped.
     Run,
+    /// Watch the daemon from a process of its own: cancel everything at the broker when it falls silent.
+    Watchdog,
     /// Check the configuration; every problem at once.
     Check,
     /// Have the running daemon read its configuration again: all of it, or nothing.
@@ -113,6 +117,15 @@ pub enum Command {
         #[arg(long)]
         reconcile: bool,
     },
+    /// Open orders: from the running daemon, else from its journal.
+    Orders,
+    /// What is held: from the running daemon, else from its journal.
+    Positions,
+    /// Who may use the admin interface; no daemon is needed.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// The description of the admin interface (OpenAPI 3.1).
+    Openapi,
     /// The store that the configuration names.
     #[command(subcommand)]
     Db(DbCommand),
@@ -211,6 +224,45 @@ pub enum DbCommand {
     Migrate,
     /// Recompute every account's chain; a changed or missing entry is named.
     Verify,
+}
+
+/// `users`.
+#[derive(Subcommand, Debug)]
+pub enum UsersCommand {
+    /// Give somebody access; prints the secret, once.
+    Add {
+        /// The client's name: letters, digits and . _ @ -
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it may do: viewer, operator or admin.
+        #[arg(long, value_name = "ROLE")]
+        role: Role,
+    },
+    /// Everybody who has or had access.
+    List,
+    /// Give somebody another role.
+    Role {
+        /// The client's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it may do: viewer, operator or admin.
+        #[arg(long, value_name = "ROLE")]
+        role: Role,
+    },
+    /// Take somebody's access, for good.
+    Disable {
+        /// The client's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Give somebody another secret; prints it, once. The one before and its tokens are worth nothing.
+    Rotate {
+        /// The client's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Sign tokens with another key from now on; tokens that are out count until they run out.
+    RotateKeys,
 }
 
 /// `replay`.

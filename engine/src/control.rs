@@ -286,7 +286,7 @@ fn told(with_plan: bool, asked: &Asked) -> serde_json::Value {
     });
     match answer {
         Ok((snapshot, plan)) => {
-            let mut document = status::of_snapshot(&snapshot);
+            let mut document = status::of_snapshot(&snapshot, inquiry.strategies());
             document["halts"] = status::of_halts(&inquiry.halts());
             if let Some(plan) = plan {
                 document["reconcile"] = status::of_plan(&plan, snapshot.desk.universe());

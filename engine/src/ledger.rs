@@ -42,14 +42,15 @@ pub fn halt(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Resu
     }
 }
 
-/// The audit: beside the journal, and in front of a server first in the data directory, for the same reason.
+/// The audit: beside the journal, and in front of a server also in the data directory, so that nobody who
+/// stops trading waits for a server to write it down.
 pub fn audit(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Box<dyn Audit>, Failure> {
     match &places.store {
         StoreConfig::Embedded => Ok(ledger.audit()?),
         StoreConfig::Postgres { .. } => {
-            let (local, carried) = (Box::new(store.audit()?), Box::new(store.audit()?));
-            let arrived = Box::new(store.meta()?);
-            Ok(Box::new(LocalFirstAudit::new(local, carried, arrived, ledger.audit()?)?))
+            let (local, carried, arrived) = (store.audit()?, store.audit()?, store.meta()?);
+            let audit = LocalFirstAudit::new(Box::new(local), Box::new(carried), Box::new(arrived), ledger.audit()?)?;
+            Ok(Box::new(audit))
         }
     }
 }

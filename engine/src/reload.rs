@@ -263,7 +263,7 @@ pub fn begin(
             version
         }
     };
-    let limits = config.limits;
+    let limits = config.limits.clone();
     let proposals = FourEyes::default();
     let state = State { effective: effective.clone(), limits, version, versions, meta, proposals };
     Ok(Began { config, effective, state, auditor })
@@ -415,7 +415,7 @@ impl Configurator {
         };
         let document = effective.document();
         let version = NewConfigVersion { at: Clock::System.now(), author, second, reason, document };
-        self.put_in_force(&mut state, config.limits, &version)?;
+        self.put_in_force(&mut state, config.limits.clone(), &version)?;
         if matches!(change.wanted, Wanted::File | Wanted::ChangedFile) {
             state.meta.set_meta(FILE_SEEN, &effective.hot_hash().to_string())?;
         }
@@ -484,7 +484,7 @@ impl Configurator {
             reason: reason.to_owned(),
         };
         if limits != state.limits {
-            self.set(order(limits, &version.reason)).map_err(Refused::Failed)?;
+            self.set(order(limits.clone(), &version.reason)).map_err(Refused::Failed)?;
         }
         match state.versions.append(state.version.number, version) {
             Ok(stored) => {
@@ -493,7 +493,7 @@ impl Configurator {
             }
             Err(error) => {
                 let why = format!("the version could not be stored: {}", crate::output::chain(&error));
-                match self.set(order(state.limits, &why)) {
+                match self.set(order(state.limits.clone(), &why)) {
                     Ok(_) => Err(Refused::Failed(format!("{why}; the limits before are in force again"))),
                     Err(next) => Err(Refused::Failed(format!(
                         "{why}; and the limits before could not be put in force again: {next}; stop with 'pregao kill'"

@@ -8,8 +8,9 @@
 //!
 //! **Signals.** SIGUSR1 stops new orders, SIGUSR2 cancels everything as well; both everywhere.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -157,9 +158,26 @@ pub fn write(directory: &Path, stop: &Stop) -> std::io::Result<PathBuf> {
     let path = file_of(directory);
     let beside = directory.join("halt.new");
     // Whole or not at all: whoever looks must not see half of it.
-    fs::write(&beside, text)?;
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
     fs::rename(&beside, &path)?;
+    // Its name is durable with its directory.
+    File::open(directory)?.sync_all()?;
     Ok(path)
+}
+
+/// Stops new orders everywhere, durably, of a daemon that cannot be asked. A file that lies there already
+/// stays as it is: it may ask for more.
+///
+/// # Errors
+/// It cannot be written.
+pub fn leave(directory: &Path, by: &str, reason: &str) -> std::io::Result<()> {
+    if fs::exists(file_of(directory))? {
+        return Ok(());
+    }
+    let (by, reason) = (by.to_owned(), reason.to_owned());
+    write(directory, &Stop { by, reason, ..everything(String::new()) }).map(drop)
 }
 
 /// Throws what the file says, if there is one, and watches it from now on.
@@ -261,6 +279,15 @@ mod tests {
         };
         assert_eq!(write(directory.path(), &stop).unwrap(), path);
         assert_eq!(read(&path), Some(Stop { reason: "two lines of it".to_owned(), ..stop }));
+        leave(directory.path(), "watchdog", "silent").unwrap();
+        assert_eq!(read(&path).unwrap().by, "Ana", "what lies there may ask for more");
+        fs::remove_file(&path).unwrap();
+        leave(directory.path(), "watchdog", "silent").unwrap();
+        let left = read(&path).unwrap();
+        assert_eq!(
+            (left.scope, left.level, &*left.by, &*left.reason),
+            (HaltScope::Global, HaltLevel::StopNew, "watchdog", "silent")
+        );
         fs::write(&path, [0xff, 0xfe]).unwrap();
         assert_eq!(read(&path).unwrap().scope, HaltScope::Global);
         fs::remove_file(&path).unwrap();

@@ -13,6 +13,7 @@ use market::{
     Timestamp, Universe,
 };
 use oms::BookSettings;
+use risk::LimitTable;
 use store::{Filter, History, StoreError};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -163,6 +164,7 @@ pub fn replay(
 
 /// The desk of a configuration.
 pub fn desk(config: &Config, universe: &Arc<Universe>, calendar: &Arc<Calendar>, start: Timestamp) -> DeskSettings {
+    let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     DeskSettings {
         account: config.account.tag.clone(),
         universe: Arc::clone(universe),
@@ -173,7 +175,7 @@ pub fn desk(config: &Config, universe: &Arc<Universe>, calendar: &Arc<Calendar>,
             brokerage: config.brokerage,
             instruments: universe.len(),
         },
-        limits: config.limits,
+        limits: Arc::new(LimitTable::new(config.limits.clone(), universe, &names)),
         start,
     }
 }

@@ -1,6 +1,6 @@
 //! What is allowed. The only maker of [`Approved`] orders.
 //!
-//! - [`limits`]: the configured amounts; none has a default
+//! - [`limits`]: the configured amounts by scope; none has a default
 //! - [`limit_change`]: whether a change of them allows more than before
 //! - [`attestation`]: whether what runs is what was approved
 //! - [`checks`]: the pre-trade checks, one file each, one list
@@ -8,24 +8,31 @@
 //! - [`halt`]: the switch that the last gate reads, scope by scope
 //! - [`four_eyes`]: what takes two people
 //! - [`monitor`]: watches after the trade that may trip the switch
+//! - [`disconnect`]: what a venue must have done with the orders of a session that was gone
+//! - [`silence`]: when a connection that stands counts as lost
+//! - [`dead_man`]: when a watchdog cancels everything, and when it is done
 
 pub mod attestation;
 pub mod checks;
+pub mod dead_man;
+pub mod disconnect;
 pub mod four_eyes;
 pub mod halt;
 pub mod limit_change;
 pub mod limits;
 pub mod monitor;
 pub mod review;
+pub mod silence;
 
 pub use attestation::Attestation;
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
 pub use four_eyes::{Asked, Direction, FourEyes, SamePerson};
 pub use halt::{HaltLevel, HaltScope, HaltSwitch, Seen, UnknownScope};
 pub use limit_change::LimitChange;
-pub use limits::{Limits, LimitsSettings, MissingLimits};
+pub use limits::amounts::{Count, Milliseconds, Seconds};
+pub use limits::{KEYS, LimitKey, LimitSet, LimitTable, Limits, MissingLimits, SomeLimits};
 pub use monitor::DailyLoss;
 pub use review::{
-    Approved, Explanation, approve_cancel, explain, explain_closing, explain_replace, review, review_closing,
-    review_replace,
+    Approved, Explanation, approve_cancel, approve_mass_cancel, explain, explain_closing, explain_replace, review,
+    review_closing, review_replace,
 };

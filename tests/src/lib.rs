@@ -8,6 +8,7 @@ pub mod kill;
 pub mod oracle;
 pub mod scenario;
 pub mod simulation;
+pub mod stop;
 pub mod venue;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use market::{
     Rate, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::{HaltLevel, HaltSwitch, Limits};
+use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
 use store::{HaltRecord, HaltStore, MemoryJournal, StoreError};
 use strategies::Parameters;
 
@@ -92,7 +93,7 @@ pub struct World {
     /// The stream from there on.
     pub events: Vec<MarketEvent>,
     /// The limits.
-    pub limits: Limits,
+    pub limits: LimitSet,
     /// How the exchange behaves.
     pub simulation: SimulationSettings,
     /// Money at the start.
@@ -154,13 +155,14 @@ impl World {
             history,
             start,
             events: Vec::new(),
-            limits: Limits {
+            limits: LimitSet {
                 max_order_quantity: Quantity::new(5_000),
                 max_order_notional: Money::from_cents(20_000_000),
                 price_collar: Rate::from_ppm(100_000),
                 max_position_quantity: Quantity::new(6_000),
-                max_quote_age: 60_000_000_000,
+                max_quote_age_seconds: Seconds(60),
                 max_daily_loss: Money::from_cents(100_000_000),
+                ..LimitSet::WIDE
             },
             simulation: SimulationSettings::default(),
             cash: Money::from_cents(20_000_000),
@@ -192,7 +194,7 @@ impl World {
                 brokerage: Brokerage::FREE,
                 instruments: self.universe.len(),
             },
-            limits: self.limits,
+            limits: Arc::new(LimitTable::uniform(self.limits, &self.universe)),
             start: self.start,
         }
     }

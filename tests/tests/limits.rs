@@ -12,7 +12,7 @@ use actors::system::shared;
 use actors::{Fault, FeedSource, LimitsOrder, Polled, RestartPolicy, System, SystemSettings};
 use desk::{Entry, Replay, ReplayReport};
 use market::{FeeSchedule, MarketEvent, Money, Timestamp};
-use risk::{HaltLevel, Limits};
+use risk::{HaltLevel, LimitSet, Limits};
 use store::journal::AccountTag;
 use store::{Journal, JournalEntry, MemoryJournal, StoreError};
 use tests::World;
@@ -145,7 +145,7 @@ fn order(limits: Limits) -> LimitsOrder {
 
 /// So little money in one order that every buy is denied.
 fn tight(world: &World) -> Limits {
-    Limits { max_order_notional: Money::from_cents(100), ..world.limits }
+    LimitSet { max_order_notional: Money::from_cents(100), ..world.limits }.into()
 }
 
 /// Where the limits changed, and decisions before and after it: intents and denials by that limit.
@@ -168,7 +168,7 @@ async fn lowered_limits_count_from_their_entry_on_and_replay_knows_it() {
     let rig = Rig::start(&world).await;
     let inquiry = rig.system.inquiry();
     let entry = inquiry.set_limits(order(tight(&world))).await.unwrap();
-    assert_eq!(inquiry.limits(), tight(&world));
+    assert_eq!(inquiry.limits().limits(), &tight(&world));
     // Also an account that starts anew knows them, and says so.
     rig.system.inject(Fault::Account);
     rig.until("the restart", || !rig.system.restarts().by_actor().is_empty()).await;
@@ -181,11 +181,11 @@ async fn lowered_limits_count_from_their_entry_on_and_replay_knows_it() {
     let started: Vec<Limits> = entries
         .iter()
         .filter_map(|(_, _, entry)| match entry {
-            Entry::Started { origin, .. } => Some(origin.as_ref().unwrap().limits),
+            Entry::Started { origin, .. } => Some(origin.as_ref().unwrap().limits.clone()),
             _ => None,
         })
         .collect();
-    assert_eq!(started, [world.limits, tight(&world)]);
+    assert_eq!(started, [world.limits.into(), tight(&world)]);
     let report = replay(&entries);
     assert_eq!(report.differences, [], "{report:?}");
     assert_eq!(report.lost_inputs, []);
@@ -195,8 +195,8 @@ async fn lowered_limits_count_from_their_entry_on_and_replay_knows_it() {
     let mut forged = entries;
     for (_, _, entry) in &mut forged {
         match entry {
-            Entry::Limits { limits, .. } => *limits = world.limits,
-            Entry::Started { origin: Some(origin), .. } => origin.limits = world.limits,
+            Entry::Limits { limits, .. } => *limits = world.limits.into(),
+            Entry::Started { origin: Some(origin), .. } => origin.limits = world.limits.into(),
             _ => {}
         }
     }
@@ -212,8 +212,8 @@ async fn limits_that_do_not_become_durable_are_taken_back() {
     let error = inquiry.set_limits(order(tight(&world))).await.unwrap_err().to_string();
     assert!(error.contains("the limits were not changed: the journal failed"), "{error}");
     assert!(error.contains("the limits before stay in force"), "{error}");
-    assert_eq!(inquiry.limits(), world.limits);
-    assert_eq!(rig.system.snapshot().await.unwrap().desk.limits(), &world.limits);
+    assert_eq!(inquiry.limits().limits().global, world.limits);
+    assert_eq!(rig.system.snapshot().await.unwrap().desk.limits().limits().global, world.limits);
     // A journal that is known to be down is not asked.
     let error = inquiry.set_limits(order(tight(&world))).await.unwrap_err().to_string();
     assert!(error.contains("the journal does not answer"), "{error}");
@@ -228,11 +228,14 @@ async fn limits_that_do_not_become_durable_are_taken_back() {
     let changes: Vec<(u64, Limits)> = entries
         .iter()
         .filter_map(|(sequence, _, entry)| match entry {
-            Entry::Limits { limits, .. } => Some((*sequence, *limits)),
+            Entry::Limits { limits, .. } => Some((*sequence, limits.clone())),
             _ => None,
         })
         .collect();
-    assert_eq!(changes.iter().map(|(_, limits)| *limits).collect::<Vec<_>>(), [tight(&world), world.limits]);
+    assert_eq!(
+        changes.iter().map(|(_, limits)| limits.clone()).collect::<Vec<_>>(),
+        [tight(&world), world.limits.into()]
+    );
     let between = entries.iter().filter(|(sequence, ..)| (changes[0].0..changes[1].0).contains(sequence));
     let decided = |entry: &Entry| matches!(entry, Entry::Intent { .. } | Entry::Denied { .. });
     assert_eq!(between.filter(|(_, _, entry)| decided(entry)).count(), 0);
@@ -243,7 +246,7 @@ async fn limits_that_do_not_become_durable_are_taken_back() {
 async fn the_daily_loss_is_watched_by_the_limit_of_the_moment() {
     let world = World::random(7, 4, 120, 20);
     let rig = Rig::start(&world).await;
-    let one_centavo = Limits { max_daily_loss: Money::from_cents(1), ..world.limits };
+    let one_centavo = LimitSet { max_daily_loss: Money::from_cents(1), ..world.limits }.into();
     rig.system.inquiry().set_limits(order(one_centavo)).await.unwrap();
     assert_eq!(rig.system.halt().level(), HaltLevel::Active);
     let halt = rig.system.halt().clone();

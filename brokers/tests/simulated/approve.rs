@@ -9,14 +9,15 @@ use market::{
     Money, NewOrder, OrderType, Phase, Price, Quantity, Rate, ReportKind, Side, TimeInForce, Timestamp, TopOfBook,
 };
 use oms::{Book, BookSettings};
-use risk::{Approved, HaltLevel, Limits, View};
+use risk::{Approved, HaltLevel, LimitSet, LimitTable, Seconds, View};
 
 const PLENTY: i64 = 1_000_000_000_000;
 
 pub(crate) struct Approver {
     book: Book,
     instrument: Instrument,
-    limits: Limits,
+    limits: LimitSet,
+    table: LimitTable,
 }
 
 impl Approver {
@@ -53,16 +54,23 @@ impl Approver {
         let symbol = "ANY".parse().expect("a symbol");
         let mut instrument = Instrument::cash(symbol, InstrumentKind::Other);
         instrument.tick = Price::from_steps(1);
+        let mut universe = market::Universe::new();
+        for number in 0..instruments {
+            let symbol = format!("ANY{number}").parse().expect("a symbol");
+            universe.add(Instrument::cash(symbol, InstrumentKind::Other));
+        }
         Self {
             book,
             instrument,
-            limits: Limits {
+            table: LimitTable::uniform(LimitSet::WIDE, &universe),
+            limits: LimitSet {
                 max_order_quantity: Quantity::new(PLENTY),
                 max_order_notional: Money::from_steps(i128::MAX),
                 price_collar: Rate::from_ppm(i64::MAX),
                 max_position_quantity: Quantity::new(2 * PLENTY),
-                max_quote_age: i64::MAX,
+                max_quote_age_seconds: Seconds(u32::MAX),
                 max_daily_loss: Money::ZERO,
+                ..LimitSet::WIDE
             },
         }
     }
@@ -77,6 +85,7 @@ impl Approver {
             price_horizon: Timestamp::MIN,
             now,
             limits: &self.limits,
+            table: &self.table,
         }
     }
 

@@ -38,7 +38,8 @@ use market::{
     StrategyId, Symbol, Timestamp, TopOfBook,
 };
 use oms::FillEffect;
-use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, Limits, Seen};
+use risk::disconnect::Terms;
+use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, LimitTable, Limits, Seen};
 
 use crate::desk::Desk;
 use crate::entry::{Entry, Heard, Origin, StrategyOrigin};
@@ -158,6 +159,8 @@ pub enum Input {
     },
     /// The connection to the broker is there.
     Connected,
+    /// What the connection was begun with: after [`Input::Connected`], before any statement over it.
+    Terms(Terms),
     /// The connection to the broker is gone.
     Disconnected {
         /// Why.
@@ -320,7 +323,7 @@ pub enum Effect {
         equity: Money,
     },
     /// Other limits are in force: whoever watches figures must watch by these.
-    Limits(Box<Limits>),
+    Limits(Arc<LimitTable>),
     /// Raise the halt switch, durably.
     Raise {
         /// What is halted.
@@ -415,6 +418,13 @@ pub enum Alert {
     BrokerDown {
         /// Why.
         reason: String,
+    },
+    /// The broker was to cancel the orders of a session that was gone, and did not.
+    NotCanceledOnDisconnect {
+        /// One of them.
+        client_order_id: ClientOrderId,
+        /// How many.
+        orders: usize,
     },
 }
 
@@ -525,6 +535,10 @@ pub struct Protocol {
     handed_over: BTreeMap<ClientOrderId, HandedOver>,
     /// Orders of unknown outcome, with when a person was told last.
     unknown: BTreeMap<ClientOrderId, Timestamp>,
+    /// What the connection was begun with, if its broker can lose us.
+    terms: Option<Terms>,
+    /// Day orders that the broker must have cancelled before the next statement.
+    owed: BTreeSet<ClientOrderId>,
     question: Option<Question>,
     questions: u64,
     compared_at: Timestamp,
@@ -552,7 +566,8 @@ impl Protocol {
         // What the journal held was charged as it was then; from here on today's brokerage counts.
         restored.desk.charge(settings.origin.brokerage);
         // And what was reviewed was reviewed by the limits of then.
-        restored.desk.set_limits(settings.origin.limits);
+        let names: Vec<String> = settings.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+        restored.desk.set_limits(settings.origin.limits.clone(), &names);
         let marked = vec![false; restored.desk.universe().len()];
         for instrument in restored.desk.universe().ids() {
             let differs = restored.breaks.contains_key(&instrument);
@@ -572,6 +587,8 @@ impl Protocol {
             link: Link::Down,
             handed_over: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            terms: None,
+            owed: BTreeSet::new(),
             question: None,
             questions: incarnation << 32,
             compared_at: Timestamp::MIN,
@@ -639,6 +656,7 @@ impl Protocol {
             Input::External(execution) => self.external(execution, now, effects),
             Input::Unreadable { text, problem } => self.unreadable(text, problem, now, effects),
             Input::Connected => self.connected(now, effects),
+            Input::Terms(terms) => self.begun_with(terms),
             Input::Disconnected { reason } => self.disconnected(&reason, now, effects),
             Input::Statement { question, statement } => self.statement(question, &statement, now, effects),
             Input::NoStatement { question, reason } => self.no_statement(question, reason, effects),
@@ -704,6 +722,7 @@ impl Protocol {
 
     /// The entry comes after everything that was decided by the limits before, and before everything that
     /// is decided by these: an order that they let pass cannot be durable without it.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one input, taken apart once")]
     fn limits(
         &mut self,
         limits: Limits,
@@ -713,10 +732,11 @@ impl Protocol {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        self.desk.set_limits(limits);
+        let names: Vec<String> = self.settings.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+        self.desk.set_limits(limits.clone(), &names);
         // What an account that is asked again says that it decides with.
-        self.settings.origin.limits = limits;
-        effects.push(Effect::Limits(Box::new(limits)));
+        self.settings.origin.limits = limits.clone();
+        effects.push(Effect::Limits(self.desk.shared_limits()));
         self.write(now, vec![Entry::Limits { limits, by, second, reason }], effects);
     }
 
@@ -776,6 +796,11 @@ impl Protocol {
     /// How the account stands with its broker.
     pub fn link(&self) -> Link {
         self.link
+    }
+
+    /// What the connection was begun with; nothing where the broker lives inside this process.
+    pub fn terms(&self) -> Option<Terms> {
+        self.terms
     }
 
     /// Whether the journal has failed and not answered for everything since.

@@ -231,7 +231,7 @@ impl Protocol {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let Some((side, quantity)) = self.closing_order(instrument, held) else { return };
+        let Some((side, quantity)) = self.closing_order(strategy, instrument, held) else { return };
         let Some(order_type) = self.closing_type() else { return };
         let request = OrderRequest {
             strategy,
@@ -273,8 +273,13 @@ impl Protocol {
 
     /// The next order that brings a holding closer to nothing: whole lots, no more than one order may
     /// have, and no more than the account as a whole has left to give.
-    fn closing_order(&self, instrument: InstrumentId, held: Quantity) -> Option<(Side, Quantity)> {
-        let (book, limits) = (self.desk.book(), self.desk.limits());
+    fn closing_order(
+        &self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        held: Quantity,
+    ) -> Option<(Side, Quantity)> {
+        let (book, limits) = (self.desk.book(), self.desk.limits().of(strategy, instrument));
         let known = self.desk.universe().get(instrument)?;
         let position = book.position(instrument).quantity;
         let (side, left) = if held.is_positive() {
@@ -341,7 +346,7 @@ impl Protocol {
             strategy: name(strategy),
             instrument,
             held,
-            order: self.closing_order(instrument, held),
+            order: self.closing_order(strategy, instrument, held),
         };
         (open.map(|order| order.intent.client_order_id).collect(), held.map(closing).collect())
     }

@@ -60,7 +60,7 @@ impl Room {
             start: noon(),
             calendar: "b3".to_owned(),
             instruments: universe.iter().map(|(_, known)| known.clone()).collect(),
-            limits: made_of.limits,
+            limits: made_of.limits.limits().clone(),
             brokerage: made_of.book.brokerage,
         };
         let protocol_settings = ProtocolSettings {

@@ -10,7 +10,7 @@ use market::{
     Money, OrderType, Price, Quantity, ReportKind, Side, StrategyId, TimeInForce, Timestamp, TopOfBook, Universe,
 };
 use oms::BookSettings;
-use risk::{HaltLevel, HaltSwitch, Limits};
+use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
 
 pub(crate) const PETR4: InstrumentId = InstrumentId::new(0);
 pub(crate) const BOVA11: InstrumentId = InstrumentId::new(1);
@@ -57,15 +57,19 @@ pub(crate) fn settings(universe: Arc<Universe>, start: Timestamp) -> DeskSetting
             brokerage: Brokerage { per_order: money("4.90"), iss: "0.05".parse().expect("a rate") },
             instruments: universe.len(),
         },
+        limits: Arc::new(LimitTable::uniform(
+            LimitSet {
+                max_order_quantity: Quantity::new(2_000),
+                max_order_notional: money("20000"),
+                price_collar: "0.05".parse().expect("a rate"),
+                max_position_quantity: Quantity::new(4_000),
+                max_quote_age_seconds: Seconds(5),
+                max_daily_loss: money("1000"),
+                ..LimitSet::WIDE
+            },
+            &universe,
+        )),
         universe,
-        limits: Limits {
-            max_order_quantity: Quantity::new(2_000),
-            max_order_notional: money("20000"),
-            price_collar: "0.05".parse().expect("a rate"),
-            max_position_quantity: Quantity::new(4_000),
-            max_quote_age: 5_000_000_000,
-            max_daily_loss: money("1000"),
-        },
         start,
     }
 }

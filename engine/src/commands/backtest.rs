@@ -15,7 +15,7 @@ use market::{
     Rate, StrategyId, Symbol, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::Limits;
+use risk::{LimitSet, LimitTable, Limits, Seconds};
 use store::EmbeddedStore;
 use strategies::{ParameterError, Parameters, StrategyEntry};
 
@@ -86,8 +86,8 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
         execution: prepared.execution,
     };
     let cash = arguments.cash.or(config.as_ref().map(|config| config.account.cash)).unwrap_or(RESEARCH_CASH);
-    let settings = desk_settings(config.as_ref(), &prepared, cash);
-    let limits = settings.limits;
+    let settings = desk_settings(config.as_ref(), &prepared, entry.name, cash);
+    let limits = Arc::clone(&settings.limits);
     let mut run = Backtest::new(BacktestSettings {
         desk: settings,
         simulation: simulation(config.as_ref(), arguments),
@@ -138,7 +138,7 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
         text.push_str(&format!("\nNote: {warning}"));
     }
     let mut document = serde_json::to_value(&result.summary).map_err(Failure::failed)?;
-    document["limits"] = limits_shown(&limits);
+    document["limits"] = serde_json::json!(limits.limits());
     document["warnings"] = finished.warnings.clone().into();
     document["report"] = path.map(|path| path.display().to_string()).into();
     Ok(Answer::new(text, document))
@@ -178,29 +178,21 @@ fn simulation(config: Option<&Config>, arguments: &BacktestArguments) -> Simulat
 
 /// Limits that leave room for any position that the cash allows, and say so in the result.
 fn research_limits(cash: Money) -> Limits {
-    Limits {
+    let wide = LimitSet {
         max_order_quantity: Quantity::new(1_000_000_000),
         max_order_notional: cash,
         price_collar: Rate::from_ppm(100_000),
         max_position_quantity: Quantity::new(1_000_000_000),
         // A bar may stand for a day.
-        max_quote_age: 7 * 86_400 * market::time::NANOS_PER_SECOND,
+        max_quote_age_seconds: Seconds(7 * 86_400),
         max_daily_loss: cash,
-    }
+        ..LimitSet::WIDE
+    };
+    wide.into()
 }
 
-fn limits_shown(limits: &Limits) -> serde_json::Value {
-    serde_json::json!({
-        "max_order_quantity": limits.max_order_quantity,
-        "max_order_notional": limits.max_order_notional,
-        "price_collar": limits.price_collar,
-        "max_position_quantity": limits.max_position_quantity,
-        "max_quote_age_seconds": limits.max_quote_age / market::time::NANOS_PER_SECOND,
-        "max_daily_loss": limits.max_daily_loss,
-    })
-}
-
-fn desk_settings(config: Option<&Config>, prepared: &Prepared, cash: Money) -> DeskSettings {
+fn desk_settings(config: Option<&Config>, prepared: &Prepared, strategy: &str, cash: Money) -> DeskSettings {
+    let limits = config.map_or_else(|| research_limits(cash), |config| config.limits.clone());
     DeskSettings {
         account: config.map_or_else(|| "BACK".to_owned(), |config| config.account.tag.clone()),
         universe: Arc::clone(&prepared.universe),
@@ -211,7 +203,7 @@ fn desk_settings(config: Option<&Config>, prepared: &Prepared, cash: Money) -> D
             brokerage: config.map_or(Brokerage::FREE, |config| config.brokerage),
             instruments: prepared.universe.len(),
         },
-        limits: config.map_or_else(|| research_limits(cash), |config| config.limits),
+        limits: Arc::new(LimitTable::new(limits, &prepared.universe, &[strategy.to_owned()])),
         start: prepared.start,
     }
 }

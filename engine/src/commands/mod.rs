@@ -7,6 +7,8 @@ mod data;
 mod db;
 mod demo;
 mod kill;
+mod looking;
+mod openapi;
 mod recording;
 mod reload;
 mod replay;
@@ -14,7 +16,9 @@ mod resume;
 mod run;
 pub mod status;
 mod summary;
+mod users;
 mod version;
+mod watchdog;
 mod why;
 
 use clap::CommandFactory;
@@ -46,10 +50,15 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         }
         Command::Resume { by, reason, symbol: Some(symbol), .. } => resume::accept(&overrides, *symbol, by, reason),
         Command::Status { reconcile } => status::status(&overrides, *reconcile),
+        Command::Orders => looking::orders(&overrides),
+        Command::Positions => looking::positions(&overrides),
+        Command::Users(command) => users::users(command, &overrides),
+        Command::Openapi => openapi::openapi(),
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),
         Command::Version => Ok(version::version(arguments.json)),
+        Command::Watchdog => watchdog::watchdog(&overrides, arguments.json),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "pregao", &mut script);

@@ -12,8 +12,9 @@ use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
 use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
+use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
-use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
+use actors::{Clock, Conduct, FeedSource, Inquiry, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use desk::Restored;
@@ -22,13 +23,15 @@ use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
 use risk::{HaltLevel, HaltScope, HaltSwitch};
-use store::{EmbeddedStore, Filter, HaltRecord, History, Outcome};
+use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Outcome, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::{self, Admin, AdminError, Facts};
 use crate::auditor::{Act, Actor, Auditor};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load_effective};
 use crate::control::Control;
+use crate::heartbeat::{self, Heartbeat};
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
 use crate::reload::{self, Began, Change, Configurator, Wanted};
@@ -110,6 +113,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             calendar: config.calendar.name(),
             second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
+            halted_outside: Some(halted_outside(&config.data_directory)),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -125,7 +129,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
-    let running = until_stopped(settings, place, stopper, began, overrides);
+    let interface = interface(&config, &store, &*ledger)?;
+    let running = until_stopped(settings, place, stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
@@ -134,6 +139,27 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         store::crash::point("lease_released");
     }
     answer
+}
+
+/// Starts the admin interface on a running tree.
+type Interface = Box<dyn FnOnce(Inquiry) -> Result<Admin, AdminError> + Send>;
+
+/// The admin interface, where one is configured.
+fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
+    let Some(admin) = config.admin.clone() else { return Ok(None) };
+    let (users, audit) = (ledger.users()?, ledger::audit(&config.places(), store, ledger)?);
+    if users.list()?.iter().all(|user| user.disabled.is_some()) {
+        tracing::warn!(
+            "nobody may use the admin interface; stop the daemon and run 'pregao users add NAME --role admin'"
+        );
+    }
+    let facts = Facts {
+        account: config.account.tag.clone(),
+        strategies: config.strategies.clone(),
+        limits: config.limits.clone(),
+        data_directory: config.data_directory.clone(),
+    };
+    Ok(Some(Box::new(move |inquiry| Admin::start(admin::Settings { config: admin, facts, inquiry, users, audit }))))
 }
 
 /// Whoever is traded with.
@@ -145,9 +171,10 @@ fn connection(
 ) -> Result<SharedConnection, Failure> {
     match &config.broker {
         BrokerConfig::Simulated => Ok(shared(exchange(config, source, calendar, recovered))),
-        BrokerConfig::Bridge { address, heartbeat, reconnect_most } => {
+        BrokerConfig::Bridge { address, heartbeat, reconnect_most, cancel_on_disconnect, substance } => {
             let mut settings = BridgeSettings::new(address, &config.account.tag);
             (settings.heartbeat, settings.reconnect_most) = (*heartbeat, *reconnect_most);
+            (settings.cancel_on_disconnect, settings.substance) = (*cancel_on_disconnect, *substance);
             // Only to be another one in every process.
             settings.jitter_seed = u64::from(std::process::id());
             let bridge = BridgeBroker::start(settings, Arc::clone(&source.universe)).map_err(Failure::failed)?;
@@ -184,6 +211,12 @@ fn halt_found(store: &SharedHalt, strategies: Vec<String>, universe: &Universe) 
         tracing::error!(doubt, "halted");
     }
     switch
+}
+
+/// A watchdog may have fired while this process could not look.
+fn halted_outside(directory: &Path) -> HaltedOutside {
+    let path = stops::file_of(directory);
+    Arc::new(move || stops::read(&path).map(|stop| format!("the file {} lies there: {}", path.display(), stop.reason)))
 }
 
 /// What the configuration says, from `not_before` on where the journal has come that far.
@@ -223,7 +256,7 @@ fn source(
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;
             let stored: Vec<Symbol> = known.iter().map(|listing| listing.symbol).collect();
             let history = wiring::market(&history, calendar, &stored).map_err(Failure::failed)?.history;
-            let since = Clock::System.now().plus_nanos(-config.limits.max_quote_age);
+            let since = Clock::System.now().plus_nanos(-config.limits.global.max_quote_age_seconds.nanos());
             let tail = Followed::new(path, Arc::clone(&universe), since);
             Ok(Source {
                 universe,
@@ -317,17 +350,30 @@ async fn until_stopped(
     settings: SystemSettings,
     place: PathBuf,
     stopper: Stopper,
+    interface: Option<Interface>,
     began: Began,
     overrides: Overrides,
 ) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+    if !replay {
+        heartbeat::announce(&place);
+    }
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     stopper.runs(system.inquiry());
     let configurator = began.running(overrides, system.inquiry(), Handle::current());
     let _control = Control::start(&place, system.inquiry(), configurator.clone(), Handle::current());
+    let _interface = match interface.map(|start| start(system.inquiry())).transpose() {
+        Ok(running) => running,
+        Err(error) => {
+            let _ = system.stop().await;
+            return Err(Failure::failed(error));
+        }
+    };
+    // Only a planned end says goodbye: after any other a watchdog has something to do.
+    let heartbeat = Heartbeat::start(&place, system.pulse()).map_err(Failure::failed)?;
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
     let reason = loop {
@@ -361,6 +407,9 @@ async fn until_stopped(
     store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.stop().await.map_err(Failure::failed)?;
+    if let Some(heartbeat) = heartbeat {
+        heartbeat.goodbye();
+    }
     let book = snapshot.desk.book();
     let fills = snapshot.record.counts.fills;
     let text = format!(

@@ -58,12 +58,15 @@ pub struct Difference {
     pub hot: bool,
 }
 
+/// Parts of `[risk]` beside the limits for everything that the limits in force are made of.
+const SCOPES: [&str; 7] = ["account", "sector", "symbol", "strategy", "group", "restricted", "models"];
+
 /// Whether a key can change in a running daemon: the limits, by their names. Any other needs a restart, also one
 /// in `[risk]` that is not part of the limits in force.
 pub fn is_hot(key: &str) -> bool {
     let Some(name) = key.strip_prefix("risk.") else { return false };
-    let limits = serde_json::to_value(risk::LimitsSettings::default()).unwrap_or_default();
-    limits.get(name).is_some()
+    let scope = name.split('.').next().unwrap_or(name);
+    risk::KEYS.iter().any(|known| known.name == name) || SCOPES.contains(&scope)
 }
 
 impl Effective {
@@ -298,7 +301,10 @@ mod tests {
         for (key, hot) in [
             ("risk.max_order_quantity", true),
             ("risk.max_daily_loss", true),
+            ("risk.symbol.PETR4.max_order_quantity", true),
+            ("risk.restricted", true),
             ("risk.max_moon_phase", false),
+            ("risk.moons.max_order_quantity", false),
             ("risk", false),
             ("broker.slippage_ticks", false),
             ("halt.second_person", false),

@@ -4,8 +4,10 @@
 //! anything runs, and every complaint comes at once, with its place. docs/configuration.md lists
 //! every key; a test keeps it true.
 
+mod admin;
 pub mod document;
 pub mod effective;
+mod limits;
 pub mod reader;
 pub mod redaction;
 
@@ -17,16 +19,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brokers::bridge::BridgeSettings;
+use brokers::bridge::wire::LONGEST_NAME;
 use brokers::simulated::{LimitRule, SimulationSettings};
 use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
 use market::time::NANOS_PER_SECOND;
 use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
-use risk::{Attestation, Limits, LimitsSettings};
+use risk::{Attestation, Limits, disconnect};
 use store::Digest;
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
+pub use admin::{AdminConfig, TlsConfig};
 use document::{Document, Problem, Text};
 use effective::Effective;
 use reader::{Reader, nearest};
@@ -35,6 +39,8 @@ use reader::{Reader, nearest};
 pub const DEFAULT_FILE: &str = "pregao.toml";
 /// The data directory where no other is named.
 pub const DEFAULT_DATA_DIRECTORY: &str = "pregao-data";
+/// The shortest silence that a watchdog may fire on, in seconds: twice the gate's own lease.
+const SHORTEST_SILENCE: u32 = 2;
 /// A commented example: what `pregao init` writes.
 pub const EXAMPLE: &str = include_str!("../../../samples/pregao.toml");
 
@@ -67,6 +73,8 @@ pub struct Config {
     pub strategies: Vec<StrategyConfig>,
     /// Which builds and configurations may trade.
     pub attestation: Attestation,
+    /// The admin interface; none without `admin.listen`.
+    pub admin: Option<AdminConfig>,
 }
 
 /// The `[account]` section.
@@ -91,7 +99,31 @@ pub enum BrokerConfig {
         heartbeat: Duration,
         /// The longest pause between attempts to connect.
         reconnect_most: Duration,
+        /// The window after which the venue is asked to cancel the day orders of a session that is gone.
+        cancel_on_disconnect: Option<Duration>,
+        /// How long something may wait for its answer while nothing but heartbeats comes.
+        substance: Duration,
     },
+}
+
+/// What a watchdog needs: the `[watchdog]` section, and of the others where the daemon keeps its data
+/// and whom it trades with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WatchdogConfig {
+    /// The daemon's data directory.
+    pub data_directory: PathBuf,
+    /// The account's tag.
+    pub account: String,
+    /// Its own login at the venue.
+    pub login: String,
+    /// Host and port of the bridge.
+    pub address: String,
+    /// How long the daemon may be silent.
+    pub silence: Duration,
+    /// How often each side of the bridge says something at least.
+    pub heartbeat: Duration,
+    /// The longest pause between attempts to connect.
+    pub reconnect_most: Duration,
 }
 
 /// When the exchange is open.
@@ -268,6 +300,35 @@ pub fn data_directory(overrides: &Overrides) -> Result<PathBuf, Unusable> {
     }
 }
 
+/// Only what a watchdog needs: a mistake in a strategy is no reason to leave the daemon unwatched.
+///
+/// # Errors
+/// Every problem of these keys at once.
+pub fn watchdog(overrides: &Overrides) -> Result<WatchdogConfig, Unusable> {
+    watchdog_of(document(overrides, true)?)
+}
+
+fn watchdog_of(document: Document) -> Result<WatchdogConfig, Unusable> {
+    let mut reader = Reader::new(document);
+    let found = read_watchdog(&mut reader);
+    // For the names of all keys, and for complaints about the ones that matter here.
+    read(&mut reader);
+    if !reader.has("watchdog") {
+        reader.complain("watchdog.silence_seconds", "has no value: there is no [watchdog] section; add one");
+    }
+    // Of the rest only what could hide or misspell these keys.
+    let matters = |problem: &Problem| match problem.key.as_str() {
+        "strategy" | "mode" => false,
+        key => !key.contains('.') || ["watchdog.", "broker.", "account.tag"].iter().any(|own| key.starts_with(own)),
+    };
+    let mut problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
+    problems.dedup();
+    match found {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Unusable(problems)),
+    }
+}
+
 /// The whole configuration.
 ///
 /// # Errors
@@ -308,7 +369,7 @@ pub fn load_with_version(overrides: &Overrides, number: u64, text: &str) -> Resu
 pub fn limits_of(text: &str) -> Option<Limits> {
     let mut document = Document::default();
     document.add_toml(Path::new("version"), text);
-    read_limits(&mut Reader::new(document))
+    limits::read(&mut Reader::new(document))
 }
 
 /// The configuration that a text alone describes, without file or environment: the demo's.
@@ -367,7 +428,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let data_directory = read_path(reader, "data_directory").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
     reader.word("mode", &["paper"]);
     let account = read_account(reader);
-    let limits = read_limits(reader);
+    let limits = limits::read(reader);
     let (simulation, brokerage) = read_simulation(reader);
     let broker = read_broker(reader);
     let patience = read_patience(reader);
@@ -377,12 +438,22 @@ fn read(reader: &mut Reader) -> Option<Config> {
         _ => CalendarName::B3,
     };
     let store = read_store(reader);
+    read_watchdog(reader);
     let feed = read_feed(reader);
     let strategies = read_strategies(reader);
     let attestation = read_attestation(reader);
+    let admin = admin::read(reader);
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
         reader.complain("broker.name", message);
+    }
+    if let (Some(limits), Some(strategies)) = (&limits, &strategies) {
+        let names: Vec<&str> = strategies.iter().map(|strategy| strategy.name.as_str()).collect();
+        for name in limits.strategies.keys().filter(|name| !names.contains(&name.as_str())) {
+            let hint = nearest(name, names.iter().copied()).map(|near| format!("; did you mean '{near}'?"));
+            let message = format!("there is no strategy of that name{}", hint.unwrap_or_default());
+            reader.complain(&format!("risk.strategy.{name}"), message);
+        }
     }
     if let (Some(FeedConfig::QuotesFile { .. }), Some(strategies)) = (&feed, &strategies) {
         for (place, _) in strategies.iter().enumerate().filter(|(_, strategy)| strategy.listen == Listen::Bars) {
@@ -404,6 +475,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         feed: feed?,
         strategies: strategies?,
         attestation,
+        admin,
     })
 }
 
@@ -443,45 +515,6 @@ fn read_account(reader: &mut Reader) -> Option<AccountConfig> {
     Some(AccountConfig { tag: tag?, cash: cash? })
 }
 
-fn read_limits(reader: &mut Reader) -> Option<Limits> {
-    let units = "a whole number of units such as 10000";
-    let amount = "an amount in BRL such as \"250000.00\"";
-    let settings = LimitsSettings {
-        max_order_quantity: reader.optional("risk.max_order_quantity", units),
-        max_order_notional: reader.optional("risk.max_order_notional", amount),
-        price_collar: reader.optional("risk.price_collar", "a fraction such as 0.03"),
-        max_position_quantity: reader.optional("risk.max_position_quantity", units),
-        max_quote_age_seconds: reader.optional("risk.max_quote_age_seconds", "whole seconds such as 5"),
-        max_daily_loss: reader.optional("risk.max_daily_loss", amount),
-    };
-    let positive = [
-        ("risk.max_order_quantity", settings.max_order_quantity.is_some_and(|value| value <= Quantity::ZERO)),
-        ("risk.max_order_notional", settings.max_order_notional.is_some_and(|value| value <= Money::ZERO)),
-        ("risk.price_collar", settings.price_collar.is_some_and(|value| value <= Rate::ZERO)),
-        ("risk.max_position_quantity", settings.max_position_quantity.is_some_and(|value| value <= Quantity::ZERO)),
-        ("risk.max_quote_age_seconds", settings.max_quote_age_seconds == Some(0)),
-        ("risk.max_daily_loss", settings.max_daily_loss.is_some_and(|value| value <= Money::ZERO)),
-    ];
-    for (key, wrong) in positive {
-        if wrong {
-            reader.complain(key, "must be above zero: at zero nothing could ever trade");
-        }
-    }
-    match settings.limits() {
-        Ok(limits) => Some(limits),
-        Err(missing) => {
-            for key in missing.0 {
-                let key = format!("risk.{key}");
-                // A value that is there but cannot be read has its own complaint.
-                if reader.optional::<String>(&key, "").is_none() {
-                    reader.complain(&key, "has no value: a risk limit has no default; set it under [risk]");
-                }
-            }
-            None
-        }
-    }
-}
-
 fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
     let names: Vec<&str> = brokers::BROKERS.iter().map(|entry| entry.name).collect();
     let given = reader.optional::<String>("broker.name", "").is_some();
@@ -497,6 +530,12 @@ fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
     };
     let heartbeat = milliseconds("broker.heartbeat_milliseconds", usual.heartbeat);
     let reconnect_most = milliseconds("broker.reconnect_milliseconds", usual.reconnect_most);
+    let cancel_on_disconnect = read_cancel_on_disconnect(reader);
+    let silence: Option<u32> = reader.optional("broker.silence_seconds", "whole seconds such as 60");
+    if silence == Some(0) {
+        reader.complain("broker.silence_seconds", "must be above zero: no broker answers at once");
+    }
+    let substance = silence.map_or(usual.substance, |seconds| Duration::from_secs(seconds.into()));
     match name.as_deref() {
         Some(brokers::bridge::NAME) => {
             match &address {
@@ -507,12 +546,68 @@ fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
                 }
                 Some(_) => {}
             }
-            Some(BrokerConfig::Bridge { address: address?, heartbeat, reconnect_most })
+            let address = address?;
+            Some(BrokerConfig::Bridge { address, heartbeat, reconnect_most, cancel_on_disconnect, substance })
         }
         Some(_) => Some(BrokerConfig::Simulated),
         None if given => None,
         None => Some(BrokerConfig::Simulated),
     }
+}
+
+fn read_cancel_on_disconnect(reader: &mut Reader) -> Option<Duration> {
+    let key = "broker.cancel_on_disconnect_seconds";
+    let window: Option<u32> = reader.optional(key, "whole seconds such as 30");
+    let window = window.map(|seconds| Duration::from_secs(seconds.into()))?;
+    if !(disconnect::SHORTEST..=disconnect::LONGEST).contains(&window) {
+        let (least, most) = (disconnect::SHORTEST.as_secs(), disconnect::LONGEST.as_secs());
+        reader.complain(key, format!("must be from {least} to {most}; leave it out for orders that stay"));
+    }
+    Some(window)
+}
+
+/// The `[watchdog]` section; nothing where there is none. The daemon does without, a watchdog does not.
+fn read_watchdog(reader: &mut Reader) -> Option<WatchdogConfig> {
+    let silence: Option<u32> = reader.optional("watchdog.silence_seconds", "whole seconds such as 10");
+    let login: Option<String> = reader.optional("watchdog.login", "a name such as \"guard\"");
+    let own_address: Option<String> = reader.optional("watchdog.address", "host and port such as \"127.0.0.1:9100\"");
+    if !reader.has("watchdog") {
+        return None;
+    }
+    if silence.is_none() && reader.optional::<String>("watchdog.silence_seconds", "").is_none() {
+        reader.complain("watchdog.silence_seconds", "has no value, and no default: how long may the engine be silent?");
+    }
+    if silence.is_some_and(|seconds| seconds < SHORTEST_SILENCE) {
+        let message = format!("must be at least {SHORTEST_SILENCE}: a busy machine may be silent for a second");
+        reader.complain("watchdog.silence_seconds", message);
+    }
+    match &login {
+        None => reader.complain("watchdog.login", "has no value; set it to a login of its own at the broker"),
+        Some(login) if !(1..=LONGEST_NAME).contains(&login.len()) => {
+            reader.complain("watchdog.login", format!("has {} bytes: expected 1 to {LONGEST_NAME}", login.len()));
+        }
+        Some(_) => {}
+    }
+    let data_directory = reader.optional("data_directory", "a path").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+    let account: Option<String> = reader.optional("account.tag", "four capital letters or digits such as \"PAPR\"");
+    let broker = read_broker(reader);
+    let Some(BrokerConfig::Bridge { address, heartbeat, reconnect_most, .. }) = broker else {
+        if matches!(broker, Some(BrokerConfig::Simulated)) {
+            let message = "there is nothing to watch: the simulated exchange lives and dies with the daemon; \
+                           set broker.name = \"bridge\", or leave out [watchdog]";
+            reader.complain("watchdog.login", message);
+        }
+        return None;
+    };
+    Some(WatchdogConfig {
+        data_directory,
+        account: account?,
+        login: login?,
+        address: own_address.unwrap_or(address),
+        silence: Duration::from_secs(silence?.into()),
+        heartbeat,
+        reconnect_most,
+    })
 }
 
 fn read_patience(reader: &mut Reader) -> Patience {

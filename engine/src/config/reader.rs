@@ -130,6 +130,17 @@ impl Reader {
         below
     }
 
+    /// Whether anything is written for a key.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.document.settings.contains_key(key)
+    }
+
+    /// Whether anything below a key is given.
+    pub fn has(&self, key: &str) -> bool {
+        let prefix = format!("{key}.");
+        self.document.settings.keys().any(|path| path.starts_with(&prefix))
+    }
+
     /// How many `[[key]]` tables there are.
     pub fn count(&self, key: &str) -> usize {
         let prefix = format!("{key}[");

@@ -178,6 +178,6 @@ fn a_named_configuration_brings_its_limits() {
     assert_eq!(research["denials"], 0, "a file that happens to lie here changes nothing");
     let arguments = with(&["-c", "pregao.toml", "--symbols", "PETR4", "--notional", "200000", "--json"]);
     let limited = room.pregao(&arguments).done().json();
-    assert_eq!(limited["limits"]["max_order_notional"], "150000.00");
+    assert_eq!(limited["limits"]["global"]["max_order_notional"], "150000.00");
     assert!(limited["denials_by_check"]["order_notional"].as_u64().unwrap() > 0, "{limited}");
 }

@@ -1,6 +1,7 @@
 //! The program as its user meets it: the built binary, run in an empty directory of its own.
 //!
 //! - [`program`]: runs it, reads what it says
+//! - [`admin`]: the admin interface, with `curl`
 //! - [`usage`]: what is typed wrongly, exit codes, one JSON document whatever happens
 //! - [`config`]: `check`, `init`, environment
 //! - [`data`]: history in and verified
@@ -13,6 +14,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
 
+mod admin;
 mod backtest;
 mod config;
 mod data;
@@ -23,3 +25,4 @@ mod reload;
 mod replay;
 mod run;
 mod usage;
+mod watchdog;

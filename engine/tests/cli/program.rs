@@ -137,11 +137,14 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits until it has logged these words.
+    /// Waits until it has logged these words; the line that has them.
     #[track_caller]
-    pub(crate) fn until(&mut self, words: &str) {
+    pub(crate) fn until(&mut self, words: &str) -> String {
         let give_up = Instant::now() + PATIENCE;
-        while !self.heard.iter().any(|line| line.contains(words)) {
+        loop {
+            if let Some(line) = self.heard.iter().find(|line| line.contains(words)) {
+                return line.clone();
+            }
             let left = give_up.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => self.heard.push(line),

@@ -18,7 +18,7 @@ use market::{Instrument, Money, NewOrder, Phase, Price, Quantity, Rate, Side, Ti
 use oms::Book;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Limits;
+use crate::limits::{LimitSet, LimitTable};
 
 /// One check: its stable name, and the rule.
 pub struct Check {
@@ -93,8 +93,10 @@ pub struct View<'a> {
     pub price_horizon: Timestamp,
     /// Now.
     pub now: Timestamp,
-    /// The limits in force.
-    pub limits: &'a Limits,
+    /// The limits in force for this order's strategy and instrument: the tightest of every scope.
+    pub limits: &'a LimitSet,
+    /// All limits, for what concerns more than this order.
+    pub table: &'a LimitTable,
 }
 
 impl View<'_> {

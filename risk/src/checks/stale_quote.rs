@@ -9,7 +9,7 @@ pub(super) const NAME: &str = "stale_quote";
 
 pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
     let continuous = view.phase.trades_continuously();
-    let most = Figure::Nanoseconds(view.limits.max_quote_age);
+    let most = Figure::Nanoseconds(view.limits.max_quote_age_seconds.nanos());
     let denied = |because, asked, limit| Err(Denial { check: NAME, because, asked, limit });
     if !view.top.is_known() {
         if proposal.reduces {
@@ -27,7 +27,7 @@ pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Den
         return Ok(Passed { asked, limit });
     }
     // A price from the future is as wrong as one from the past.
-    if continuous && age.saturating_abs() > view.limits.max_quote_age {
+    if continuous && age.saturating_abs() > view.limits.max_quote_age_seconds.nanos() {
         return denied("the last price is too old", asked, limit);
     }
     if !continuous && view.top.at < view.price_horizon {

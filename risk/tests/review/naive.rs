@@ -3,7 +3,7 @@
 
 use market::fees::Brokerage;
 use market::{ClientOrderId, InstrumentId, Money, OrderType, Price, Quantity, Rate, Side, TopOfBook};
-use risk::Limits;
+use risk::LimitSet;
 
 use crate::world::{BOVA11, PETR4};
 
@@ -98,7 +98,7 @@ impl Account {
     }
 
     /// What a unit may come to cost.
-    pub(crate) fn worst_price(asked: &Asked, top: &TopOfBook, limits: &Limits) -> Price {
+    pub(crate) fn worst_price(asked: &Asked, top: &TopOfBook, limits: &LimitSet) -> Price {
         match (asked.order_type.limit_price(), asked.side) {
             (Some(limit_price), _) => limit_price,
             (None, Side::Buy) => top.ask + top.ask.scaled(limits.price_collar),
@@ -107,7 +107,7 @@ impl Account {
     }
 
     /// The rules that hold for one order by itself.
-    fn sound(asked: &Asked, top: &TopOfBook, limits: &Limits) -> bool {
+    fn sound(asked: &Asked, top: &TopOfBook, limits: &LimitSet) -> bool {
         let lot = if asked.instrument == PETR4 { 100 } else { 1 };
         let cent = Price::from_cents(1).expect("a price").steps();
         let (collar, near) = match asked.side {
@@ -133,7 +133,7 @@ impl Account {
         self.open.iter().any(|order| order.instrument == instrument && order.lost)
     }
 
-    pub(crate) fn allows(&self, asked: &Asked, top: &TopOfBook, limits: &Limits) -> bool {
+    pub(crate) fn allows(&self, asked: &Asked, top: &TopOfBook, limits: &LimitSet) -> bool {
         let held = self.held[place(asked.instrument)];
         let left_to_sell = held - self.open_units(asked.instrument, Side::Sell);
         let way_out = asked.side == Side::Sell && asked.units <= left_to_sell;
@@ -155,7 +155,7 @@ impl Account {
         to: (i64, Price),
         asked: &Asked,
         top: &TopOfBook,
-        limits: &Limits,
+        limits: &LimitSet,
     ) -> bool {
         let more = (to.0 - order.filled - order.most_left()).max(0);
         let held = self.held[place(asked.instrument)];
@@ -204,7 +204,7 @@ impl Account {
     }
 
     /// Every limit on the account as a whole, with everything open at its worst.
-    pub(crate) fn broken(&self, limits: &Limits) -> Option<String> {
+    pub(crate) fn broken(&self, limits: &LimitSet) -> Option<String> {
         for instrument in [BOVA11, PETR4] {
             let held = self.held[place(instrument)];
             let (buys, sells) = (self.open_units(instrument, Side::Buy), self.open_units(instrument, Side::Sell));

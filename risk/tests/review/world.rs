@@ -10,7 +10,7 @@ use market::{
     TopOfBook, Universe,
 };
 use oms::{Book, BookSettings};
-use risk::{Approved, Denial, Explanation, HaltLevel, Limits, View};
+use risk::{Approved, Denial, Explanation, HaltLevel, LimitSet, LimitTable, Seconds, View};
 
 /// A fund with a lot of one unit.
 pub(crate) const BOVA11: InstrumentId = InstrumentId::new(0);
@@ -24,7 +24,8 @@ pub(crate) const SECOND: i64 = 1_000_000_000;
 pub(crate) struct World {
     pub(crate) universe: Universe,
     pub(crate) book: Book,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitSet,
+    pub(crate) table: LimitTable,
     pub(crate) top: TopOfBook,
     pub(crate) phase: Phase,
     pub(crate) price_horizon: Timestamp,
@@ -66,18 +67,21 @@ impl World {
             brokerage,
             instruments: universe.len(),
         });
+        let table = LimitTable::uniform(LimitSet::WIDE, &universe);
         let now: Timestamp = "2025-06-12T15:00:00Z".parse().expect("a time");
         Self {
             universe,
             book,
-            limits: Limits {
+            limits: LimitSet {
                 max_order_quantity: Quantity::new(1_000_000),
                 max_order_notional: money("1000000000"),
                 price_collar: "0.03".parse().expect("a rate"),
                 max_position_quantity: Quantity::new(1_000_000),
-                max_quote_age: 5 * SECOND,
+                max_quote_age_seconds: Seconds(5),
                 max_daily_loss: money("1000000"),
+                ..LimitSet::WIDE
             },
+            table,
             top: TopOfBook { at: now, last: price("9.95"), bid: price("9.99"), ask: price("10.00") },
             phase: Phase::Continuous,
             price_horizon: "2025-06-11T12:30:00Z".parse().expect("a time"),
@@ -97,6 +101,7 @@ impl World {
             price_horizon: self.price_horizon,
             now: self.now,
             limits: &self.limits,
+            table: &self.table,
         }
     }
 

@@ -15,7 +15,7 @@ use desk::DeskSettings;
 use market::fees::Brokerage;
 use market::{Calendar, FeeSchedule, Instrument, InstrumentKind, Timestamp, Universe};
 use oms::BookSettings;
-use risk::{HaltLevel, LimitsSettings};
+use risk::{HaltLevel, LimitSet, LimitTable, Seconds};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use store::testing::Server;
@@ -29,8 +29,23 @@ pub const ACCOUNT: &str = "KILL";
 pub const CRASH_AT: &str = "PREGAO_CRASH_AT";
 /// The strategies of every run, by name.
 pub const STRATEGIES: [&str; 3] = ["limits", "markets", "slow limits"];
+/// Nothing that the strategies do may come near them, but for the age of a quote.
+const LIMITS: LimitSet = LimitSet {
+    max_order_quantity: market::Quantity::new(100_000),
+    max_order_notional: market::Money::from_cents(1_000_000_000),
+    price_collar: market::Rate::from_ppm(500_000),
+    max_position_quantity: market::Quantity::new(1_000_000),
+    max_quote_age_seconds: Seconds(2),
+    max_daily_loss: market::Money::from_cents(9_000_000_000),
+    ..LimitSet::WIDE
+};
 /// The shortest lease that the program takes: so long a takeover waits.
 pub const LEASE_SECONDS: u64 = 10;
+
+/// How long a session may be gone before the venue cancels its day orders: the shortest window.
+pub const WINDOW_SECONDS: u64 = 5;
+/// How long a daemon may be silent before a watchdog fires: the shortest that the program takes.
+pub const SILENCE_SECONDS: u64 = 2;
 
 /// Symbols that are quoted and traded.
 const SYMBOLS: [&str; 4] = ["PETR4", "VALE3", "ITUB4", "BBAS3"];
@@ -81,9 +96,9 @@ impl Stage {
                  execution = \"{execution}\"\nquantity = 300\nparameters = {{ {parameters} }}\n"
             )
         };
-        let [limits, markets, slow] = STRATEGIES;
+        let [resting, markets, slow] = STRATEGIES;
         let strategies = [
-            strategy(limits, "moving_average_cross", "limit", "fast = 2, slow = 3"),
+            strategy(resting, "moving_average_cross", "limit", "fast = 2, slow = 3"),
             strategy(markets, "moving_average_cross", "market", "fast = 3, slow = 5"),
             strategy(slow, "donchian_breakout", "limit", "enter = 6, leave = 3"),
         ]
@@ -94,16 +109,20 @@ impl Stage {
                  lease_seconds = {LEASE_SECONDS}\n\n"
             )
         });
+        let written = serde_json::json!(LIMITS);
+        let limits: Vec<String> =
+            written.as_object().into_iter().flatten().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let limits = limits.concat();
         format!(
             "mode = \"paper\"\n\
              data_directory = \"data\"\n\n\
              [account]\ntag = \"{ACCOUNT}\"\ncash = \"{CASH}\"\n\n\
              [session]\ncalendar = \"always_open\"\n\n\
-             [risk]\nmax_order_quantity = 100000\nmax_order_notional = \"10000000.00\"\nprice_collar = 0.5\n\
-             max_position_quantity = 1000000\nmax_quote_age_seconds = 2\nmax_daily_loss = \"90000000.00\"\n\n\
+             [risk]\n{limits}\n\
              {store}\
              [broker]\nname = \"bridge\"\naddress = \"{address}\"\nheartbeat_milliseconds = 200\n\
-             reconnect_milliseconds = 100\nanswer_seconds = 1\n\n\
+             reconnect_milliseconds = 100\nanswer_seconds = 1\ncancel_on_disconnect_seconds = {WINDOW_SECONDS}\n\n\
+             [watchdog]\nsilence_seconds = {SILENCE_SECONDS}\nlogin = \"guard\"\n\n\
              [feed]\nkind = \"quotes_file\"\npath = \"quotes.csv\"\npoll_milliseconds = 5\n{strategies}"
         )
     }
@@ -117,14 +136,6 @@ impl Stage {
         for symbol in SYMBOLS {
             universe.add(Instrument::cash(symbol.parse()?, InstrumentKind::Share));
         }
-        let limits = LimitsSettings {
-            max_order_quantity: Some(market::Quantity::new(100_000)),
-            max_order_notional: Some("10000000.00".parse()?),
-            price_collar: Some("0.5".parse()?),
-            max_position_quantity: Some(market::Quantity::new(1_000_000)),
-            max_quote_age_seconds: Some(2),
-            max_daily_loss: Some("90000000.00".parse()?),
-        };
         let book = BookSettings {
             cash: CASH.parse()?,
             calendar: Calendar::always_open(),
@@ -132,7 +143,7 @@ impl Stage {
             brokerage: Brokerage::FREE,
             instruments: universe.len(),
         };
-        let (account, limits) = (ACCOUNT.to_owned(), limits.limits()?);
+        let (account, limits) = (ACCOUNT.to_owned(), Arc::new(LimitTable::uniform(LIMITS, &universe)));
         Ok(DeskSettings { account, universe: Arc::new(universe), book, limits, start: now() })
     }
 
@@ -191,6 +202,18 @@ impl Stage {
         }
         let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         Ok(Daemon { child, socket: self.directory.join(data).join("pregao.sock"), log: path })
+    }
+
+    /// Starts a watchdog of the data directory; its lines of JSON are in its log, between others.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_watchdog(&self) -> io::Result<Daemon> {
+        let path = self.directory.join("watchdog.log");
+        let log = File::create(&path)?;
+        let mut command = self.command("data", &["watchdog", "--json"]);
+        let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Daemon { child, socket: PathBuf::new(), log: path })
     }
 
     /// Runs another command of the program to its end: exit code, and its JSON if that is what it said.
@@ -389,6 +412,14 @@ impl VenueProcess {
         }
         let address = std::fs::read_to_string(&address_file)?;
         Ok(Self { address, child, to, from: BufReader::new(from) })
+    }
+
+    /// Sends a signal: stopped in its tracks, a venue neither reads nor writes, and closes nothing.
+    ///
+    /// # Errors
+    /// The system.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     /// Says a line of control and hears the answer.

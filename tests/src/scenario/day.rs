@@ -16,10 +16,12 @@ const TICK: i64 = 250_000_000;
 impl Stage {
     /// A person changes some of the limits.
     pub(super) fn limits(&mut self, words: &mut Words<'_>) -> Result<(), String> {
-        let mut limits = Box::new(*self.protocol.desk().limits());
+        let mut limits = Box::new(self.protocol.desk().limits().limits().clone());
+        let mut global = limits.global.all();
         while let Some((key, text)) = words.pair()? {
-            setting::limit(&mut limits, key, text)?;
+            setting::limit(&mut global, key, text)?;
         }
+        limits.global = global.or_wide();
         let (by, reason) = ("maria".to_owned(), "the scenario says so".to_owned());
         self.tell(Input::Limits { limits, by, second: None, reason })
     }

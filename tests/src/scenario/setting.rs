@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use brokers::simulated::{LimitRule, SimulationSettings};
 use market::fees::Brokerage;
-use market::{FeeSchedule, Instrument, InstrumentKind, Money, Quantity, Rate, Universe};
-use risk::Limits;
+use market::{FeeSchedule, Instrument, InstrumentKind, Money, Universe};
+use risk::{KEYS, SomeLimits};
 
 use super::words::{Words, value};
 
 /// What stands before the first session.
 pub(super) struct Setting {
     pub(super) cash: Money,
-    pub(super) limits: Limits,
+    pub(super) limits: SomeLimits,
     pub(super) fees: Arc<FeeSchedule>,
     pub(super) brokerage: Brokerage,
     pub(super) exchange: Option<SimulationSettings>,
@@ -23,14 +23,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             cash: Money::from_cents(10_000_000),
-            limits: Limits {
-                max_order_quantity: Quantity::new(i64::from(i32::MAX)),
-                max_order_notional: Money::from_cents(i64::MAX),
-                price_collar: Rate::from_ppm(1_000_000),
-                max_position_quantity: Quantity::new(i64::from(i32::MAX)),
-                max_quote_age: i64::MAX,
-                max_daily_loss: Money::from_cents(i64::MAX),
-            },
+            limits: SomeLimits::default(),
             fees: FeeSchedule::free(),
             brokerage: Brokerage::FREE,
             exchange: None,
@@ -75,19 +68,9 @@ impl Setting {
 }
 
 /// One limit, as `[risk]` names it.
-pub(super) fn limit(limits: &mut Limits, key: &str, text: &str) -> Result<(), String> {
-    match key {
-        "max_order_quantity" => limits.max_order_quantity = given(key, text)?,
-        "max_order_notional" => limits.max_order_notional = given(key, text)?,
-        "price_collar" => limits.price_collar = given(key, text)?,
-        "max_position_quantity" => limits.max_position_quantity = given(key, text)?,
-        "max_quote_age_seconds" => {
-            limits.max_quote_age = given::<i64>(key, text)? * market::time::NANOS_PER_SECOND;
-        }
-        "max_daily_loss" => limits.max_daily_loss = given(key, text)?,
-        _ => return Err(format!("unknown limit '{key}'")),
-    }
-    Ok(())
+pub(super) fn limit(limits: &mut SomeLimits, key: &str, text: &str) -> Result<(), String> {
+    let known = KEYS.iter().find(|known| known.name == key).ok_or_else(|| format!("unknown limit '{key}'"))?;
+    (known.read)(limits, text).map_err(|error| format!("'{text}' is no value for {key}: {error}"))
 }
 
 fn given<T: FromStr>(key: &str, text: &str) -> Result<T, String> {

@@ -18,7 +18,7 @@ use market::{
     Timestamp, TopOfBook,
 };
 use oms::{Book, BookSettings, Holding, Order};
-use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch};
+use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch, LimitTable};
 
 use super::journal::Journal;
 use super::setting::{Setting, cast};
@@ -93,7 +93,7 @@ impl Stage {
             account: "SCEN".to_owned(),
             universe: Arc::clone(&universe),
             book,
-            limits: setting.limits,
+            limits: Arc::new(LimitTable::new(setting.limits.or_wide().into(), &universe, &[STRATEGY_NAME.to_owned()])),
             start,
         };
         let strategy = HostSettings {
@@ -109,7 +109,7 @@ impl Stage {
             start,
             calendar: "b3".to_owned(),
             instruments: universe.iter().map(|(_, instrument)| instrument.clone()).collect(),
-            limits: setting.limits,
+            limits: desk.limits.limits().clone(),
             brokerage: setting.brokerage,
         };
         // A snapshot at every close: recovery takes its way through them.
@@ -140,7 +140,7 @@ impl Stage {
             next_number: 1,
             question: None,
             stated: None,
-            monitor: DailyLoss::new(setting.limits.max_daily_loss),
+            monitor: DailyLoss::new(setting.limits.or_wide().max_daily_loss),
             tops: vec![TopOfBook::default(); universe.len()],
             now: start,
             clock,
@@ -292,9 +292,10 @@ impl Stage {
             }
             Effect::Raise { scope, level, by, reason } => self.raise(scope, level, by, &reason),
             Effect::Limits(limits) => {
-                self.monitor.set_limit(limits.max_daily_loss);
+                self.monitor.set_limit(limits.account().max_daily_loss);
                 // The next start finds them in force.
-                (self.desk.limits, self.settings.origin.limits) = (*limits, *limits);
+                self.settings.origin.limits = limits.limits().clone();
+                self.desk.limits = limits;
             }
             Effect::Lift { scope, seen, .. } => {
                 self.switch.lift(&scope, seen);

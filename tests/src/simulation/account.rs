@@ -294,7 +294,9 @@ impl World {
                     self.raise(process, &HaltScope::Account, breach.level, &breach.to_string());
                 }
             }
-            Effect::Limits(limits) => self.processes[process].daily_loss.set_limit(limits.max_daily_loss),
+            Effect::Limits(limits) => {
+                self.processes[process].daily_loss.set_limit(limits.account().max_daily_loss);
+            }
             Effect::Raise { scope, level, reason, .. } => self.raise(process, &scope, level, &reason),
             Effect::Lift { scope, seen, .. } => self.lift(process, &scope, seen),
             Effect::NotLifted { .. } | Effect::Traded { .. } => {}
@@ -538,7 +540,7 @@ impl World {
                 start: self.desk.start,
                 calendar: "b3".to_owned(),
                 instruments: self.universe.iter().map(|(_, instrument)| instrument.clone()).collect(),
-                limits: self.desk.limits,
+                limits: self.desk.limits.limits().clone(),
                 brokerage: self.desk.book.brokerage,
             },
             snapshot_every: 150,

@@ -14,7 +14,7 @@ use market::{
     Quote, Rate, SessionClock, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::Limits;
+use risk::{LimitSet, LimitTable, Seconds};
 
 use super::coverage::{Coverage, Path};
 use super::disk::Disk;
@@ -186,14 +186,18 @@ impl World {
                 brokerage: Brokerage::FREE,
                 instruments: universe.len(),
             },
-            limits: Limits {
-                max_order_quantity: Quantity::new(5_000),
-                max_order_notional: Money::from_cents(20_000_000),
-                price_collar: Rate::from_ppm(100_000),
-                max_position_quantity: Quantity::new(8_000),
-                max_quote_age: 60 * SECOND,
-                max_daily_loss: Money::from_cents(100_000_000),
-            },
+            limits: Arc::new(LimitTable::uniform(
+                LimitSet {
+                    max_order_quantity: Quantity::new(5_000),
+                    max_order_notional: Money::from_cents(20_000_000),
+                    price_collar: Rate::from_ppm(100_000),
+                    max_position_quantity: Quantity::new(8_000),
+                    max_quote_age_seconds: Seconds(60),
+                    max_daily_loss: Money::from_cents(100_000_000),
+                    ..LimitSet::WIDE
+                },
+                &universe,
+            )),
             start,
         };
         let cents: Vec<i64> = (0..INSTRUMENTS).map(|number| 2_000 + 700 * i64::from(number)).collect();
