@@ -277,14 +277,11 @@ fn parsed(bytes: &[u8], end: usize) -> Told {
 }
 
 /// Waits until something holds.
-#[track_caller]
-pub(super) fn until<'a>(what: &'a str, holds: impl Fn() -> bool + 'a) -> impl Future<Output = ()> + 'a {
-    async move {
-        let waiting = async {
-            while !holds() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: not within a minute");
-    }
+pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: not within a minute");
 }
