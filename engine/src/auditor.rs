@@ -32,9 +32,12 @@ impl Actor {
     }
 }
 
+/// The one audit of this process: two that carry the same rows to a server would do it twice.
+pub type SharedAudit = Arc<Mutex<Box<dyn Audit>>>;
+
 /// The audit as this process writes it. Copies write to the same one.
 #[derive(Clone)]
-pub struct Auditor(Arc<Mutex<Box<dyn Audit>>>);
+pub struct Auditor(SharedAudit);
 
 /// What was done, or was to be done.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +58,11 @@ impl Auditor {
     /// Over this audit.
     pub fn new(audit: Box<dyn Audit>) -> Self {
         Self(Arc::new(Mutex::new(audit)))
+    }
+
+    /// The audit itself, for whoever has a thread of his own to write with.
+    pub fn shared(&self) -> SharedAudit {
+        Arc::clone(&self.0)
     }
 
     /// Writes an act down; durable when this returns, or told in the log.

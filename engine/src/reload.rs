@@ -78,7 +78,6 @@ pub enum Wanted {
     /// What the file says now, if its limits differ from those that were looked at last.
     ChangedFile,
     /// This text in the file's place.
-    #[allow(dead_code, reason = "what the admin interface's PUT asks for")]
     Text(String),
     /// What was in force as this version.
     Version(u64),
@@ -164,6 +163,18 @@ pub enum Refused {
     /// Something below failed.
     #[error("{0}")]
     Failed(String),
+}
+
+impl Done {
+    /// Stable name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::DryRun => "dry_run",
+            Self::Proposed => "proposed",
+        }
+    }
 }
 
 impl Refused {

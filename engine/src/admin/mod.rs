@@ -10,9 +10,10 @@
 //! - [`oauth`], [`tokens`], [`keys`], [`ed25519`], [`secrets`], [`limits`]: who is asking
 //! - [`people`], [`roles`]: who may ask; [`trail`]: what they did, for ever
 //! - [`input`], [`repeats`]: strict reading, and the same request twice
-//! - [`reading`], [`stopping`], [`resuming`], [`users`], [`stream`], [`probes`]: the handlers
+//! - [`reading`], [`stopping`], [`resuming`], [`configuration`], [`users`], [`stream`], [`probes`]: the handlers
 //! - [`mirror`]: how things stand, asked of the account at most a few times a second
 
+mod configuration;
 mod connections;
 mod dispatch;
 mod ed25519;
@@ -43,7 +44,7 @@ mod users;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -53,8 +54,10 @@ use market::Timestamp;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use crate::auditor::Auditor;
 use crate::config::{AdminConfig, StrategyConfig, TlsConfig};
 use crate::metrics::Metrics;
+use crate::reload::Configurator;
 
 use connections::Lines;
 use keys::Ring;
@@ -114,8 +117,6 @@ pub struct Facts {
     pub account: String,
     /// The strategies, by number.
     pub strategies: Vec<StrategyConfig>,
-    /// The limits in force.
-    pub limits: risk::Limits,
     /// The data directory.
     pub data_directory: PathBuf,
 }
@@ -131,7 +132,11 @@ pub struct Settings {
     /// Who may ask.
     pub users: Box<dyn store::Users>,
     /// What they did.
-    pub audit: Box<dyn store::Audit>,
+    pub auditor: Auditor,
+    /// Changes the configuration.
+    pub configurator: Configurator,
+    /// The configurations that were in force.
+    pub versions: Box<dyn store::ConfigVersions>,
 }
 
 /// What handlers work with.
@@ -146,6 +151,8 @@ struct App {
     limits: Limits,
     repeats: Arc<Repeats>,
     trail: Trail,
+    configurator: Configurator,
+    versions: Mutex<Box<dyn store::ConfigVersions>>,
     streams: Streams,
     metrics: Metrics,
     lines: Arc<Lines>,
@@ -233,7 +240,7 @@ impl Drop for Admin {
 
 impl App {
     fn new(settings: Settings, stop: watch::Receiver<bool>) -> Result<Self, AdminError> {
-        let Settings { config, facts, inquiry, users, audit } = settings;
+        let Settings { config, facts, inquiry, users, auditor, configurator, versions } = settings;
         let directory = directory(&facts.data_directory)?;
         let clock = Clock::System;
         let certificates = match config.tls {
@@ -251,7 +258,9 @@ impl App {
             guesses: Guesses::new()?,
             limits: Limits::new(),
             repeats: Arc::default(),
-            trail: Trail::start(audit)?,
+            trail: Trail::start(auditor.shared())?,
+            configurator,
+            versions: Mutex::new(versions),
             streams: Streams::default(),
             metrics: Metrics::new(),
             lines: Lines::new(config.max_connections),

@@ -11,7 +11,7 @@ use crate::answers;
 use super::dispatch::IDEMPOTENCY_KEY;
 use super::problem::{self, Problem};
 use super::routes::{Access, Kind, ROUTES, Route, Takes};
-use super::{oauth, probes, reading, resuming, roles, stopping, users};
+use super::{configuration, oauth, probes, reading, resuming, roles, stopping, users};
 
 /// The description.
 pub fn document() -> Value {
@@ -93,6 +93,13 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(json!({
             "name": parameter.name, "in": "query", "required": false,
             "description": parameter.meaning, "schema": schema,
+        }));
+    }
+    if route.problems.contains(&problem::CHANGED) {
+        all.push(json!({
+            "name": "If-Match", "in": "header", "required": route.problems.contains(&problem::UNCONDITIONAL),
+            "description": "the ETag of the configuration that the change was made for, in quotes",
+            "schema": { "type": "string", "pattern": "^\"[^\"]*\"$" },
         }));
     }
     if matches!(route.kind, Kind::Change(_)) {
@@ -220,6 +227,12 @@ fn schemas() -> Value {
     of::<reading::StrategiesDocument>("StrategiesDocument", &mut all);
     of::<reading::NothingDocument>("NothingDocument", &mut all);
     of::<reading::AuditDocument>("AuditDocument", &mut all);
+    of::<configuration::ConfigDocument>("ConfigDocument", &mut all);
+    of::<configuration::VersionDocument>("VersionDocument", &mut all);
+    of::<configuration::VersionsDocument>("VersionsDocument", &mut all);
+    of::<configuration::ConfigInput>("ConfigInput", &mut all);
+    of::<configuration::RollbackInput>("RollbackInput", &mut all);
+    of::<configuration::ConfigChangeDocument>("ConfigChangeDocument", &mut all);
     of::<stopping::KillInput>("KillInput", &mut all);
     of::<resuming::ResumeInput>("ResumeInput", &mut all);
     of::<resuming::ResumedDocument>("ResumedDocument", &mut all);

@@ -11,7 +11,7 @@ use super::dispatch::{BODY_BYTES, Call, Handled};
 use super::input::Parameter;
 use super::problem::{self, NOT_FOUND, Problem};
 use super::roles::Role;
-use super::{App, oauth, probes, reading, resuming, stopping, stream, users};
+use super::{App, configuration, oauth, probes, reading, resuming, stopping, stream, users};
 
 /// What a handler gives.
 pub type Handling = Pin<Box<dyn Future<Output = Result<Handled, Problem>> + Send>>;
@@ -104,6 +104,7 @@ pub struct Route {
 
 const GET: &str = "GET";
 const POST: &str = "POST";
+const PUT: &str = "PUT";
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
@@ -256,6 +257,61 @@ pub static ROUTES: &[Route] = &[
         problems: &[problem::TOO_MANY, problem::UPGRADE],
         ..read("/v1/stream", VIEWER, &[TOPICS], "", "Quotes, orders, fills and alerts as they come", by!(stream::open))
     },
+    read("/v1/config", VIEWER, &[], "ConfigDocument", "The configuration in force", by!(configuration::show)),
+    with_problems(
+        Route {
+            method: PUT,
+            query: &[DRY_RUN],
+            ..change(
+                "/v1/config",
+                ADMIN,
+                Kind::Change("configuration.apply"),
+                Takes::Json("ConfigInput"),
+                (200, "ConfigChangeDocument"),
+                "Puts another configuration in force",
+                by!(configuration::replace),
+            )
+        },
+        &[problem::CHANGED, problem::UNCONDITIONAL],
+    ),
+    read(
+        "/v1/config/versions",
+        VIEWER,
+        &[LIMIT, NUMBER],
+        "VersionsDocument",
+        "The configurations that were in force",
+        by!(configuration::versions),
+    ),
+    with_problems(
+        Route {
+            query: &[DRY_RUN],
+            ..change(
+                "/v1/config/rollback",
+                ADMIN,
+                Kind::Change("configuration.apply"),
+                Takes::Json("RollbackInput"),
+                (200, "ConfigChangeDocument"),
+                "Puts an earlier configuration in force",
+                by!(configuration::rollback),
+            )
+        },
+        &[problem::CHANGED, problem::NOT_FOUND],
+    ),
+    with_problems(
+        Route {
+            query: &[DRY_RUN],
+            ..change(
+                "/v1/reload",
+                OPERATOR,
+                Kind::Change("configuration.apply"),
+                Takes::Json("ReasonInput"),
+                (200, "ConfigChangeDocument"),
+                "Puts in force what the file says now",
+                by!(configuration::reload),
+            )
+        },
+        &[problem::CHANGED],
+    ),
     read("/v1/audit", VIEWER, &[LIMIT, NUMBER], "AuditDocument", "What people did", by!(reading::audit)),
     read("/v1/users", ADMIN, &[], "UsersDocument", "Who has access", by!(users::list)),
     with_problems(

@@ -8,6 +8,8 @@ use std::time::Duration;
 use store::{Audit, AuditRecord, AuditRow, StoreError};
 use tokio::sync::oneshot;
 
+use crate::auditor::SharedAudit;
+
 /// Rows that wait to be written. More acts at once than people and their scripts can make.
 const MOST_WAITING: usize = 1_024;
 /// The longest that somebody waits for a row.
@@ -18,7 +20,7 @@ type Waiting = (AuditRecord, oneshot::Sender<Result<u64, StoreError>>);
 /// The trail, until it is dropped.
 pub struct Trail {
     rows: SyncSender<Waiting>,
-    audit: Arc<Mutex<Box<dyn Audit>>>,
+    audit: SharedAudit,
 }
 
 impl Trail {
@@ -26,9 +28,8 @@ impl Trail {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(audit: Box<dyn Audit>) -> std::io::Result<Self> {
+    pub fn start(audit: SharedAudit) -> std::io::Result<Self> {
         let (rows, waiting) = sync_channel(MOST_WAITING);
-        let audit = Arc::new(Mutex::new(audit));
         let writing = Arc::clone(&audit);
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || write(&waiting, &writing))?;
         Ok(Self { rows, audit })

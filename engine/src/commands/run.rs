@@ -129,7 +129,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
-    let interface = interface(&config, &store, &*ledger)?;
+    let interface = interface(&config, &*ledger)?;
     let running = until_stopped(settings, place, stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -142,12 +142,12 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
 }
 
 /// Starts the admin interface on a running tree.
-type Interface = Box<dyn FnOnce(Inquiry) -> Result<Admin, AdminError> + Send>;
+type Interface = Box<dyn FnOnce(Inquiry, Configurator) -> Result<Admin, AdminError> + Send>;
 
 /// The admin interface, where one is configured.
-fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
+fn interface(config: &Config, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
-    let (users, audit) = (ledger.users()?, ledger::audit(&config.places(), store, ledger)?);
+    let (users, versions) = (ledger.users()?, ledger.config_versions()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
         tracing::warn!(
             "nobody may use the admin interface; stop the daemon and run 'pregao users add NAME --role admin'"
@@ -156,10 +156,12 @@ fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Res
     let facts = Facts {
         account: config.account.tag.clone(),
         strategies: config.strategies.clone(),
-        limits: config.limits.clone(),
         data_directory: config.data_directory.clone(),
     };
-    Ok(Some(Box::new(move |inquiry| Admin::start(admin::Settings { config: admin, facts, inquiry, users, audit }))))
+    Ok(Some(Box::new(move |inquiry, configurator| {
+        let auditor = configurator.auditor().clone();
+        Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions })
+    })))
 }
 
 /// Whoever is traded with.
@@ -365,7 +367,7 @@ async fn until_stopped(
     stopper.runs(system.inquiry());
     let configurator = began.running(overrides, system.inquiry(), Handle::current());
     let _control = Control::start(&place, system.inquiry(), configurator.clone(), Handle::current());
-    let _interface = match interface.map(|start| start(system.inquiry())).transpose() {
+    let _interface = match interface.map(|start| start(system.inquiry(), configurator.clone())).transpose() {
         Ok(running) => running,
         Err(error) => {
             let _ = system.stop().await;

@@ -7,9 +7,12 @@ use crate::admin::roles::Role;
 
 use super::stage::{Stage, request};
 
+/// What people did; the first row of all is the start's.
 async fn trail(stage: &Stage) -> Vec<Value> {
     let told = stage.ask("GET", "/v1/audit?limit=499", &stage.of(Role::Viewer), None).await;
-    told.json()["items"].as_array().unwrap_or_else(|| panic!("{told:?}")).clone()
+    let mut rows = told.json()["items"].as_array().unwrap_or_else(|| panic!("{told:?}")).clone();
+    assert_eq!(rows.remove(0)["origin"], "engine");
+    rows
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +54,7 @@ async fn stopping_is_in_force_before_it_is_written_down_and_is_written_down() {
 
     // The rows of stops come after their answers.
     super::stage::until("every stop is written down", || {
-        stage.store.audit().unwrap().page(0, 500).unwrap().len() == 10
+        stage.store.audit().unwrap().page(0, 500).unwrap().len() == 11
     })
     .await;
     let rows = trail(&stage).await;
@@ -68,7 +71,7 @@ async fn stopping_is_in_force_before_it_is_written_down_and_is_written_down() {
     assert_eq!(told[9], ("vera", "halt", "", "denied"));
     assert_eq!(rows[1]["after"], json!({ "level": "cancel_all" }));
     assert_eq!((&rows[1]["role"], &rows[1]["origin"]), (&"operator".into(), &"http".into()));
-    assert!(matches!(stage.store.audit().unwrap().verify().unwrap(), store::Verification::Intact { entries: 10 }));
+    assert!(matches!(stage.store.audit().unwrap().verify().unwrap(), store::Verification::Intact { entries: 11 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,7 +84,7 @@ async fn whoever_hangs_up_has_stopped_all_the_same() {
     stream.flush().await.unwrap();
     drop(stream);
     super::stage::until("it is stopped", || stage.system.halt().level() == risk::HaltLevel::StopNew).await;
-    super::stage::until("it is written down", || stage.store.audit().unwrap().last().unwrap().is_some()).await;
+    super::stage::until("it is written down", || stage.store.audit().unwrap().page(0, 9).unwrap().len() == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +139,7 @@ async fn lists_come_in_pages() {
     for _ in 0..5 {
         stage.ask("POST", "/v1/kill", &otto, None).await;
     }
-    super::stage::until("all are written down", || stage.store.audit().unwrap().page(0, 500).unwrap().len() == 5).await;
+    super::stage::until("all are written down", || stage.store.audit().unwrap().page(0, 500).unwrap().len() == 6).await;
     let (mut cursor, mut seen) = (String::new(), Vec::new());
     loop {
         let page = stage.ask("GET", &format!("/v1/audit?limit=2{cursor}"), &otto, None).await.json();
@@ -148,7 +151,7 @@ async fn lists_come_in_pages() {
             None => break,
         }
     }
-    assert_eq!(seen, [1, 2, 3, 4, 5]);
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,4 +205,85 @@ async fn flattening_tells_what_it_would_do_and_does_it() {
     assert_eq!(stage.system.halt().level(), risk::HaltLevel::Flatten);
     let again = stage.ask("POST", "/v1/resume", &otto, Some(r#"{"reason":"back"}"#)).await;
     assert_eq!(again.json()["scopes"][0]["level"], "flatten", "{again:?}");
+}
+
+/// The example with another value of one key.
+fn with(key: &str, value: &str) -> String {
+    let mut found = false;
+    let lines = crate::config::EXAMPLE.lines().map(|line| match line.split_once(" = ") {
+        Some((name, _)) if name == key => {
+            found = true;
+            format!("{key} = {value}")
+        }
+        _ => line.to_owned(),
+    });
+    let text: Vec<String> = lines.collect();
+    assert!(found, "{key} is not in the example");
+    format!("{}\n[halt]\nsecond_person = true\n", text.join("\n"))
+}
+
+async fn put(stage: &Stage, query: &str, who: &str, tag: Option<&str>, document: &str) -> super::stage::Told {
+    let token = stage.token(who, Role::Admin);
+    let tag = tag.map_or_else(String::new, |tag| format!("If-Match: {tag}\r\n"));
+    let body = json!({ "document": document, "reason": "a test of the limits" }).to_string();
+    let headers = format!("Authorization: Bearer {token}\r\n{tag}");
+    stage.ask_with("PUT", &format!("/v1/config{query}"), &headers, Some(&body)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_lowered_by_one_person_raised_by_two_and_taken_back() {
+    let stage = Stage::new().await;
+    let ana = stage.of(Role::Admin);
+    let rui = r#"{"client_id":"rui","role":"admin","reason":"the second person"}"#;
+    assert_eq!(stage.ask("POST", "/v1/users", &ana, Some(rui)).await.status, 201);
+    let shown = stage.ask("GET", "/v1/config", &stage.of(Role::Viewer), None).await;
+    let first = shown.header("etag").unwrap().to_owned();
+    assert_eq!(format!("\"{}\"", shown.json()["etag"].as_str().unwrap()), first);
+    let in_force = || {
+        let limits = serde_json::to_value(stage.system.inquiry().limits().limits()).unwrap();
+        limits["global"]["max_order_quantity"].as_u64().unwrap()
+    };
+    let before = in_force();
+
+    let lower = with("max_order_quantity", "1000");
+    put(&stage, "", "ana", None, &lower).await.is_problem(428);
+    put(&stage, "", "ana", Some("*"), &lower).await.is_problem(400);
+    put(&stage, "", "ana", Some("\"1-other\""), &lower).await.is_problem(412);
+    let invalid = put(&stage, "", "ana", Some(&first), &with("max_order_quantity", "\"many\"")).await.is_problem(422);
+    assert!(invalid["reasons"][0].as_str().unwrap().contains("max_order_quantity"), "{invalid}");
+    let restart = put(&stage, "", "ana", Some(&first), &with("cash", "\"5.00\"")).await.is_problem(409);
+    assert!(restart["detail"].as_str().unwrap().contains("needs a restart"), "{restart}");
+    let told = put(&stage, "?dry_run=true", "ana", Some(&first), &lower).await.json();
+    assert_eq!((&told["outcome"], &told["changes"][0]["key"]), (&"dry_run".into(), &"risk.max_order_quantity".into()));
+    assert_eq!(in_force(), before, "all of that changed nothing");
+
+    let told = put(&stage, "", "ana", Some(&first), &lower).await;
+    assert_eq!((told.status, &told.json()["outcome"]), (200, &"applied".into()), "{told:?}");
+    assert_eq!(in_force(), 1_000);
+    let second = told.header("etag").unwrap().to_owned();
+    put(&stage, "", "ana", Some(&first), &lower).await.is_problem(412);
+
+    // Back up again takes two.
+    let original = with("max_order_quantity", "20000");
+    let proposed = put(&stage, "", "ana", Some(&second), &original).await.json();
+    assert_eq!(proposed["outcome"], "proposed", "{proposed}");
+    put(&stage, "", "ana", Some(&second), &original).await.is_problem(409);
+    let applied = put(&stage, "", "rui", Some(&second), &original).await.json();
+    assert_eq!(applied["outcome"], "applied", "{applied}");
+    assert_eq!(in_force(), 20_000);
+
+    let back = stage.ask("POST", "/v1/config/rollback", &ana, Some(r#"{"version":2,"reason":"too much"}"#)).await;
+    assert_eq!((&back.json()["outcome"], in_force()), (&"applied".into(), 1_000), "{back:?}");
+    stage.ask("POST", "/v1/config/rollback", &ana, Some(r#"{"version":99,"reason":"x"}"#)).await.is_problem(404);
+    let listed = stage.ask("GET", "/v1/config/versions", &ana, None).await.json();
+    let numbers: Vec<u64> =
+        listed["items"].as_array().unwrap().iter().map(|row| row["version"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [4, 3, 2, 1]);
+    assert_eq!((&listed["items"][1]["author"], &listed["items"][1]["second"]), (&"ana".into(), &"rui".into()));
+    // Every attempt is written down, once.
+    let rows = trail(&stage).await;
+    let by_http = rows.iter().filter(|row| row["action"] == "configuration.apply" && row["origin"] == "http");
+    let outcomes: Vec<&str> = by_http.filter_map(|row| row["outcome"].as_str()).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "done").count(), 5, "{outcomes:?}");
+    assert_eq!(outcomes.len(), 13, "{outcomes:?}");
 }

@@ -9,6 +9,8 @@ use super::stage::Stage;
 fn body(schema: &str) -> &'static str {
     match schema {
         "KillInput" => r#"{"scope":"strategy:nobody"}"#,
+        "ConfigInput" => r#"{"document":"","reason":"a test"}"#,
+        "RollbackInput" => r#"{"version":999,"reason":"a test"}"#,
         "UserInput" => r#"{"client_id":"new","role":"viewer","reason":"a test"}"#,
         "RoleInput" => r#"{"role":"viewer","reason":"a test"}"#,
         "ResumeInput" | "FlattenInput" => r#"{"scope":"strategy:nobody","reason":"a test"}"#,

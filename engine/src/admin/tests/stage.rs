@@ -24,7 +24,8 @@ use tokio_rustls::client::TlsStream;
 
 use crate::admin::roles::Role;
 use crate::admin::{Admin, Facts, Settings, ed25519, secrets, tokens};
-use crate::config::{AdminConfig, TlsConfig};
+use crate::auditor::Auditor;
+use crate::config::{AdminConfig, Overrides, TlsConfig};
 
 /// Long enough for a busy machine; it only ends a test that hangs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,12 +112,18 @@ impl Stage {
         let world = World::random(7, 3, 20, 12);
         let mut settings = world.system();
         (settings.source, settings.pace) = (shared(Fed(fed)), Pace::Live(Duration::from_millis(2)));
-        let limits = world.limits.into();
         let system = System::start(settings).await.unwrap();
+        let file = room.path().join("pregao.toml");
+        let second = "[halt]\nsecond_person = true\n";
+        std::fs::write(&file, format!("{}\n{second}", crate::config::EXAMPLE)).unwrap();
+        let overrides = Overrides { file: Some(file), data_directory: Some(room.path().to_owned()) };
+        let auditor = Auditor::new(Box::new(store.audit().unwrap()));
+        let loaded = crate::config::load_effective(&overrides).unwrap();
+        let began = crate::reload::begin(&overrides, loaded, &store, auditor.clone()).unwrap();
+        let configurator = began.running(overrides, system.inquiry(), tokio::runtime::Handle::current());
         let facts = Facts {
             account: "TEST".to_owned(),
             strategies: crate::config::from_text("pregao.toml", crate::config::EXAMPLE).unwrap().strategies,
-            limits,
             data_directory: room.path().to_owned(),
         };
         let settings = Settings {
@@ -124,7 +131,9 @@ impl Stage {
             facts,
             inquiry: system.inquiry(),
             users: Box::new(store.users().unwrap()),
-            audit: Box::new(store.audit().unwrap()),
+            auditor,
+            configurator,
+            versions: Box::new(store.config_versions().unwrap()),
         };
         let admin = Admin::start(settings).unwrap();
         Self { admin, system, feed, store, room }
