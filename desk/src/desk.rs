@@ -12,7 +12,7 @@ use market::{
 };
 use oms::{Anomaly, Applied, Book, BookSettings, BookState};
 use risk::checks::code;
-use risk::{Approved, Denial, Explanation, Figure, HaltLevel, HaltSwitch, LimitTable, View};
+use risk::{Approved, Denial, Explanation, Figure, HaltLevel, HaltSwitch, LimitTable, Limits, View};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Evidence, GONE, number_of};
@@ -444,6 +444,18 @@ impl Desk {
     /// The broker charges this from now on.
     pub(crate) fn charge(&mut self, brokerage: Brokerage) {
         self.book.charge(brokerage);
+    }
+
+    /// These limits count from now on. What is open already stays as it was approved.
+    pub(crate) fn set_limits(&mut self, limits: Limits, strategies: &[String]) {
+        if *self.limits.limits() != limits {
+            self.limits = Arc::new(LimitTable::new(limits, &self.universe, strategies));
+        }
+    }
+
+    /// The limits in force, to keep.
+    pub fn shared_limits(&self) -> Arc<LimitTable> {
+        Arc::clone(&self.limits)
     }
 
     /// The money that the book began with.

@@ -4,6 +4,7 @@ use brokers::Broker;
 use desk::{Entry, Input};
 use market::{AuctionKind, AuctionPrint, Date, MarketEvent, Phase, PhaseChange, Quantity, Quote, Timestamp, Trade};
 
+use super::setting;
 use super::stage::Stage;
 use super::words::{Words, traded};
 
@@ -13,6 +14,18 @@ const USUAL_SIZE: Quantity = Quantity::new(1_000_000);
 const TICK: i64 = 250_000_000;
 
 impl Stage {
+    /// A person changes some of the limits.
+    pub(super) fn limits(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let mut limits = Box::new(self.protocol.desk().limits().limits().clone());
+        let mut global = limits.global.all();
+        while let Some((key, text)) = words.pair()? {
+            setting::limit(&mut global, key, text)?;
+        }
+        limits.global = global.or_wide();
+        let (by, reason) = ("maria".to_owned(), "the scenario says so".to_owned());
+        self.tell(Input::Limits { limits, by, second: None, reason })
+    }
+
     pub(super) fn session(&mut self, date: Date) -> Result<(), String> {
         let session = self.desk.book.calendar.session(date).ok_or_else(|| format!("{date} is no session"))?;
         self.advance(session.start())

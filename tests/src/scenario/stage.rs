@@ -291,6 +291,12 @@ impl Stage {
                 }
             }
             Effect::Raise { scope, level, by, reason } => self.raise(scope, level, by, &reason),
+            Effect::Limits(limits) => {
+                self.monitor.set_limit(limits.account().max_daily_loss);
+                // The next start finds them in force.
+                self.settings.origin.limits = limits.limits().clone();
+                self.desk.limits = limits;
+            }
             Effect::Lift { scope, seen, .. } => {
                 self.switch.lift(&scope, seen);
             }
