@@ -143,7 +143,8 @@ impl Desk {
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
         let order = named(request, client_order_id, now);
-        risk::review(order, evidence.halt, &self.view(request.strategy, request.instrument, evidence.top, now)?)
+        let view = self.view(request.strategy, request.instrument, evidence.top, now)?;
+        risk::review(order, evidence.halt, &View { forecast: request.signal.forecast.as_ref(), ..view })
     }
 
     /// Explains what the review says of a request, whatever name it would have; nothing for an
@@ -151,6 +152,7 @@ impl Desk {
     pub(crate) fn explain(&self, request: &OrderRequest, evidence: Evidence, now: Timestamp) -> Option<Explanation> {
         let name = ClientOrderId::new(&self.account, now.local_date(), 1).ok()?;
         let view = self.view(request.strategy, request.instrument, evidence.top, now).ok()?;
+        let view = View { forecast: request.signal.forecast.as_ref(), ..view };
         Some(risk::explain(named(request, name, now), evidence.halt, &view))
     }
 
@@ -224,6 +226,7 @@ impl Desk {
             phase: self.phase,
             price_horizon: self.price_horizon,
             now,
+            forecast: None,
             limits: self.limits.of(strategy, instrument),
             table: &self.limits,
         })

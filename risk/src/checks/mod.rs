@@ -3,6 +3,7 @@
 //! A check sees a proposed order at its worst and the account as it stands, and denies or lets it
 //! pass; either way it says what it compared. We *deny*; a broker or exchange *rejects*.
 
+mod book_collar;
 mod buying_power;
 mod lot_and_tick;
 mod order_notional;
@@ -14,7 +15,10 @@ mod stale_quote;
 
 use std::fmt;
 
-use market::{Instrument, Money, NewOrder, Phase, Price, Quantity, Rate, Side, Timestamp, TopOfBook};
+use market::order::Forecast;
+use market::{
+    Instrument, Money, NewOrder, OrderBounds, Phase, Price, Quantity, Rate, Side, Timestamp, TopOfBook, TradingStatus,
+};
 use oms::Book;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +39,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: stale_quote::NAME, review: stale_quote::review },
     Check { name: order_quantity::NAME, review: order_quantity::review },
     Check { name: price_collar::NAME, review: price_collar::review },
+    Check { name: book_collar::NAME, review: book_collar::review },
     Check { name: order_notional::NAME, review: order_notional::review },
     Check { name: position_per_symbol::NAME, review: position_per_symbol::review },
     Check { name: buying_power::NAME, review: buying_power::review },
@@ -93,6 +98,8 @@ pub struct View<'a> {
     pub price_horizon: Timestamp,
     /// Now.
     pub now: Timestamp,
+    /// The prediction that the order rests on; none of a replace, which changes an order that rested on one.
+    pub forecast: Option<&'a Forecast>,
     /// The limits in force for this order's strategy and instrument: the tightest of every scope.
     pub limits: &'a LimitSet,
     /// All limits, for what concerns more than this order.
@@ -107,6 +114,17 @@ impl View<'_> {
             Side::Sell => self.top.bid,
         };
         [best, self.top.last].into_iter().find(|price| *price > Price::ZERO)
+    }
+
+    /// Whether orders in the instrument trade as they meet: the session's phase says so, and the
+    /// exchange has not taken the instrument out of it.
+    pub const fn trades_continuously(&self) -> bool {
+        self.phase.trades_continuously() && self.top.status.trades_continuously()
+    }
+
+    /// What the exchange takes now: what its stream said last, or the instrument's own.
+    pub fn bounds(&self) -> OrderBounds {
+        self.top.bounds.unwrap_or(self.instrument.bounds)
     }
 }
 
@@ -126,6 +144,10 @@ pub enum Figure {
     Nanoseconds(i64),
     /// A session phase.
     Phase(Phase),
+    /// How the exchange says that an instrument stands.
+    Status(TradingStatus),
+    /// A moment.
+    Time(Timestamp),
     /// A count.
     Count(u64),
     /// There is none.
@@ -141,6 +163,8 @@ impl fmt::Display for Figure {
             Self::Rate(value) => value.fmt(f),
             Self::Nanoseconds(value) => write!(f, "{}ms", value / 1_000_000),
             Self::Phase(value) => f.write_str(value.name()),
+            Self::Status(value) => f.write_str(value.name()),
+            Self::Time(value) => value.fmt(f),
             Self::Count(value) => value.fmt(f),
             Self::None => f.write_str("none"),
         }

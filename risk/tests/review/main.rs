@@ -1,6 +1,7 @@
 //! The review: each check at its edge, halts, replaces, and that no accepted sequence of orders ever
 //! breaks a limit.
 
+mod book_collar;
 mod checks;
 mod explained;
 mod exposure;
