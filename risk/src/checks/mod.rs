@@ -6,6 +6,7 @@
 mod book_collar;
 mod buying_power;
 mod lot_and_tick;
+mod order_bounds;
 mod order_notional;
 mod order_quantity;
 mod position_per_symbol;
@@ -36,6 +37,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     Check { name: session_phase::NAME, review: session_phase::review },
     Check { name: lot_and_tick::NAME, review: lot_and_tick::review },
+    Check { name: order_bounds::NAME, review: order_bounds::review },
     Check { name: stale_quote::NAME, review: stale_quote::review },
     Check { name: order_quantity::NAME, review: order_quantity::review },
     Check { name: price_collar::NAME, review: price_collar::review },

@@ -8,4 +8,5 @@ mod exposure;
 mod halts;
 mod limits_hold;
 mod naive;
+mod order_bounds;
 mod world;
