@@ -13,6 +13,7 @@ mod position_per_symbol;
 mod price_collar;
 mod session_phase;
 mod stale_quote;
+mod symbol_list;
 
 use std::fmt;
 
@@ -36,6 +37,7 @@ pub struct Check {
 /// Every check, in the order they run: cheap and fundamental ones first.
 pub const CHECKS: &[Check] = &[
     Check { name: session_phase::NAME, review: session_phase::review },
+    Check { name: symbol_list::NAME, review: symbol_list::review },
     Check { name: lot_and_tick::NAME, review: lot_and_tick::review },
     Check { name: order_bounds::NAME, review: order_bounds::review },
     Check { name: stale_quote::NAME, review: stale_quote::review },

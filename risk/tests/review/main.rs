@@ -9,4 +9,5 @@ mod halts;
 mod limits_hold;
 mod naive;
 mod order_bounds;
+mod symbol_list;
 mod world;
