@@ -12,6 +12,7 @@ mod order_quantity;
 mod position_per_symbol;
 mod price_collar;
 mod session_phase;
+mod short_sale;
 mod stale_quote;
 mod symbol_list;
 
@@ -45,6 +46,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: price_collar::NAME, review: price_collar::review },
     Check { name: book_collar::NAME, review: book_collar::review },
     Check { name: order_notional::NAME, review: order_notional::review },
+    Check { name: short_sale::NAME, review: short_sale::review },
     Check { name: position_per_symbol::NAME, review: position_per_symbol::review },
     Check { name: buying_power::NAME, review: buying_power::review },
 ];

@@ -9,5 +9,6 @@ mod halts;
 mod limits_hold;
 mod naive;
 mod order_bounds;
+mod short_sale;
 mod symbol_list;
 mod world;
