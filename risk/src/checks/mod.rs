@@ -15,6 +15,7 @@ mod session_phase;
 mod short_sale;
 mod stale_quote;
 mod symbol_list;
+mod wide_spread;
 
 use std::fmt;
 
@@ -42,6 +43,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: lot_and_tick::NAME, review: lot_and_tick::review },
     Check { name: order_bounds::NAME, review: order_bounds::review },
     Check { name: stale_quote::NAME, review: stale_quote::review },
+    Check { name: wide_spread::NAME, review: wide_spread::review },
     Check { name: order_quantity::NAME, review: order_quantity::review },
     Check { name: price_collar::NAME, review: price_collar::review },
     Check { name: book_collar::NAME, review: book_collar::review },

@@ -11,4 +11,5 @@ mod naive;
 mod order_bounds;
 mod short_sale;
 mod symbol_list;
+mod wide_spread;
 mod world;
