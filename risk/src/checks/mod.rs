@@ -15,6 +15,7 @@ mod session_phase;
 mod short_sale;
 mod stale_quote;
 mod symbol_list;
+mod trading_status;
 mod wide_spread;
 
 use std::fmt;
@@ -39,6 +40,7 @@ pub struct Check {
 /// Every check, in the order they run: cheap and fundamental ones first.
 pub const CHECKS: &[Check] = &[
     Check { name: session_phase::NAME, review: session_phase::review },
+    Check { name: trading_status::NAME, review: trading_status::review },
     Check { name: symbol_list::NAME, review: symbol_list::review },
     Check { name: lot_and_tick::NAME, review: lot_and_tick::review },
     Check { name: order_bounds::NAME, review: order_bounds::review },

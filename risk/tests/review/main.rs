@@ -11,5 +11,6 @@ mod naive;
 mod order_bounds;
 mod short_sale;
 mod symbol_list;
+mod trading_status;
 mod wide_spread;
 mod world;
