@@ -5,6 +5,7 @@
 
 mod book_collar;
 mod buying_power;
+mod last_entry;
 mod lot_and_tick;
 mod order_bounds;
 mod order_notional;
@@ -41,6 +42,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     Check { name: session_phase::NAME, review: session_phase::review },
     Check { name: trading_status::NAME, review: trading_status::review },
+    Check { name: last_entry::NAME, review: last_entry::review },
     Check { name: symbol_list::NAME, review: symbol_list::review },
     Check { name: lot_and_tick::NAME, review: lot_and_tick::review },
     Check { name: order_bounds::NAME, review: order_bounds::review },

@@ -6,6 +6,7 @@ mod checks;
 mod explained;
 mod exposure;
 mod halts;
+mod last_entry;
 mod limits_hold;
 mod naive;
 mod order_bounds;
