@@ -5,6 +5,7 @@
 
 mod book_collar;
 mod buying_power;
+mod forecast;
 mod last_entry;
 mod lot_and_tick;
 mod order_bounds;
@@ -48,6 +49,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: order_bounds::NAME, review: order_bounds::review },
     Check { name: stale_quote::NAME, review: stale_quote::review },
     Check { name: wide_spread::NAME, review: wide_spread::review },
+    Check { name: forecast::NAME, review: forecast::review },
     Check { name: order_quantity::NAME, review: order_quantity::review },
     Check { name: price_collar::NAME, review: price_collar::review },
     Check { name: book_collar::NAME, review: book_collar::review },

@@ -5,6 +5,7 @@ mod book_collar;
 mod checks;
 mod explained;
 mod exposure;
+mod forecast;
 mod halts;
 mod last_entry;
 mod limits_hold;
