@@ -13,6 +13,7 @@ mod order_notional;
 mod order_quantity;
 mod position_per_symbol;
 mod price_collar;
+mod self_trade;
 mod session_phase;
 mod short_sale;
 mod stale_quote;
@@ -56,6 +57,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: order_notional::NAME, review: order_notional::review },
     Check { name: short_sale::NAME, review: short_sale::review },
     Check { name: position_per_symbol::NAME, review: position_per_symbol::review },
+    Check { name: self_trade::NAME, review: self_trade::review },
     Check { name: buying_power::NAME, review: buying_power::review },
 ];
 

@@ -11,6 +11,7 @@ mod last_entry;
 mod limits_hold;
 mod naive;
 mod order_bounds;
+mod self_trade;
 mod short_sale;
 mod symbol_list;
 mod trading_status;
