@@ -15,7 +15,8 @@
 //!
 //! What the outside said: prices, reports, statements' corrections, phases, halts. Denials that the order
 //! protocol makes before any review (`journal`, `broker`, `reconciliation`), because what stood behind
-//! them is outside too, and the cancels that a reconciliation asks for again. They are counted.
+//! them is outside too, and the cancels that a reconciliation asks for again or a halt leads to. They are
+//! counted. Closing orders of the engine's own are reviewed again; when to try one is the halt's doing.
 //!
 //! # What may be lost
 //!
@@ -185,16 +186,22 @@ impl Replay {
                     Ok(None)
                 }
             },
-            Entry::Intent { ref order, worst_price, ref signal, evidence } => {
+            Entry::Intent { ref order, worst_price, ref signal, evidence, closes } => {
                 let request = requested(order, signal);
                 let recorded = Decision::Order { order: *order, worst_price };
                 let evidence = evidence.ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
+                if closes {
+                    return self.closed(at, &request, recorded, evidence, entry);
+                }
                 self.submitted(at, &request, false, recorded, evidence, entry)
             }
-            Entry::Denied { ref request, ref check, ref because, asked, limit, evidence } => {
+            Entry::Denied { ref request, ref check, ref because, asked, limit, evidence, closes } => {
                 let recorded = Decision::Denied { check: check.clone(), because: because.clone(), asked, limit };
                 let evidence = evidence.ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
                 let request = request.clone();
+                if closes {
+                    return self.closed(at, &request, recorded, evidence, entry);
+                }
                 self.submitted(at, &request, true, recorded, evidence, entry)
             }
             Entry::ReplaceIntent { replace, worst_price, evidence } => {
@@ -205,7 +212,13 @@ impl Replay {
                 let recorded = Decision::Denied { check: check.clone(), because: because.clone(), asked, limit };
                 self.replaced(at, replace, recorded, evidence, entry)
             }
-            Entry::CancelIntent { cancel } => self.cancelled(at, cancel, entry),
+            // A halt takes it back: given, as halts are.
+            Entry::CancelIntent { stops: true, .. } => {
+                self.settle();
+                self.decided(Verdict::Given);
+                self.apply(sequence, entry)
+            }
+            Entry::CancelIntent { cancel, .. } => self.cancelled(at, cancel, entry),
             Entry::StrategyStarted(origin) => {
                 self.settle();
                 self.strategy_started(sequence, &origin)?;
@@ -233,11 +246,11 @@ impl Replay {
     pub fn explain(&self, at: Timestamp, entry: &Entry) -> Option<Explanation> {
         let desk = self.desk()?;
         match entry {
-            Entry::Intent { order, signal, evidence, .. } => {
+            Entry::Intent { order, signal, evidence, closes, .. } => {
                 let request = requested(order, signal);
-                desk.explain(&request, (*evidence)?, at)
+                desk.explain(&request, *closes, (*evidence)?, at)
             }
-            Entry::Denied { request, evidence, .. } => desk.explain(request, (*evidence)?, at),
+            Entry::Denied { request, evidence, closes, .. } => desk.explain(request, *closes, (*evidence)?, at),
             Entry::ReplaceIntent { replace, evidence, .. } => desk.explain_replace(*replace, (*evidence)?, at),
             Entry::ReplaceDenied { replace, evidence, .. } => desk.explain_replace(*replace, *evidence, at),
             _ => None,
@@ -462,6 +475,28 @@ impl Replay {
             }
             _ => self.apply(sequence, entry),
         }
+    }
+
+    /// The engine's own closing order: nobody asked for it, the review is made again.
+    fn closed(
+        &mut self,
+        at: Timestamp,
+        request: &OrderRequest,
+        recorded: Decision,
+        evidence: Evidence,
+        entry: Entry,
+    ) -> Result<Option<Applied>, ReplayError> {
+        self.settle();
+        let sequence = self.sequence;
+        let reviewed = self.run(sequence)?.decided.desk.review_closing(request, evidence, at);
+        let replayed = match &reviewed {
+            Ok(approved) => Decision::Order { order: *approved.get(), worst_price: approved.worst_price() },
+            Err(denial) => (*denial).into(),
+        };
+        let is_decided_alike = self.same_decision(&recorded, &replayed);
+        self.note(&replayed);
+        self.decided(if is_decided_alike { Verdict::Matched } else { Verdict::Differs });
+        self.apply(sequence, entry)
     }
 
     /// A decision on a change of an open order.

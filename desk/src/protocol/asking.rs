@@ -58,7 +58,8 @@ impl Protocol {
                 let accepted = NoticeKind::Accepted { client_order_id: order.client_order_id, side, quantity };
                 self.tell(strategy, instrument, accepted, effects);
                 let worst_price = approved.worst_price();
-                let entry = Entry::Intent { order, worst_price, signal: request.signal, evidence: Some(evidence) };
+                let (signal, evidence) = (request.signal, Some(evidence));
+                let entry = Entry::Intent { order, worst_price, signal, evidence, closes: false };
                 self.write_command(now, entry, Command::Submit(approved), effects);
             }
             Err(denial) => {
@@ -74,10 +75,11 @@ impl Protocol {
 
     fn cancel(&mut self, strategy: StrategyId, id: ClientOrderId, now: Timestamp, effects: &mut Vec<Effect>) {
         // Only its own orders, and only open ones: an order that has just ended is fine.
-        let own = self.desk.book().order(&id).is_some_and(|order| order.intent.strategy == strategy);
+        let own = self.desk.book().order(&id).is_some_and(|order| order.intent.strategy == strategy)
+            && !self.closings.contains(&id);
         if own && let Ok(approved) = self.desk.cancel(id, now) {
             self.record.counts.cancels += 1;
-            let entry = Entry::CancelIntent { cancel: *approved.get() };
+            let entry = Entry::CancelIntent { cancel: *approved.get(), stops: false };
             self.write_command(now, entry, Command::Cancel(approved), effects);
         }
     }
@@ -94,6 +96,7 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         let own = self.desk.book().order(&client_order_id).filter(|order| order.intent.strategy == strategy);
+        let own = own.filter(|_| !self.closings.contains(&client_order_id));
         let Some(instrument) = own.map(|order| order.intent.instrument) else { return };
         let replace = ReplaceOrder { client_order_id, instrument, quantity, limit_price, decided_at: now };
         let evidence = Evidence { top, halt: self.desk.halt().level_of(strategy, instrument) };

@@ -75,8 +75,11 @@ fn a_day_has_no_more_names_than_fit() {
         time_in_force: market::TimeInForce::Day,
         decided_at: noon(),
     };
-    last.apply(2, Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None })
-        .unwrap();
+    last.apply(
+        2,
+        Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None, closes: false },
+    )
+    .unwrap();
     assert_eq!(ask(&mut desk, &buy(100), noon()).unwrap(), "TEST-20250612-999999");
     let denial = ask(&mut desk, &buy(100), noon()).unwrap_err();
     assert_eq!(

@@ -38,6 +38,7 @@ pub(super) const LEDGER: Layout = Layout {
         include_str!("schema/ledger_1.sql"),
         include_str!("schema/ledger_2.sql"),
         include_str!("schema/ledger_3.sql"),
+        include_str!("schema/ledger_4.sql"),
     ],
     page_size: 4096,
     cache_kib: 2 * 1024,

@@ -118,7 +118,7 @@ fn reading_needs_a_store_and_creates_none() {
 
 #[test]
 fn a_newer_schema_is_refused() {
-    for (file, known) in [("pregao.db", 3), ("history.db", 1)] {
+    for (file, known) in [("pregao.db", 4), ("history.db", 1)] {
         let directory = tempfile::tempdir().unwrap();
         EmbeddedStore::open(directory.path()).unwrap();
         sql(directory.path(), file, "PRAGMA user_version = 99");

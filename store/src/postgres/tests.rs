@@ -130,8 +130,18 @@ fn what_was_changed_is_found_and_named() {
 
         store.halt().save_halt(&decision("cancel_all", 1)).unwrap();
         server.sql(&format!("UPDATE {schema}.halt SET level = 'active'"));
-        let error = store.halt().load_halt().unwrap_err();
+        let error = store.halt().load_halts().unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+
+        // As it was written before there were scopes.
+        let old = decision("flatten", 2);
+        let digest: String = old.digest_without_scope().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        server.sql(&format!(
+            "INSERT INTO {schema}.halt (level, reason, decided_by, at, digest) \
+             VALUES ('{}', '{}', '{}', 2, '\\x{digest}')",
+            old.level, old.reason, old.by
+        ));
+        assert_eq!(store.halt().load_halts().unwrap(), [old]);
     }
 }
 
