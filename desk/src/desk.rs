@@ -176,6 +176,7 @@ impl Desk {
         let client_order_id = self.next_id(now)?;
         let order = named(request, client_order_id, now);
         let view = self.view(request.strategy, request.instrument, evidence.top, now)?;
+        let view = View { forecast: request.signal.forecast.as_ref(), ..view };
         let approved = risk::review(order, evidence.halt, &view)?;
         Ok(approved.decided_in(self.epoch_of(request.strategy, request.instrument, evidence.halt)))
     }
@@ -198,6 +199,7 @@ impl Desk {
     ) -> Option<Explanation> {
         let name = ClientOrderId::new(&self.account, now.local_date(), 1).ok()?;
         let view = self.view(request.strategy, request.instrument, evidence.top, now).ok()?;
+        let view = View { forecast: request.signal.forecast.as_ref(), ..view };
         let explain = if closes { risk::explain_closing } else { risk::explain };
         Some(explain(named(request, name, now), evidence.halt, &view))
     }
@@ -272,6 +274,7 @@ impl Desk {
             phase: self.phase,
             price_horizon: self.price_horizon,
             now,
+            forecast: None,
             limits: self.limits.of(strategy, instrument),
             table: &self.limits,
         })

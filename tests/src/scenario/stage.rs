@@ -103,6 +103,7 @@ impl Stage {
             listen: Listen::Quotes,
             sizing: Sizing::Quantity(Quantity::new(100)),
             execution: Execution::Limit,
+            flat_by: None,
         };
         let origin = Origin {
             version: "scenario".to_owned(),
