@@ -103,6 +103,17 @@ impl Command {
         }
     }
 
+    /// Whether it was decided before a halt that it may not leave under, be the halt lifted again: a
+    /// resume is no word for what was decided before somebody stopped. Cancels are never too old.
+    pub fn is_overtaken(&self, switch: &HaltSwitch) -> bool {
+        let (strategy, epoch, reduces) = match self {
+            Self::Submit(order) => (order.strategy(), order.epoch(), order.reduces()),
+            Self::Replace(replace) => (replace.strategy(), replace.epoch(), false),
+            Self::Cancel(_) => return false,
+        };
+        strategy.is_some_and(|strategy| switch.was_halted_since(epoch, strategy, self.instrument(), reduces))
+    }
+
     /// Stable name in the journal.
     pub const fn name(&self) -> &'static str {
         match self {

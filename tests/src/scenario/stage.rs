@@ -321,6 +321,8 @@ impl Stage {
         let level = command.level(&self.switch);
         let shut = if !command.may_leave(level) {
             Some(format!("not sent: trading is {}", level.name()))
+        } else if command.is_overtaken(&self.switch) {
+            Some("not sent: trading was stopped after it was decided".to_owned())
         } else if !self.connected {
             Some("not sent: there is no connection".to_owned())
         } else {
