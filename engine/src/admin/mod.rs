@@ -114,8 +114,6 @@ pub struct Facts {
     pub account: String,
     /// The strategies, by number.
     pub strategies: Vec<StrategyConfig>,
-    /// The limits in force.
-    pub limits: risk::Limits,
     /// The data directory.
     pub data_directory: PathBuf,
 }

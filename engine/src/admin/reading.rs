@@ -167,7 +167,7 @@ pub async fn fills(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
 pub async fn limits(app: Arc<App>, _: Call) -> Result<Handled, Problem> {
     let snapshot = app.mirror.snapshot().await?;
     let denials = snapshot.desk.denials().iter().map(|(check, count)| ((*check).to_owned(), *count)).collect();
-    let limits = serde_json::to_value(&app.facts.limits).unwrap_or_default();
+    let limits = serde_json::to_value(app.inquiry.limits().limits()).unwrap_or_default();
     Ok(Answer::json(&LimitsDocument { limits, denials }).into())
 }
 

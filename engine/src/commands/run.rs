@@ -156,7 +156,6 @@ fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Res
     let facts = Facts {
         account: config.account.tag.clone(),
         strategies: config.strategies.clone(),
-        limits: config.limits.clone(),
         data_directory: config.data_directory.clone(),
     };
     Ok(Some(Box::new(move |inquiry| Admin::start(admin::Settings { config: admin, facts, inquiry, users, audit }))))

@@ -111,12 +111,10 @@ impl Stage {
         let world = World::random(7, 3, 20, 12);
         let mut settings = world.system();
         (settings.source, settings.pace) = (shared(Fed(fed)), Pace::Live(Duration::from_millis(2)));
-        let limits = world.limits.into();
         let system = System::start(settings).await.unwrap();
         let facts = Facts {
             account: "TEST".to_owned(),
             strategies: crate::config::from_text("pregao.toml", crate::config::EXAMPLE).unwrap().strategies,
-            limits,
             data_directory: room.path().to_owned(),
         };
         let settings = Settings {
