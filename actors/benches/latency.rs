@@ -243,6 +243,7 @@ fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stam
                 listen: Listen::Quotes,
                 sizing: Sizing::Quantity(Quantity::new(100)),
                 execution: Execution::Market,
+                flat_by: None,
             },
         }],
         connection: shared(Timed { stamps: Arc::clone(stamps), executions: 0, position: None }),

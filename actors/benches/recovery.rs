@@ -75,6 +75,7 @@ fn host(universe: &Universe) -> HostSettings {
         listen: Listen::Quotes,
         sizing: Sizing::Quantity(Quantity::new(100)),
         execution: Execution::Limit,
+        flat_by: None,
     }
 }
 
@@ -176,7 +177,7 @@ fn day(universe: &Arc<Universe>, start: Timestamp) -> Day {
             decided_at: now,
             signal: Signal::new("busy", &[("number", f64::from(number))]),
         };
-        let top = TopOfBook { at: now, last: price, bid, ask: price };
+        let top = TopOfBook { at: now, last: price, bid, ask: price, ..TopOfBook::default() };
         let ask = Input::Ask { strategy: StrategyId(0), ask: Ask::Submit(request), top };
         protocol.handle(now, ask, &mut effects);
         // It fills with the next quote.

@@ -41,6 +41,13 @@ impl Board {
         !slot.told.swap(true, Ordering::AcqRel)
     }
 
+    /// Writes what is known now, of which the account need not be told: no price of it changed.
+    pub fn amend(&self, instrument: InstrumentId, top: TopOfBook) {
+        if let Some(slot) = self.slots.get(instrument.index()) {
+            *lock(&slot.top) = top;
+        }
+    }
+
     /// Looks: what is known now. A later write tells again.
     #[inline]
     pub fn look(&self, instrument: InstrumentId) -> TopOfBook {

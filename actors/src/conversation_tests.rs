@@ -259,6 +259,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
         listen: Listen::Bars,
         sizing: Sizing::Quantity(Quantity::new(100)),
         execution: Execution::Market,
+        flat_by: None,
     };
     let to = Address::new("account");
     let arguments = account::Arguments {

@@ -4,7 +4,7 @@
 //! the latest wins). Writes the hot quote, tells the Account to look, then hands the event to each
 //! strategy that listens, in the configured order.
 //!
-//! When it dies: restarted without a price; entries in its instrument are denied as stale until the
+//! When it dies: restarted without a price, but with the status and bounds that were told; entries in its instrument are denied as stale until the
 //! next event brings one. The hot quote keeps its age, so nobody takes it for fresh.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::{account, strategy};
 /// What a Symbol hears.
 #[derive(Debug)]
 pub enum Message {
-    /// An event that is never dropped: a bar, a trade, an auction.
+    /// An event that is never dropped: a bar, a trade, an auction, a status, new bounds.
     Market {
         /// The event.
         event: MarketEvent,
@@ -75,7 +75,9 @@ impl Actor for Symbol {
         // A quote that was on its way to the predecessor must not block the slot.
         arguments.address.bind(myself);
         arguments.quotes.take(arguments.instrument);
-        Ok(State { arguments, top: TopOfBook::default() })
+        // A suspension is told once: it must not be forgotten with the actor that heard it.
+        let TopOfBook { status, bounds, .. } = arguments.board.top(arguments.instrument);
+        Ok(State { arguments, top: TopOfBook { status, bounds, ..TopOfBook::default() } })
     }
 
     async fn handle(
@@ -107,7 +109,11 @@ impl State {
             tracing::warn!(?event, "unsound market event dropped");
             return Ok(());
         }
-        if self.top.apply(&event) && self.arguments.board.write(instrument, self.top) {
+        let priced = self.top.apply(&event);
+        if !priced {
+            // Status or bounds: the next review must see them. An old price changed nothing.
+            self.arguments.board.amend(instrument, self.top);
+        } else if self.arguments.board.write(instrument, self.top) {
             let look = |turn| {
                 // While the account restarts it looks at every price by itself.
                 let _ = self.arguments.account.send(account::Message::Look { instrument, turn });

@@ -215,6 +215,7 @@ pub enum SystemError {
 #[derive(Clone)]
 struct View {
     board: Arc<Board>,
+    limits: LimitsInForce,
     universe: Arc<Universe>,
     strategies: Arc<[String]>,
     restarts: Restarts,
@@ -227,7 +228,6 @@ pub struct System {
     supervisor: ActorRef<supervisor::Message>,
     addresses: Addresses,
     halter: Halter,
-    limits: LimitsInForce,
     connection: SharedConnection,
     view: View,
     pulse: Pulse,
@@ -277,9 +277,9 @@ impl System {
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
         let (lost, _) = watch::channel(None);
-        let limits = LimitsInForce::new(Arc::clone(&settings.desk.limits));
         let view = View {
             board: Arc::new(Board::new(universe.len())),
+            limits: LimitsInForce::new(Arc::clone(&settings.desk.limits)),
             universe,
             strategies: settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect(),
             restarts: Restarts::default(),
@@ -293,7 +293,7 @@ impl System {
             halt: halter.clone(),
             restarts: view.restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &limits, &halter, &addresses, &view, &pulse, &ended_in, &lost),
+            children: children(&settings, &halter, &addresses, &view, &pulse, &ended_in, &lost),
             pulse: pulse.clone(),
             account: addresses.account.clone(),
         };
@@ -302,19 +302,7 @@ impl System {
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self {
-            supervisor,
-            addresses,
-            halter,
-            limits,
-            connection,
-            view,
-            pulse,
-            ended,
-            lost,
-            second_person,
-            proposals,
-        })
+        Ok(Self { supervisor, addresses, halter, connection, view, pulse, ended, lost, second_person, proposals })
     }
 
     /// How things stand.
@@ -331,7 +319,6 @@ impl System {
             account: self.addresses.account.clone(),
             broker: self.addresses.broker.clone(),
             halter: self.halter.clone(),
-            limits: self.limits.clone(),
             connection: Arc::clone(&self.connection),
             view: self.view.clone(),
             second_person: self.second_person,
@@ -441,7 +428,6 @@ pub struct Inquiry {
     account: Address<account::Message>,
     broker: Address<broker::Message>,
     halter: Halter,
-    limits: LimitsInForce,
     connection: SharedConnection,
     view: View,
     second_person: bool,
@@ -565,7 +551,7 @@ impl Inquiry {
 
     /// The limits in force.
     pub fn limits(&self) -> Arc<LimitTable> {
-        self.limits.get()
+        self.view.limits.get()
     }
 
     /// Puts other limits in force, with an entry in the journal; the entry, once it is durable. Whether they
@@ -747,10 +733,9 @@ fn origin(settings: &SystemSettings) -> Origin {
 /// The tree, in starting order.
 fn children(
     settings: &SystemSettings,
-    limits: &LimitsInForce,
     halter: &Halter,
     to: &Addresses,
-    View { board, stats, .. }: &View,
+    View { board, stats, limits, .. }: &View,
     pulse: &Pulse,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,

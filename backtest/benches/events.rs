@@ -144,6 +144,7 @@ fn engine(listen: Listen, start: Timestamp) -> Backtest {
                 listen,
                 sizing: Sizing::Quantity(Quantity::new(100)),
                 execution: Execution::Market,
+                flat_by: None,
             },
         }],
     })

@@ -270,7 +270,7 @@ pub enum Entry {
     /// Other limits count from here on.
     Limits {
         /// All of them.
-        limits: Limits,
+        limits: Box<Limits>,
         /// Who changed them.
         by: String,
         /// Who confirmed it, where that took a second person.
@@ -510,7 +510,7 @@ impl<'a> Rebuild<'a> {
             Entry::Phase { change } => self.desk.phase(&change),
             Entry::Limits { limits, .. } => {
                 let names = if self.today.is_empty() { &self.facts.strategies } else { self.today };
-                self.desk.set_limits(limits, names);
+                self.desk.set_limits(*limits, names);
             }
             // Nothing of these stays in the book; the switch has its own durable record.
             Entry::Started { .. }

@@ -1,13 +1,16 @@
 //! A strategy instance with what it holds.
 //!
 //! The strategy says which part of its full size it wants; the host knows how large that is, what
-//! is held, working and on its way, and asks for the difference in the configured way.
+//! is held, working and on its way, and asks for the difference in the configured way. From `flat_by` on
+//! it asks for nothing but the way out of what it holds, whatever the strategy says, until the day is over.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use market::order::OrderRequest;
+use market::order::{OrderRequest, Signal};
+use market::time::{NANOS_PER_SECOND, TimeOfDay};
 use market::{
-    Bar, BarUse, ClientOrderId, Instrument, InstrumentId, MarketEvent, Money, OrderType, Price, Quantity, Side,
+    Bar, BarUse, ClientOrderId, Date, Instrument, InstrumentId, MarketEvent, Money, OrderType, Price, Quantity, Side,
     StrategyId, TimeInForce, Timestamp, Universe,
 };
 use oms::{Holding, OrderStatus};
@@ -63,6 +66,9 @@ pub struct HostSettings {
     pub sizing: Sizing,
     /// Which orders it uses.
     pub execution: Execution,
+    /// When it leaves everything that it holds, each day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flat_by: Option<TimeOfDay>,
 }
 
 /// What a host asks of the account.
@@ -148,7 +154,15 @@ struct View {
     in_flight: Quantity,
     /// End of the latest bar that the strategy has seen: a bar of the warm-up may be delivered again.
     seen: Option<Timestamp>,
+    /// When it last asked for the way out, after [`HostSettings::flat_by`].
+    left_at: Option<Timestamp>,
 }
+
+/// The rule that a request for the way out names.
+const FLAT: &str = "flat_by";
+
+/// Time between two requests for the way out of one instrument: one that was denied is asked for again.
+const AGAIN: i64 = 10 * NANOS_PER_SECOND;
 
 impl View {
     /// A request was answered. An answer to a request from before the account's restart finds
@@ -169,13 +183,30 @@ pub struct StrategyHost {
     views: Vec<View>,
     open: Vec<OpenOrder>,
     wishes: Vec<Wish>,
+    /// Wishes that wait until what works against them, on this side, has been taken back: the review lets
+    /// no order pass that could trade with one of our own.
+    waiting: Vec<(Side, Wish)>,
+    /// The part of the current day in which nothing is to be held; empty where there is none.
+    flat: Range<Timestamp>,
+    /// Until when [`Self::flat`] is known.
+    day_ends: Timestamp,
 }
 
 impl StrategyHost {
     /// Hosts `strategy`.
     pub fn new(strategy: Box<dyn Strategy>, settings: HostSettings, universe: Arc<Universe>) -> Self {
         let views = vec![View::default(); universe.len()];
-        Self { strategy, settings, universe, views, open: Vec::new(), wishes: Vec::new() }
+        Self {
+            strategy,
+            settings,
+            universe,
+            views,
+            open: Vec::new(),
+            wishes: Vec::new(),
+            waiting: Vec::new(),
+            flat: Timestamp::MAX..Timestamp::MIN,
+            day_ends: Timestamp::MIN,
+        }
     }
 
     /// What it was configured with.
@@ -213,15 +244,21 @@ impl StrategyHost {
     pub fn on_market(&mut self, event: &MarketEvent, asks: &mut Vec<Ask>) {
         match (event, self.settings.listen) {
             (MarketEvent::Bar { bar, used: BarUse::MatchAndDecide | BarUse::Decide, .. }, Listen::Bars) => {
-                if !self.is_news(bar) {
-                    return;
+                if self.is_news(bar) {
+                    self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
                 }
-                self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
             }
             (MarketEvent::Quote(quote), Listen::Quotes) => {
                 self.strategy.on_quote(quote, &mut Wishes::into(&mut self.wishes));
             }
-            _ => return,
+            _ => {}
+        }
+        if let Some(by) = self.settings.flat_by
+            && self.is_flat_time(by, event.at())
+        {
+            self.wishes.clear();
+            self.waiting.retain(|(_, wish)| wish.exposure <= 0.0);
+            self.leave(event, asks);
         }
         if !self.wishes.is_empty() {
             let mut wishes = std::mem::take(&mut self.wishes);
@@ -230,10 +267,51 @@ impl StrategyHost {
             }
             self.wishes = wishes;
         }
+        // A wish of this very event has taken the place of one that waited.
+        if !self.waiting.is_empty() {
+            self.ask_again(event, asks);
+        }
+    }
+
+    /// Whether it is later than `by` on the day of `now`.
+    #[inline]
+    fn is_flat_time(&mut self, by: TimeOfDay, now: Timestamp) -> bool {
+        if now >= self.day_ends {
+            let day = now.local_date();
+            let midnight = |day: Date| day.and_hms_opt(0, 0, 0).and_then(Timestamp::from_local);
+            self.day_ends = day.succ_opt().and_then(midnight).unwrap_or(Timestamp::MAX);
+            self.flat = by.on(day).unwrap_or(now)..self.day_ends;
+        }
+        self.flat.contains(&now)
+    }
+
+    /// Asks for the way out of the event's instrument, if anything of it is held or open.
+    fn leave(&mut self, event: &MarketEvent, asks: &mut Vec<Ask>) {
+        let (instrument, now) = (event.instrument(), event.at());
+        let is_open = self.open.iter().any(|order| order.instrument == instrument);
+        let Some(view) = self.views.get_mut(instrument.index()) else { return };
+        let asked_lately = view.left_at.is_some_and(|at| now.nanos_since(at) < AGAIN);
+        if (view.holding.position.is_zero() && !is_open) || asked_lately {
+            return;
+        }
+        view.left_at = Some(now);
+        self.ask_for(Wish { instrument, exposure: 0.0, price: Price::ZERO, signal: Signal::new(FLAT, &[]) }, now, asks);
+    }
+
+    /// Comes back to the wish that waited in the event's instrument, if nothing is in its way any more.
+    fn ask_again(&mut self, event: &MarketEvent, asks: &mut Vec<Ask>) {
+        let instrument = event.instrument();
+        let Some(place) = self.waiting.iter().position(|(_, wish)| wish.instrument == instrument) else { return };
+        let against = self.waiting[place].0;
+        if !self.open.iter().any(|order| order.instrument == instrument && order.side == against) {
+            let (_, wish) = self.waiting.remove(place);
+            self.ask_for(wish, event.at(), asks);
+        }
     }
 
     /// Turns a wish into the orders that bring it about.
     fn ask_for(&mut self, wish: Wish, decided_at: Timestamp, asks: &mut Vec<Ask>) {
+        self.waiting.retain(|(_, waiting)| waiting.instrument != wish.instrument);
         let Some(instrument) = self.universe.get(wish.instrument) else { return };
         let target = self.full_size(instrument, &wish);
         let view = &mut self.views[wish.instrument.index()];
@@ -241,10 +319,16 @@ impl StrategyHost {
         let toward = if change >= Quantity::ZERO { Side::Buy } else { Side::Sell };
         // What still works in the other direction, or at all when the wish is what is held, would
         // undo it: take it back first.
+        let mut in_the_way = false;
         for order in &self.open {
             if order.instrument == wish.instrument && (order.side != toward || change.is_zero()) {
                 asks.push(Ask::Cancel(order.client_order_id));
+                in_the_way |= order.side != toward;
             }
+        }
+        if in_the_way && !change.is_zero() {
+            self.waiting.push((toward.opposite(), wish));
+            return;
         }
         let on_its_way = (view.holding.working + view.in_flight) * toward.sign();
         let missing = change * toward.sign() - on_its_way.max(Quantity::ZERO);
@@ -288,6 +372,8 @@ impl StrategyHost {
         match self.settings.execution {
             Execution::Market => OrderType::Market,
             Execution::Auction => OrderType::AtAuction { limit_price: None },
+            // A way out has no price to wait for.
+            Execution::Limit if price <= Price::ZERO => OrderType::Market,
             Execution::Limit => OrderType::Limit {
                 limit_price: match side {
                     Side::Buy => price.floor_to(instrument.tick),

@@ -238,7 +238,7 @@ impl Replay {
                 }
                 // An account that starts anew says the same as its predecessor said last.
                 if let Entry::Limits { limits, .. } = &other {
-                    self.run(sequence)?.origin.limits = limits.clone();
+                    self.run(sequence)?.origin.limits = (**limits).clone();
                 }
                 self.apply(sequence, other)
             }

@@ -2,7 +2,7 @@
 //! is in force, refused as a whole or put in force as a whole, stored as a version and written into the audit.
 //!
 //! Three ways lead here: `pregao reload` and `pregao config rollback` over the control socket, SIGHUP, and the admin
-//! interface ([`Configurator::change`] for PUT, [`Configurator::in_force`] for GET). The order of things:
+//! interface ([`Configurator::carry_out`] for PUT, [`Configurator::in_force`] for GET). The order of things:
 //!
 //! 1. the whole configuration is valid, and was made for the version in force
 //! 2. only keys that can change in a running daemon differ (`config::effective::is_hot`: the limits)
@@ -364,7 +364,8 @@ impl Configurator {
     /// # Errors
     /// The configuration before stays in force.
     pub fn change(&self, change: &Change) -> Result<Changed, Refused> {
-        let changed = self.decide(change);
+        let before = etag(&self.in_force().0);
+        let changed = self.carry_out(change);
         let (outcome, after) = match &changed {
             Ok(changed) => (Outcome::Done, serde_json::to_value(changed).unwrap_or_default()),
             Err(refused) => {
@@ -377,14 +378,18 @@ impl Configurator {
             action: ACTION,
             target: change.wanted.told(),
             reason: change.reason.clone(),
-            before: Some(json!({ "etag": etag(&self.in_force().0) })),
+            before: Some(json!({ "etag": before })),
             after: Some(after),
         };
         self.0.auditor.note(&change.actor, act, outcome);
         changed
     }
 
-    fn decide(&self, change: &Change) -> Result<Changed, Refused> {
+    /// The same for callers that write the audit themselves, as the admin interface does for every request.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
+    pub fn carry_out(&self, change: &Change) -> Result<Changed, Refused> {
         if change.actor.who.trim().is_empty() || change.reason.trim().is_empty() {
             return Err(Refused::Nameless);
         }

@@ -9,8 +9,8 @@ use actors::{FeedSource, HostedBuild, Polled, WarmUp};
 use desk::{DeskSettings, HostSettings};
 use feeds::replay::{BarHistory, ReplayError, daily_stream};
 use market::{
-    Bar, Calendar, Date, FeeSchedule, Instrument, InstrumentId, InstrumentKind, MarketEvent, StrategyId, Symbol,
-    Timestamp, Universe,
+    Bar, Calendar, Date, FeeSchedule, Instrument, InstrumentId, InstrumentKind, MarketEvent, OrderBounds, StrategyId,
+    Symbol, Timestamp, Universe,
 };
 use oms::BookSettings;
 use risk::LimitTable;
@@ -114,15 +114,22 @@ fn no_history(history: &dyn History, symbol: Symbol) -> WiringError {
     WiringError::NoHistory { symbol, hint: nearest(symbol.as_str(), names).map(str::to_owned) }
 }
 
-/// The instruments of a live feed: what the store knows, else B3's usual rules for a share.
+/// The instruments of a live feed: what the store knows, else B3's usual rules for a share, with the
+/// bounds that are configured. A replay of past sessions knows none: today's are not theirs.
 ///
 /// # Errors
 /// A store that cannot be read.
-pub fn live_universe(history: &dyn History, symbols: &[Symbol]) -> Result<Universe, StoreError> {
+pub fn live_universe(
+    history: &dyn History,
+    symbols: &[Symbol],
+    bounds: &BTreeMap<Symbol, OrderBounds>,
+) -> Result<Universe, StoreError> {
     let mut universe = Universe::new();
     for symbol in symbols {
         let known = instrument(history, *symbol)?;
-        universe.add(known.unwrap_or_else(|| Instrument::cash(*symbol, InstrumentKind::Share)));
+        let mut known = known.unwrap_or_else(|| Instrument::cash(*symbol, InstrumentKind::Share));
+        known.bounds = bounds.get(symbol).copied().unwrap_or_default();
+        universe.add(known);
     }
     Ok(universe)
 }
@@ -201,6 +208,7 @@ pub fn hosted(strategies: &[StrategyConfig], universe: &Universe) -> Vec<HostedB
                     listen: config.listen,
                     sizing: config.sizing,
                     execution: config.execution,
+                    flat_by: config.flat_by,
                 },
             }
         })

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::data::OrderBounds;
 use crate::decimal::{Price, Quantity};
 
 /// B3 ticker (CODNEG): 1 to 12 printable ASCII characters without spaces, such as `PETR4`.
@@ -256,6 +257,10 @@ pub struct Instrument {
     pub tick: Price,
     /// Largest quantity of one order where the market sets one: 99 on the fractional market.
     pub max_order_quantity: Option<Quantity>,
+    /// The exchange's rejection tunnels at the start of the day; its stream may replace them
+    /// ([`crate::data::BoundsChange`]).
+    #[serde(default)]
+    pub bounds: OrderBounds,
     /// Units that a quoted price is for (FATCOT), 1 or 1,000. Our prices are always per unit;
     /// this is kept to render files and to talk to brokers that quote per factor.
     pub quotation_factor: u32,
@@ -276,6 +281,7 @@ impl Instrument {
             lot: Quantity::new(lot),
             tick: Price::from_steps(crate::decimal::SCALE / 100),
             max_order_quantity: None,
+            bounds: OrderBounds::default(),
             quotation_factor: 1,
         }
     }
@@ -290,6 +296,8 @@ impl Instrument {
             symbol: self.symbol.fractional()?,
             lot: Quantity::new(1),
             max_order_quantity: Some(self.lot - Quantity::new(1)),
+            // Another book, with tunnels of its own.
+            bounds: OrderBounds::default(),
             ..self.clone()
         })
     }

@@ -5,7 +5,7 @@
 //! - [`decimal`]: exact `Price`, `Quantity`, `Money`, `Rate`
 //! - [`time`]: `Timestamp` (UTC) and how it is shown in São Paulo
 //! - [`instrument`]: symbols, ISINs, kinds, lots, ticks, the `Universe` of a run
-//! - [`data`]: quotes, trades, bars, auction prints: what a feed says
+//! - [`data`]: quotes, trades, bars, auction prints, status and bounds of an instrument: what a feed says
 //! - [`order`]: orders, order types, times in force, identifiers
 //! - [`execution`]: execution reports: what a broker says
 //! - [`calendar`]: sessions, phases, holidays of B3 as dated data
@@ -27,7 +27,10 @@ pub mod statement;
 pub mod time;
 
 pub use calendar::{Calendar, Phase, PhaseChange, SessionClock};
-pub use data::{AuctionKind, AuctionPrint, Bar, BarUse, MarketEvent, Quote, TopOfBook, Trade};
+pub use data::{
+    AuctionKind, AuctionPrint, Bar, BarUse, BoundsChange, MarketEvent, OrderBounds, Quote, StatusChange, TopOfBook,
+    Trade, TradingStatus,
+};
 pub use decimal::{DecimalError, Money, Price, Quantity, Rate};
 pub use execution::{ExecutionId, ExecutionReport, ReportKind};
 pub use fees::FeeSchedule;

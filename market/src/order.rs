@@ -8,6 +8,7 @@ use std::str::FromStr;
 use chrono::Datelike;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::data::OrderBounds;
 use crate::decimal::{Price, Quantity};
 use crate::instrument::{Instrument, InstrumentId};
 use crate::time::{Date, Timestamp};
@@ -277,6 +278,49 @@ impl<'de> Deserialize<'de> for ClientOrderId {
     }
 }
 
+/// A prediction that a decision rests on: what was said, when, by which model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Forecast {
+    /// When it was made, which is not before everything that it was made from was known.
+    pub made_at: Timestamp,
+    /// What it says, in the model's own unit.
+    #[serde(with = "any_float")]
+    pub value: f64,
+    /// Hash of the model that made it, as the registry knows it.
+    pub model: String,
+}
+
+/// Bit for bit: a forecast that is not a number is the same as itself, or no replay could find it again.
+impl PartialEq for Forecast {
+    fn eq(&self, other: &Self) -> bool {
+        (self.made_at, self.value.to_bits(), &self.model) == (other.made_at, other.value.to_bits(), &other.model)
+    }
+}
+
+/// JSON has no word for what is not a number, and the journal must be able to say that it was one.
+mod any_float {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = if value.is_finite() { Written::Number(*value) } else { Written::Text(value.to_string()) };
+        written.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Number(value) => Ok(value),
+            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
 /// Why a strategy wants something: the rule that spoke and the values it saw.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Signal {
@@ -284,6 +328,9 @@ pub struct Signal {
     pub rule: Cow<'static, str>,
     /// What it looked at, by name.
     pub values: Vec<(Cow<'static, str>, f64)>,
+    /// The prediction that it rests on, where it rests on one: without a valid one it is denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
 }
 
 impl Signal {
@@ -292,7 +339,14 @@ impl Signal {
         Self {
             rule: Cow::Borrowed(rule),
             values: values.iter().map(|(name, value)| (Cow::Borrowed(*name), *value)).collect(),
+            forecast: None,
         }
+    }
+
+    /// The same, resting on a forecast.
+    #[must_use]
+    pub fn resting_on(self, forecast: Forecast) -> Self {
+        Self { forecast: Some(forecast), ..self }
     }
 }
 
@@ -425,6 +479,23 @@ pub enum InvalidOrder {
     },
 }
 
+/// Why the exchange rejects an order that is sound by itself: it lies outside the bounds in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum OutOfBounds {
+    /// Below the lowest price taken.
+    #[error("price {0} is below the lowest that the exchange takes, {1}")]
+    LowPrice(Price, Price),
+    /// Above the highest price taken.
+    #[error("price {0} is above the highest that the exchange takes, {1}")]
+    HighPrice(Price, Price),
+    /// Fewer units than are taken.
+    #[error("quantity {0} is below the fewest that the exchange takes, {1}")]
+    FewUnits(Quantity, Quantity),
+    /// More units than are taken.
+    #[error("quantity {0} is above the most that the exchange takes, {1}")]
+    ManyUnits(Quantity, Quantity),
+}
+
 /// Whether B3 brokers accept an order type with a time in force (`docs/b3-rules.md`, "Orders").
 pub const fn is_accepted(order_type: OrderType, time_in_force: TimeInForce) -> bool {
     use TimeInForce as T;
@@ -484,6 +555,29 @@ impl NewOrder {
             if !price.is_multiple_of(instrument.tick) {
                 return Err(InvalidOrder::Tick { price, tick: instrument.tick });
             }
+        }
+        Ok(())
+    }
+
+    /// Checks the order against the prices and quantities that the exchange takes now. An order without a
+    /// limit has no price of its own: the exchange's own protection bounds it.
+    ///
+    /// # Errors
+    /// The first bound that it is outside of.
+    pub fn within(&self, bounds: &OrderBounds) -> Result<(), OutOfBounds> {
+        if let Some(price) = self.order_type.limit_price() {
+            if price < bounds.low_limit_price {
+                return Err(OutOfBounds::LowPrice(price, bounds.low_limit_price));
+            }
+            if bounds.high_limit_price > Price::ZERO && price > bounds.high_limit_price {
+                return Err(OutOfBounds::HighPrice(price, bounds.high_limit_price));
+            }
+        }
+        if self.quantity < bounds.min_quantity {
+            return Err(OutOfBounds::FewUnits(self.quantity, bounds.min_quantity));
+        }
+        if bounds.max_quantity.is_positive() && self.quantity > bounds.max_quantity {
+            return Err(OutOfBounds::ManyUnits(self.quantity, bounds.max_quantity));
         }
         Ok(())
     }
@@ -576,6 +670,48 @@ mod tests {
         assert_eq!(NewOrder { quantity: Quantity::new(99), ..good }.validate(&fractional), Ok(()));
         let error = NewOrder { quantity: Quantity::new(100), ..good }.validate(&fractional).unwrap_err();
         assert_eq!(error.to_string(), "quantity 100 is above the market's maximum 99");
+    }
+
+    #[test]
+    fn bounds_are_inside_to_the_last_tick_and_unit() {
+        let bounds = OrderBounds {
+            low_limit_price: price("38.00"),
+            high_limit_price: price("39.00"),
+            min_quantity: Quantity::new(300),
+            max_quantity: Quantity::new(300),
+        };
+        let limit = |text: &str| order(OrderType::Limit { limit_price: price(text) }, TimeInForce::Day);
+        for (text, expected) in [
+            ("37.99", "price 37.99 is below the lowest that the exchange takes, 38.00"),
+            ("38.00", ""),
+            ("39.00", ""),
+            ("39.01", "price 39.01 is above the highest that the exchange takes, 39.00"),
+        ] {
+            let found = limit(text).within(&bounds).err().map(|outside| outside.to_string()).unwrap_or_default();
+            assert_eq!(found, expected);
+            assert_eq!(limit(text).within(&OrderBounds::default()), Ok(()));
+        }
+        for (units, expected) in [
+            (299, "quantity 299 is below the fewest that the exchange takes, 300"),
+            (300, ""),
+            (301, "quantity 301 is above the most that the exchange takes, 300"),
+        ] {
+            let order = NewOrder { quantity: Quantity::new(units), ..order(OrderType::Market, TimeInForce::Day) };
+            let found = order.within(&bounds).err().map(|outside| outside.to_string()).unwrap_or_default();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_forecast_survives_its_text_whatever_it_says() {
+        for value in [0.25, -0.0, f64::MIN_POSITIVE, f64::MAX, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let forecast = Forecast { made_at: Timestamp::from_nanos(7), value, model: "9f2c".to_owned() };
+            let signal = Signal::new("rising", &[("price", 10.0)]).resting_on(forecast);
+            let text = serde_json::to_string(&signal).unwrap();
+            assert_eq!(serde_json::from_str::<Signal>(&text).unwrap(), signal, "{text}");
+        }
+        let without = serde_json::to_string(&Signal::new("rising", &[])).unwrap();
+        assert_eq!(without, r#"{"rule":"rising","values":[]}"#);
     }
 
     proptest! {

@@ -88,6 +88,55 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// A time of the exchange's day, to the minute.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TimeOfDay(u32);
+
+impl TimeOfDay {
+    /// That time on a day. `None` outside 1677–2262.
+    pub fn on(self, date: Date) -> Option<Timestamp> {
+        date.and_hms_opt(self.0 / 60, self.0 % 60, 0).and_then(Timestamp::from_local)
+    }
+}
+
+/// A text that is not a time of day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a time of day: expected hours and minutes such as 16:30")]
+pub struct TimeOfDayError(String);
+
+impl FromStr for TimeOfDay {
+    type Err = TimeOfDayError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || TimeOfDayError(text.chars().take(40).collect());
+        let (hours, minutes) = text.trim().split_once(':').ok_or_else(refused)?;
+        let number = |part: &str, below: u32| {
+            let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<u32>().ok().filter(|value| digits && *value < below).ok_or_else(refused)
+        };
+        Ok(Self(number(hours, 24)? * 60 + number(minutes, 60)?))
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
+    }
+}
+
+impl Serialize for TimeOfDay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeOfDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// A text that is neither RFC 3339 nor integer nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a time: expected nanoseconds since 1970 UTC or RFC 3339 such as 2017-12-28T19:00:00Z")]

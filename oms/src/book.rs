@@ -202,6 +202,8 @@ pub struct Book {
     /// Whose every execution is that has been applied, busts and corrections by their own names too.
     executions: FxHashMap<ExecutionId, Owner>,
     lines: Vec<Line>,
+    /// Places of the orders that may still trade, by instrument, in no order: a review asks for them.
+    open: Vec<Vec<usize>>,
     holdings: FxHashMap<(StrategyId, InstrumentId), Holding>,
     cash: CashLedger,
     reserved: Money,
@@ -231,6 +233,7 @@ impl Book {
             orders: Orders::default(),
             executions: FxHashMap::default(),
             lines: vec![Line::default(); settings.instruments],
+            open: vec![Vec::new(); settings.instruments],
             holdings: FxHashMap::default(),
             cash: CashLedger::with(settings.cash),
             reserved: Money::ZERO,
@@ -450,6 +453,12 @@ impl Book {
             Side::Sell => &mut line.open_sells,
         };
         *open += counted - entered.counted;
+        let places = &mut self.open[order.intent.instrument.index()];
+        match (entered.counted.is_positive(), counted.is_positive()) {
+            (false, true) => places.push(place),
+            (true, false) => places.retain(|known| *known != place),
+            _ => {}
+        }
         self.reserved += reserved - entered.reserved;
         let key = (order.intent.strategy, order.intent.instrument);
         self.holdings.entry(key).or_default().working += working - entered.working;
@@ -568,6 +577,12 @@ impl Book {
             self.orders.values().map(|entered| &entered.order).filter(|order| !order.status.is_terminal()).collect();
         open.sort_by_key(|order| order.intent.client_order_id);
         open
+    }
+
+    /// Orders that may still trade in an instrument, in no particular order.
+    pub fn open_orders_of(&self, instrument: InstrumentId) -> impl Iterator<Item = &Order> {
+        let places = self.open.get(instrument.index()).map(Vec::as_slice).unwrap_or_default();
+        places.iter().map(|place| &self.orders.at(*place).order)
     }
 
     /// Position in an instrument.
@@ -719,6 +734,18 @@ impl Book {
         let mut held = vec![Quantity::ZERO; self.lines.len()];
         for ((_, instrument), holding) in &self.holdings {
             held[instrument.index()] += holding.position;
+        }
+        for index in 0..self.lines.len() {
+            let instrument = InstrumentId::new(index as u32);
+            let of_it = |order: &&Order| order.intent.instrument == instrument && order.worst_leaves().is_positive();
+            let mut found: Vec<_> = self.orders.values().map(|entered| &entered.order).filter(of_it).collect();
+            let mut kept: Vec<_> = self.open_orders_of(instrument).collect();
+            for list in [&mut kept, &mut found] {
+                list.sort_by_key(|order| order.intent.client_order_id);
+            }
+            if kept != found {
+                return differs(&format!("open orders of instrument {index}"), &kept, &found);
+            }
         }
         for (index, (line, found)) in self.lines.iter().zip(&lines).enumerate() {
             let open = (line.open_buys, line.open_sells, line.unknown);

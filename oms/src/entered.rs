@@ -82,14 +82,17 @@ impl fmt::Debug for Orders {
 }
 
 impl Orders {
+    /// Keeps an order, and says where.
+    ///
     /// # Panics
     /// If the identifier was used before: identifiers are unique for ever, so two equal ones mean
     /// that the sequence went wrong, and going on could hide an order.
-    pub(crate) fn enter(&mut self, entered: Entered) {
+    pub(crate) fn enter(&mut self, entered: Entered) -> usize {
         let id = entered.order.intent.client_order_id;
         let place = self.orders.insert(entered);
         let before = self.places.insert(id, place);
         assert!(before.is_none(), "order identifier {id} used twice");
+        place
     }
 
     #[inline]

@@ -226,6 +226,7 @@ impl World {
                         listen: Listen::Bars,
                         sizing: Sizing::Notional(Money::from_cents(3_000_000)),
                         execution: *execution,
+                        flat_by: None,
                     },
                 }
             })

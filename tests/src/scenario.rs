@@ -19,6 +19,8 @@
 //! | `later 6s` | so much later, with every tick on the way |
 //! | `quote PETR4 38.10 / 38.11 x 500 / 300` | best bid and ask; sizes may be left out |
 //! | `trade PETR4 100 @ 38.10`, `auction PETR4 opening 100 @ 38.10` | the market traded |
+//! | `status PETR4 halted` | how the exchange says that it stands: also `trading`, `auction`, `unknown` |
+//! | `bounds PETR4 9.50 / 10.50 x 100 / 5_000` | the prices and units that the exchange takes; 0 is no bound |
 //! | `order A1 buy 300 PETR4 limit 38.10 day -> submitted` | or `-> denied price_collar`; submitted: it leaves as soon as its intent is durable |
 //! | `cancel A1 -> submitted`, `replace A1 400 @ 38.20 -> submitted` | or `-> denied …` |
 //! | `report A1 trade 100 @ 38.10 as X7` | or `new`, `canceled`, `expired`, `rejected`, `replaced 400 @ 38.20`, `cancel_rejected`, `replace_rejected`; with `-> ignored WORDS` where it must not fit |
@@ -194,6 +196,8 @@ impl Player {
             "quote" => self.stage()?.quote(words).map(done),
             "trade" => self.stage()?.trade(words).map(done),
             "auction" => self.stage()?.auction(words).map(done),
+            "status" => self.stage()?.status(words).map(done),
+            "bounds" => self.stage()?.bounds(words).map(done),
             "order" => self.stage()?.order(words),
             "cancel" => self.stage()?.cancel(words),
             "replace" => self.stage()?.replace(words),

@@ -195,7 +195,7 @@ async fn lowered_limits_count_from_their_entry_on_and_replay_knows_it() {
     let mut forged = entries;
     for (_, _, entry) in &mut forged {
         match entry {
-            Entry::Limits { limits, .. } => *limits = world.limits.into(),
+            Entry::Limits { limits, .. } => **limits = world.limits.into(),
             Entry::Started { origin: Some(origin), .. } => origin.limits = world.limits.into(),
             _ => {}
         }
@@ -228,7 +228,7 @@ async fn limits_that_do_not_become_durable_are_taken_back() {
     let changes: Vec<(u64, Limits)> = entries
         .iter()
         .filter_map(|(sequence, _, entry)| match entry {
-            Entry::Limits { limits, .. } => Some((*sequence, limits.clone())),
+            Entry::Limits { limits, .. } => Some((*sequence, (**limits).clone())),
             _ => None,
         })
         .collect();

@@ -3,7 +3,7 @@
 
 use market::{
     AuctionKind, AuctionPrint, Bar, BarUse, MarketEvent, OrderType, Phase, Price, Quantity, Quote, Rate, ReportKind,
-    Side, TimeInForce, Timestamp, Trade,
+    Side, TimeInForce, Timestamp, Trade, TradingStatus,
 };
 
 use super::LimitRule;
@@ -18,14 +18,15 @@ pub(super) struct Offer {
     pub(super) available: Option<Quantity>,
 }
 
-/// Whether resting orders meet this event at all in this phase. Quotes and trades outside the
-/// trading phases are indicative.
+/// Whether resting orders meet this event at all in this phase, and as the instrument stands. Quotes and
+/// trades outside the trading phases are indicative.
 #[inline]
-pub(super) fn trades_in(event: &MarketEvent, phase: Phase) -> bool {
+pub(super) fn trades_in(event: &MarketEvent, phase: Phase, status: TradingStatus) -> bool {
     match event {
-        MarketEvent::Quote(_) | MarketEvent::Trade(_) => phase.trades_continuously(),
+        MarketEvent::Quote(_) | MarketEvent::Trade(_) => phase.trades_continuously() && status.trades_continuously(),
         MarketEvent::Bar { used, .. } => *used != BarUse::Decide,
         MarketEvent::Auction(_) => true,
+        MarketEvent::Status(_) | MarketEvent::Bounds(_) => false,
     }
 }
 
@@ -40,7 +41,7 @@ pub(super) fn begins_a_bar(event: &MarketEvent) -> bool {
     match event {
         MarketEvent::Bar { .. } => true,
         MarketEvent::Auction(print) => print.kind != AuctionKind::Intraday,
-        MarketEvent::Quote(_) | MarketEvent::Trade(_) => false,
+        MarketEvent::Quote(_) | MarketEvent::Trade(_) | MarketEvent::Status(_) | MarketEvent::Bounds(_) => false,
     }
 }
 
@@ -57,6 +58,7 @@ pub(super) fn volume_of(event: &MarketEvent, participation: Rate, taken_today: Q
         MarketEvent::Bar { bar, used: BarUse::Match, .. } => (share(bar.volume) - taken_today).max(Quantity::ZERO),
         MarketEvent::Bar { bar, .. } => share(bar.volume),
         MarketEvent::Auction(print) => (share(print.quantity) - taken_today).max(Quantity::ZERO),
+        MarketEvent::Status(_) | MarketEvent::Bounds(_) => Quantity::ZERO,
     }
 }
 
@@ -80,6 +82,7 @@ pub(super) fn offer_of(
         MarketEvent::Trade(trade) => on_trade(resting, trade, rule, slippage, shown),
         MarketEvent::Bar { bar, .. } => on_bar(resting, bar, began, slippage),
         MarketEvent::Auction(print) => on_auction(resting, print),
+        MarketEvent::Status(_) | MarketEvent::Bounds(_) => return None,
     };
     // An order that was already awake and found nothing now waits at its own price.
     resting.passive |= was_awake && offer.is_none();

@@ -31,6 +31,10 @@
 //! event they meet, day orders with the session, good-till-date orders with the last session up to
 //! their date.
 //!
+//! **Suspensions.** While an instrument is halted, quotes and trades of it fill nothing and new orders and
+//! replaces are rejected; in a call of its own, orders rest for its print. Orders outside the bounds that
+//! are in force are rejected.
+//!
 //! **Replaces** are checked as new orders are. A changed order goes to the end of the queue and meets
 //! the next event as a new one would.
 
@@ -43,8 +47,9 @@ use std::sync::Arc;
 
 use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{
-    BarUse, ClientOrderId, Date, ExecutionId, ExecutionReport, InstrumentId, MarketEvent, NewOrder, OrderType, Phase,
-    PhaseChange, Price, Quantity, Quote, Rate, ReportKind, Side, TimeInForce, Timestamp, Universe,
+    BarUse, ClientOrderId, Date, ExecutionId, ExecutionReport, InstrumentId, MarketEvent, NewOrder, OrderBounds,
+    OrderType, Phase, PhaseChange, Price, Quantity, Quote, Rate, ReportKind, Side, TimeInForce, Timestamp,
+    TradingStatus, Universe,
 };
 use risk::Approved;
 use rustc_hash::FxHashMap;
@@ -110,6 +115,8 @@ struct Book {
     quote: Option<Quote>,
     /// Volume taken from what one share of the day's volume offers.
     taken_today: Quantity,
+    status: TradingStatus,
+    bounds: OrderBounds,
 }
 
 /// Ended orders that the exchange still knows, to recognise an identifier that comes again.
@@ -160,7 +167,7 @@ pub struct SimulatedExchange {
 impl SimulatedExchange {
     /// An exchange without orders, in the given phase.
     pub fn new(settings: SimulationSettings, universe: Arc<Universe>, phase: Phase) -> Self {
-        let books = vec![Book::default(); universe.len()];
+        let books = universe.iter().map(|(_, known)| Book { bounds: known.bounds, ..Book::default() }).collect();
         Self {
             settings,
             universe,
@@ -256,14 +263,9 @@ impl SimulatedExchange {
         let rejection = if self.known.contains_key(&id) {
             Some("duplicate client order id".to_owned())
         } else {
-            self.universe
-                .get(order.instrument)
-                .map_or(Some("unknown instrument".to_owned()), |known| {
-                    order.validate(known).err().map(|e| e.to_string())
-                })
-                .or_else(|| {
-                    self.refused_in_phase(&order).then(|| format!("not accepted in phase {}", self.phase.name()))
-                })
+            self.refusal(&order).or_else(|| {
+                self.refused_in_phase(&order).then(|| format!("not accepted in phase {}", self.phase.name()))
+            })
         };
         if let Some(reason) = rejection {
             reports.push(report(ReportKind::Rejected { reason }));
@@ -283,6 +285,17 @@ impl SimulatedExchange {
         resting.take_place(book.quote.as_ref());
         book.orders.push(resting);
         reports.push(report(ReportKind::New));
+    }
+
+    /// What is wrong with an order in any phase.
+    fn refusal(&self, order: &NewOrder) -> Option<String> {
+        let Some(known) = self.universe.get(order.instrument) else { return Some("unknown instrument".to_owned()) };
+        let book = &self.books[order.instrument.index()];
+        if book.status == TradingStatus::Halted {
+            return Some(format!("{} is suspended", known.symbol));
+        }
+        let invalid = order.validate(known).err().map(|invalid| invalid.to_string());
+        invalid.or_else(|| order.within(&book.bounds).err().map(|outside| outside.to_string()))
     }
 
     fn refused_in_phase(&self, order: &NewOrder) -> bool {
@@ -342,14 +355,16 @@ impl SimulatedExchange {
     /// Puts an open order on its new terms and at the end of the queue: a changed order loses its place.
     fn change(&mut self, instrument: InstrumentId, replace: &ReplaceOrder, at: Timestamp) -> Result<(), String> {
         let gone = || "unknown order".to_owned();
-        let known = self.universe.get(instrument).ok_or_else(gone)?;
-        let book = &mut self.books[instrument.index()];
+        let book = self.books.get(instrument.index()).ok_or_else(gone)?;
         let place = book.orders.iter().position(|resting| resting.order.client_order_id == replace.client_order_id);
         let place = place.ok_or_else(gone)?;
         let old = book.orders[place];
         let order_type = replace.limit_price.map_or(old.order_type, |price| old.order_type.with_limit(price));
         let changed = NewOrder { quantity: replace.quantity, order_type, ..old.order };
-        changed.validate(known).map_err(|invalid| invalid.to_string())?;
+        if let Some(refusal) = self.refusal(&changed) {
+            return Err(refusal);
+        }
+        let book = &mut self.books[instrument.index()];
         book.orders.remove(place);
         let mut resting =
             Resting { quantity: replace.quantity, order_type, arrived: at, passive: false, ahead: None, ..old };
@@ -525,13 +540,15 @@ impl Broker for SimulatedExchange {
         let Some(book) = self.books.get(event.instrument().index()).filter(|_| event.is_sound()) else {
             return self.note(reports, before);
         };
-        if !book.orders.is_empty() && matching::trades_in(event, self.phase) {
+        if !book.orders.is_empty() && matching::trades_in(event, self.phase, book.status) {
             self.meet(event, reports);
         }
         self.note(reports, before);
         let book = &mut self.books[event.instrument().index()];
         match event {
             MarketEvent::Quote(quote) => book.quote = Some(*quote),
+            MarketEvent::Status(change) => book.status = change.status,
+            MarketEvent::Bounds(change) => book.bounds = change.bounds,
             // Past prices: nothing happened now.
             MarketEvent::Bar { used: BarUse::Decide, .. } => return,
             _ => {}

@@ -80,10 +80,11 @@ impl Approver {
         View {
             book: &self.book,
             instrument: &self.instrument,
-            top: TopOfBook { at: now, last: Price::from_steps(1), bid: Price::ZERO, ask: Price::ZERO },
+            top: TopOfBook { at: now, last: Price::from_steps(1), ..TopOfBook::default() },
             phase: if at_auction { Phase::PreOpen } else { Phase::Continuous },
             price_horizon: Timestamp::MIN,
             now,
+            forecast: None,
             limits: &self.limits,
             table: &self.table,
         }

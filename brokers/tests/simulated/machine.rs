@@ -355,6 +355,7 @@ impl Machine {
             MarketEvent::Bar { used: BarUse::Decide, .. } => both.is_zero(),
             MarketEvent::Bar { bar, .. } => daily(bar.volume, &mut self.daily),
             MarketEvent::Auction(print) => daily(print.quantity, &mut self.daily),
+            MarketEvent::Status(_) | MarketEvent::Bounds(_) => both.is_zero(),
         };
         prop_assert!(fits, "{:?} of {:?}", filled, event);
         Ok(())
@@ -369,6 +370,7 @@ fn knows(event: &MarketEvent, price: Price, slippage_ticks: u32) -> bool {
         MarketEvent::Trade(trade) => (trade.price, trade.price),
         MarketEvent::Bar { bar, .. } => (bar.low, bar.high),
         MarketEvent::Auction(print) => return price == print.price,
+        MarketEvent::Status(_) | MarketEvent::Bounds(_) => return false,
     };
     (low.steps() - slippage..=high.steps() + slippage).contains(&price.steps())
 }

@@ -103,6 +103,17 @@ impl Command {
         }
     }
 
+    /// Whether it was decided before a halt that it may not leave under, be the halt lifted again: a
+    /// resume is no word for what was decided before somebody stopped. Cancels are never too old.
+    pub fn is_overtaken(&self, switch: &HaltSwitch) -> bool {
+        let (strategy, epoch, reduces) = match self {
+            Self::Submit(order) => (order.strategy(), order.epoch(), order.reduces()),
+            Self::Replace(replace) => (replace.strategy(), replace.epoch(), false),
+            Self::Cancel(_) => return false,
+        };
+        strategy.is_some_and(|strategy| switch.was_halted_since(epoch, strategy, self.instrument(), reduces))
+    }
+
     /// Stable name in the journal.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -677,7 +688,7 @@ impl Protocol {
             Input::Halted { scope, level, by, reason, at } => {
                 self.write(at, vec![Entry::Halt { scope, level, by, reason }], effects);
             }
-            Input::Limits { limits, by, second, reason } => self.limits(*limits, by, second, reason, now, effects),
+            Input::Limits { limits, by, second, reason } => self.limits(limits, by, second, reason, now, effects),
             Input::Resumed { scope, seen, by, reason, at } => self.resumed(scope, seen, by, reason, at, effects),
             Input::Tick => self.tick(now, effects),
         }
@@ -722,10 +733,9 @@ impl Protocol {
 
     /// The entry comes after everything that was decided by the limits before, and before everything that
     /// is decided by these: an order that they let pass cannot be durable without it.
-    #[expect(clippy::too_many_arguments, reason = "the fields of one input, taken apart once")]
     fn limits(
         &mut self,
-        limits: Limits,
+        limits: Box<Limits>,
         by: String,
         second: Option<String>,
         reason: String,
@@ -733,9 +743,9 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         let names: Vec<String> = self.settings.strategies.iter().map(|strategy| strategy.name.clone()).collect();
-        self.desk.set_limits(limits.clone(), &names);
+        self.desk.set_limits((*limits).clone(), &names);
         // What an account that is asked again says that it decides with.
-        self.settings.origin.limits = limits.clone();
+        self.settings.origin.limits = (*limits).clone();
         effects.push(Effect::Limits(self.desk.shared_limits()));
         self.write(now, vec![Entry::Limits { limits, by, second, reason }], effects);
     }

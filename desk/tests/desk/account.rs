@@ -131,7 +131,7 @@ fn denials_are_counted_by_check() {
     let expected: BTreeMap<&str, u64> = [
         ("lot_and_tick", 3),
         ("order_quantity", 3),
-        ("position_per_symbol", 1),
+        ("short_sale", 1),
         (code::UNKNOWN_INSTRUMENT, 1),
         (code::NOT_OPEN, 1),
         (code::HALTED, 1),

@@ -50,6 +50,7 @@ impl Stage {
             listen,
             sizing,
             execution,
+            flat_by: None,
         };
         let host = StrategyHost::new(Box::new(puppet.clone()), settings, universe(&["PETR4", "BOVA11"]));
         Self { host, puppet, minutes: 0 }
@@ -77,7 +78,20 @@ impl Stage {
 
     /// The same, told as text: `buy 300`, `cancel 1`.
     fn told(&mut self, exposure: f64) -> String {
-        let asks = self.wants(exposure, PETR4, "10.00");
+        Self::text(&self.wants(exposure, PETR4, "10.00"))
+    }
+
+    /// A trade that the strategy does not decide on, told as text.
+    fn goes_on(&mut self) -> String {
+        self.at(Timestamp::from_nanos(self.minutes * 60_000_000_000 + 1))
+    }
+
+    fn at(&mut self, at: Timestamp) -> String {
+        let (price, quantity) = (price("10.00"), Quantity::new(100));
+        Self::text(&self.take(&MarketEvent::Trade(Trade { at, instrument: PETR4, price, quantity })))
+    }
+
+    fn text(asks: &[Ask]) -> String {
         let told: Vec<String> = asks
             .iter()
             .map(|ask| match ask {
@@ -208,12 +222,80 @@ fn orders_that_would_undo_the_wish_are_taken_back() {
     stage.told(1.0);
     stage.accepted(1, Side::Buy, 300, 0, 300);
     stage.reported(1, OrderStatus::Working, 100, 200);
-    assert_eq!(stage.told(0.0), "cancel 1, sell 100");
+    assert_eq!(stage.told(0.0), "cancel 1");
+    assert_eq!(stage.goes_on(), "", "while it may trade, a sale could trade with it");
+    stage.reported(1, OrderStatus::PendingCancel, 200, 100);
+    assert_eq!(stage.goes_on(), "");
+    stage.reported(1, OrderStatus::Canceled, 200, 0);
+    assert_eq!(stage.goes_on(), "sell 200", "what it came to hold meanwhile as well");
+    assert_eq!(stage.goes_on(), "", "once");
+    stage.accepted(2, Side::Sell, 200, 200, -200);
+    assert_eq!(stage.told(1.0), "cancel 2");
+    stage.reported(2, OrderStatus::Filled, 0, 0);
+    assert_eq!(stage.goes_on(), "buy 300", "the sale was faster than its cancel");
+    stage.denied(Side::Buy, 300, 0, 0);
+    assert_eq!(stage.goes_on(), "", "a denial is an answer");
+}
+
+#[test]
+fn a_new_wish_takes_the_place_of_one_that_waits() {
+    let mut stage = Stage::new(FULL, Execution::Limit);
+    stage.told(1.0);
+    stage.accepted(1, Side::Buy, 300, 0, 300);
+    stage.reported(1, OrderStatus::Working, 100, 200);
+    assert_eq!(stage.told(0.0), "cancel 1");
     stage.reported(1, OrderStatus::Canceled, 100, 0);
-    stage.accepted(2, Side::Sell, 100, 100, -100);
-    assert_eq!(stage.told(1.0), "cancel 2, buy 200");
-    stage.reported(2, OrderStatus::Canceled, 100, 0);
-    assert_eq!(stage.told(0.0), "sell 100");
+    assert_eq!(stage.told(1.0), "buy 200", "and not the sale that waited");
+    assert_eq!(stage.goes_on(), "");
+}
+
+#[test]
+fn from_flat_by_on_it_asks_for_the_way_out_and_nothing_else() {
+    let at = |time: &str| format!("2025-06-12T{time}Z").parse::<Timestamp>().expect("a time");
+    for (execution, order_type) in [
+        (Execution::Market, OrderType::Market),
+        (Execution::Limit, OrderType::Market),
+        (Execution::Auction, OrderType::AtAuction { limit_price: None }),
+    ] {
+        let mut stage = Stage::new(FULL, execution);
+        let settings = HostSettings { flat_by: Some("16:30".parse().unwrap()), ..stage.host.settings().clone() };
+        stage.host = StrategyHost::new(Box::new(stage.puppet.clone()), settings, universe(&["PETR4", "BOVA11"]));
+        stage.minutes = at("15:00:00").as_nanos() / 60_000_000_000;
+        assert_eq!(stage.told(1.0), "buy 300");
+        stage.accepted(1, Side::Buy, 300, 0, 300);
+        stage.reported(1, OrderStatus::Filled, 300, 0);
+        assert_eq!(stage.at(at("19:29:59.999999999")), "");
+        let trade = Trade { at: at("19:30:00"), instrument: PETR4, price: price("10.00"), quantity: Quantity::new(1) };
+        let request = only(stage.take(&MarketEvent::Trade(trade)));
+        assert_eq!((request.side, request.quantity, request.order_type), (Side::Sell, Quantity::new(300), order_type));
+        assert_eq!(request.signal, Signal::new("flat_by", &[]));
+        // A denied way out is asked for again, at most once in ten seconds.
+        stage.denied(Side::Sell, 300, 300, 0);
+        assert_eq!(stage.at(at("19:30:09.999999999")), "");
+        assert_eq!(stage.at(at("19:30:10")), "sell 300");
+        stage.accepted(2, Side::Sell, 300, 300, -300);
+        assert_eq!(stage.at(at("19:31:00")), "", "it is on its way");
+        stage.reported(2, OrderStatus::Filled, 0, 0);
+        stage.minutes = at("20:00:00").as_nanos() / 60_000_000_000;
+        assert_eq!(stage.told(1.0), "", "whatever the strategy says");
+        stage.minutes = at("23:00:00").as_nanos() / 60_000_000_000 + 24 * 60 - 480;
+        assert_eq!(stage.told(1.0), "buy 300", "the next day is another");
+    }
+}
+
+#[test]
+fn at_flat_by_what_works_is_taken_back_before_the_way_out() {
+    let at = |time: &str| format!("2025-06-12T{time}Z").parse::<Timestamp>().expect("a time");
+    let mut stage = Stage::new(FULL, Execution::Limit);
+    let settings = HostSettings { flat_by: Some("16:30".parse().unwrap()), ..stage.host.settings().clone() };
+    stage.host = StrategyHost::new(Box::new(stage.puppet.clone()), settings, universe(&["PETR4", "BOVA11"]));
+    stage.minutes = at("15:00:00").as_nanos() / 60_000_000_000;
+    stage.told(1.0);
+    stage.accepted(1, Side::Buy, 300, 0, 300);
+    stage.reported(1, OrderStatus::Working, 100, 200);
+    assert_eq!(stage.at(at("19:30:00")), "cancel 1");
+    stage.reported(1, OrderStatus::Canceled, 100, 0);
+    assert_eq!(stage.at(at("19:30:01")), "sell 100");
 }
 
 #[test]
@@ -250,7 +332,9 @@ fn after_a_restart_of_the_account_only_what_it_says_is_true() {
     stage.told(0.0);
     stage.notice(200, 100, NoticeKind::Restart { open: vec![open(2, Side::Buy)] });
     assert_eq!(stage.told(1.0), "", "200 held and 100 working");
-    assert_eq!(stage.told(0.0), "cancel 2, sell 200", "order 1 is gone");
+    assert_eq!(stage.told(0.0), "cancel 2", "order 1 is gone");
+    stage.reported(2, OrderStatus::Canceled, 200, 0);
+    assert_eq!(stage.goes_on(), "sell 200");
     // The request of 200 was lost with the account's mailbox: asked again after the next restart.
     stage.notice(200, 0, NoticeKind::Restart { open: Vec::new() });
     assert_eq!(stage.told(0.0), "sell 200");

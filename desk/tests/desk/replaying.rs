@@ -54,6 +54,7 @@ impl Room {
             listen: Listen::Quotes,
             sizing: Sizing::Quantity(Quantity::new(500)),
             execution: Execution::Limit,
+            flat_by: None,
         };
         let origin = Origin {
             version: "test".to_owned(),

@@ -80,7 +80,7 @@ pub(crate) fn desk() -> Desk {
 
 /// Bid 9.99, ask 10.00, a moment ago.
 pub(crate) fn top(now: Timestamp) -> TopOfBook {
-    TopOfBook { at: now, last: price("10.00"), bid: price("9.99"), ask: price("10.00") }
+    TopOfBook { at: now, last: price("10.00"), bid: price("9.99"), ask: price("10.00"), ..TopOfBook::default() }
 }
 
 pub(crate) fn request(side: Side, units: i64, instrument: InstrumentId, limit: &str) -> OrderRequest {

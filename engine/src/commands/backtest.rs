@@ -84,6 +84,7 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
         listen: prepared.listen,
         sizing: sizing(arguments),
         execution: prepared.execution,
+        flat_by: None,
     };
     let cash = arguments.cash.or(config.as_ref().map(|config| config.account.cash)).unwrap_or(RESEARCH_CASH);
     let settings = desk_settings(config.as_ref(), &prepared, entry.name, cash);

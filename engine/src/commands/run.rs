@@ -253,7 +253,7 @@ fn source(
             })
         }
         FeedConfig::QuotesFile { path, poll_milliseconds } => {
-            let universe = Arc::new(wiring::live_universe(&history, &symbols)?);
+            let universe = Arc::new(wiring::live_universe(&history, &symbols, &config.bounds)?);
             // Symbols without history start cold; the others warm up from what is stored.
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;
             let stored: Vec<Symbol> = known.iter().map(|listing| listing.symbol).collect();

@@ -152,7 +152,7 @@ fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failur
     let store = EmbeddedStore::open_read_only(&config.data_directory)?;
     let ledger = ledger::open_read_only(&config.places())?;
     let symbols = wiring::symbols(&config.strategies);
-    let universe = std::sync::Arc::new(wiring::live_universe(&store.history()?, &symbols)?);
+    let universe = std::sync::Arc::new(wiring::live_universe(&store.history()?, &symbols, &config.bounds)?);
     let start = actors::Clock::System.now();
     let desk = wiring::desk(config, &universe, &config.calendar.calendar(), start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();

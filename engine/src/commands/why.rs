@@ -2,7 +2,7 @@
 
 use desk::replay::story::{Moment, Story, Storyteller, Subject};
 use desk::{Entry, Evidence};
-use market::{ExecutionReport, FeeSchedule, MarketEvent, OrderType, Price, ReportKind, Timestamp};
+use market::{BoundsChange, ExecutionReport, FeeSchedule, MarketEvent, OrderType, Price, ReportKind, Timestamp};
 use risk::checks::code;
 use risk::{Denial, Explanation, Figure};
 use serde_json::{Value, json};
@@ -179,6 +179,12 @@ fn event(event: &MarketEvent) -> String {
             format!("bar to {end}: open {open} high {high} low {low} close {close}, delivered {at}")
         }
         MarketEvent::Auction(print) => format!("auction of {} at {} at {at}", print.quantity, print.price),
+        MarketEvent::Status(change) => format!("status {} at {at}", change.status.name()),
+        MarketEvent::Bounds(BoundsChange { bounds, .. }) => {
+            let (low, high) = (bounds.low_limit_price, bounds.high_limit_price);
+            let (few, many) = (bounds.min_quantity, bounds.max_quantity);
+            format!("bounds {low} to {high}, {few} to {many} units, at {at}")
+        }
     }
 }
 

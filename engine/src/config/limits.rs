@@ -20,7 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::Symbol;
-use risk::limits::{Sector, StrategyLimits};
+use risk::limits::{Hours, Sector, StrategyLimits};
 use risk::{KEYS, Limits, SomeLimits};
 
 use super::document::{Setting, Text};
@@ -72,7 +72,17 @@ pub fn read(reader: &mut Reader) -> Option<Limits> {
     let models = reader.list("risk.models", "hashes of models").unwrap_or_default().into_iter().collect();
     one_sector_each(reader, &sectors);
     let global = global.complete().ok().filter(|_| sound)?;
-    Some(Limits { global, account: account.limits, sectors, symbols, strategies, groups, restricted, models })
+    Some(Limits {
+        global,
+        account: account.limits,
+        sectors,
+        symbols,
+        strategies,
+        groups,
+        restricted,
+        models,
+        hours: Hours::default(),
+    })
 }
 
 fn read_into(reader: &mut Reader, into: &mut SomeLimits, path: &str, name: &str, text: &str) -> bool {

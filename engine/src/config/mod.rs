@@ -23,8 +23,9 @@ use brokers::bridge::wire::LONGEST_NAME;
 use brokers::simulated::{LimitRule, SimulationSettings};
 use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
-use market::time::NANOS_PER_SECOND;
-use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
+use market::time::{NANOS_PER_SECOND, TimeOfDay};
+use market::{Calendar, ClientOrderId, Date, Money, OrderBounds, Quantity, Rate, Symbol};
+use risk::limits::Hours;
 use risk::{Attestation, Limits, disconnect};
 use store::Digest;
 use store::postgres::{LEASE_TERM, PostgresSettings};
@@ -53,6 +54,8 @@ pub struct Config {
     pub account: AccountConfig,
     /// The limits in force.
     pub limits: Limits,
+    /// What the exchange takes of an instrument, until its stream says otherwise.
+    pub bounds: BTreeMap<Symbol, OrderBounds>,
     /// How the simulated exchange behaves.
     pub simulation: SimulationSettings,
     /// What the broker charges.
@@ -209,6 +212,8 @@ pub struct StrategyConfig {
     pub sizing: Sizing,
     /// Which orders it uses.
     pub execution: Execution,
+    /// When it leaves everything that it holds, each day: the same for all.
+    pub flat_by: Option<TimeOfDay>,
 }
 
 /// What the command line says about the configuration.
@@ -437,10 +442,15 @@ fn read(reader: &mut Reader) -> Option<Config> {
         Some("always_open") => CalendarName::AlwaysOpen,
         _ => CalendarName::B3,
     };
+    let hours = read_hours(reader);
+    let bounds = read_bounds(reader);
     let store = read_store(reader);
     read_watchdog(reader);
     let feed = read_feed(reader);
-    let strategies = read_strategies(reader);
+    let mut strategies = read_strategies(reader);
+    for strategy in strategies.iter_mut().flatten() {
+        strategy.flat_by = hours.1;
+    }
     let attestation = read_attestation(reader);
     let admin = admin::read(reader);
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
@@ -464,7 +474,8 @@ fn read(reader: &mut Reader) -> Option<Config> {
     Some(Config {
         data_directory,
         account: account?,
-        limits: limits?,
+        limits: Limits { hours: hours.0, ..limits? },
+        bounds,
         simulation,
         brokerage,
         broker: broker?,
@@ -499,6 +510,63 @@ fn read_path(reader: &mut Reader, key: &str) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// When new risk ends each day, and when everything that is held is left.
+fn read_hours(reader: &mut Reader) -> (Hours, Option<TimeOfDay>) {
+    let expected = "a time of the exchange's day such as \"16:30\"";
+    let last_entry: Option<TimeOfDay> = reader.optional("session.last_entry", expected);
+    let flat_by: Option<TimeOfDay> = reader.optional("session.flat_by", expected);
+    match (last_entry, flat_by) {
+        (Some(last_entry), Some(flat_by)) if last_entry > flat_by => {
+            reader.complain("session.last_entry", format!("{last_entry} is after session.flat_by, {flat_by}"));
+        }
+        (None, Some(flat_by)) => {
+            let message = format!("has no value, and positions are left by {flat_by}: say until when they are opened");
+            reader.complain("session.last_entry", message);
+        }
+        _ => {}
+    }
+    (Hours { last_entry }, flat_by)
+}
+
+/// The `[bounds.SYMBOL]` sections: rejection tunnels at the start of the day.
+fn read_bounds(reader: &mut Reader) -> BTreeMap<Symbol, OrderBounds> {
+    let mut all: BTreeMap<Symbol, OrderBounds> = BTreeMap::new();
+    for path in reader.table("bounds").into_keys() {
+        let key = format!("bounds.{path}");
+        let Some((name, of)) = path.rsplit_once('.') else {
+            reader.complain(&key, "expected bounds.SYMBOL.KEY");
+            continue;
+        };
+        // The environment writes every name in small letters.
+        let symbol = match name.to_ascii_uppercase().parse::<Symbol>() {
+            Ok(symbol) => symbol,
+            Err(error) => {
+                reader.complain(&key, error.to_string());
+                continue;
+            }
+        };
+        let bounds = all.entry(symbol).or_default();
+        let price = "a price such as 38.10";
+        let units = "a whole number of units such as 100";
+        match of {
+            "low_limit_price" => bounds.low_limit_price = reader.optional(&key, price).unwrap_or_default(),
+            "high_limit_price" => bounds.high_limit_price = reader.optional(&key, price).unwrap_or_default(),
+            "min_quantity" => bounds.min_quantity = reader.optional(&key, units).unwrap_or_default(),
+            "max_quantity" => bounds.max_quantity = reader.optional(&key, units).unwrap_or_default(),
+            other => {
+                let keys = ["low_limit_price", "high_limit_price", "min_quantity", "max_quantity"];
+                let hint = nearest(other, keys).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+                reader.complain(&key, format!("unknown bound{hint}"));
+            }
+        }
+    }
+    for (symbol, _) in all.iter().filter(|(_, bounds)| !bounds.is_sound()) {
+        reader
+            .complain(&format!("bounds.{symbol}"), "no order fits: a lower bound is above its upper one, or negative");
+    }
+    all
 }
 
 fn read_account(reader: &mut Reader) -> Option<AccountConfig> {
@@ -763,6 +831,7 @@ fn read_strategy(reader: &mut Reader, place: usize) -> Option<StrategyConfig> {
         listen,
         sizing: sizing?,
         execution,
+        flat_by: None,
     })
 }
 

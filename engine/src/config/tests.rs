@@ -189,3 +189,38 @@ fn the_window_of_cancel_on_disconnect_is_one_that_the_exchange_takes() {
     let told = problems(&bridged("").replace("[broker]", "[broker]\nsilence_seconds = 0"), &[]);
     assert!(told.len() == 1 && told[0].contains("broker.silence_seconds: must be above zero"), "{told:?}");
 }
+
+#[test]
+fn the_hours_of_a_day_make_sense_together() {
+    let with = |hours: &str| format!("{EXAMPLE}\n[session]\n{hours}");
+    let config = from_text("pregao.toml", &with("last_entry = \"16:30\"\nflat_by = \"16:45\"")).unwrap();
+    assert_eq!(config.limits.hours.last_entry, "16:30".parse().ok());
+    assert!(config.strategies.iter().all(|strategy| strategy.flat_by == "16:45".parse().ok()));
+    for (hours, complaint) in [
+        ("last_entry = \"16:46\"\nflat_by = \"16:45\"", "session.last_entry: 16:46 is after session.flat_by, 16:45"),
+        ("flat_by = \"16:45\"", "session.last_entry: has no value, and positions are left by 16:45"),
+        ("last_entry = \"24:00\"", "'24:00' is not a time of day: expected hours and minutes such as 16:30"),
+        ("last_entry = \"9:30\"", "'9:30' is not a time of day"),
+    ] {
+        let told = problems(&with(hours), &[]);
+        assert!(told.len() == 1 && told[0].contains(complaint), "{told:?}");
+    }
+}
+
+#[test]
+fn bounds_are_read_by_symbol() {
+    let with = |bounds: &str| format!("{EXAMPLE}\n[bounds.PETR4]\n{bounds}");
+    let config = from_text("pregao.toml", &with("low_limit_price = \"34.20\"\nmax_quantity = 5000")).unwrap();
+    let bounds = config.bounds[&"PETR4".parse().unwrap()];
+    assert_eq!((bounds.low_limit_price, bounds.max_quantity), ("34.20".parse().unwrap(), Quantity::new(5_000)));
+    assert_eq!((bounds.high_limit_price, bounds.min_quantity), (market::Price::ZERO, Quantity::ZERO));
+    for (bounds, complaint) in [
+        ("low_limit_price = 2\nhigh_limit_price = 1", "bounds.PETR4: no order fits"),
+        ("max_quantty = 5", "unknown bound; did you mean 'max_quantity'?"),
+        ("min_quantity = \"some\"", "'some' is not allowed"),
+    ] {
+        let told = problems(&with(bounds), &[]);
+        assert!(told.len() == 1 && told[0].contains(complaint), "{told:?}");
+    }
+    assert_eq!(problems(EXAMPLE, &[("PREGAO__BOUNDS__PETR4__MIN_QUANTITY", "100")]), [""; 0]);
+}

@@ -43,7 +43,7 @@ fn a_run_is_made_again_and_its_first_order_tells_its_story() {
     assert_documented(&story, &["why"]);
     assert_eq!((&story["order"], &story["halt"]), (&order.as_str().into(), &"active".into()));
     let checks = story["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 10, "two rules and eight checks");
+    assert_eq!(checks.len(), 2 + risk::CHECKS.len(), "two rules and every check");
     assert!(checks.iter().all(|check| check["passed"] == true), "{story}");
     for key in ["strategy", "heard", "signal", "quote", "worst_price", "state"] {
         assert!(!story[key].is_null(), "{key} is missing in {story}");

@@ -84,7 +84,7 @@ fn version_help_and_completions() {
     let version = room.pregao(&["version", "--json"]).done().json();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     assert!(version["strategies"].as_array().unwrap().contains(&"moving_average_cross".into()));
-    assert_eq!(version["checks"].as_array().unwrap().len(), 8);
+    assert_eq!(version["checks"].as_array().unwrap().len(), risk::CHECKS.len());
     for arguments in [&["version"][..], &["--version"]] {
         assert!(room.pregao(arguments).done().out.starts_with(concat!("pregao ", env!("CARGO_PKG_VERSION"))));
     }

@@ -201,7 +201,11 @@ impl Book {
         line.unknown += u32::from(order.status == crate::OrderStatus::Unknown);
         self.holdings.entry((intent.strategy, intent.instrument)).or_default().working += working;
         self.reserved += reserved;
-        self.orders.enter(Entered { order, counted, working, reserved, brokerage, executions, revocations });
+        let place =
+            self.orders.enter(Entered { order, counted, working, reserved, brokerage, executions, revocations });
+        if counted.is_positive() {
+            self.open[intent.instrument.index()].push(place);
+        }
         Ok(())
     }
 

@@ -3,18 +3,30 @@
 //! A check sees a proposed order at its worst and the account as it stands, and denies or lets it
 //! pass; either way it says what it compared. We *deny*; a broker or exchange *rejects*.
 
+mod book_collar;
 mod buying_power;
+mod forecast;
+mod last_entry;
 mod lot_and_tick;
+mod order_bounds;
 mod order_notional;
 mod order_quantity;
 mod position_per_symbol;
 mod price_collar;
+mod self_trade;
 mod session_phase;
+mod short_sale;
 mod stale_quote;
+mod symbol_list;
+mod trading_status;
+mod wide_spread;
 
 use std::fmt;
 
-use market::{Instrument, Money, NewOrder, Phase, Price, Quantity, Rate, Side, Timestamp, TopOfBook};
+use market::order::Forecast;
+use market::{
+    Instrument, Money, NewOrder, OrderBounds, Phase, Price, Quantity, Rate, Side, Timestamp, TopOfBook, TradingStatus,
+};
 use oms::Book;
 use serde::{Deserialize, Serialize};
 
@@ -31,12 +43,21 @@ pub struct Check {
 /// Every check, in the order they run: cheap and fundamental ones first.
 pub const CHECKS: &[Check] = &[
     Check { name: session_phase::NAME, review: session_phase::review },
+    Check { name: trading_status::NAME, review: trading_status::review },
+    Check { name: last_entry::NAME, review: last_entry::review },
+    Check { name: symbol_list::NAME, review: symbol_list::review },
     Check { name: lot_and_tick::NAME, review: lot_and_tick::review },
+    Check { name: order_bounds::NAME, review: order_bounds::review },
     Check { name: stale_quote::NAME, review: stale_quote::review },
+    Check { name: wide_spread::NAME, review: wide_spread::review },
+    Check { name: forecast::NAME, review: forecast::review },
     Check { name: order_quantity::NAME, review: order_quantity::review },
     Check { name: price_collar::NAME, review: price_collar::review },
+    Check { name: book_collar::NAME, review: book_collar::review },
     Check { name: order_notional::NAME, review: order_notional::review },
+    Check { name: short_sale::NAME, review: short_sale::review },
     Check { name: position_per_symbol::NAME, review: position_per_symbol::review },
+    Check { name: self_trade::NAME, review: self_trade::review },
     Check { name: buying_power::NAME, review: buying_power::review },
 ];
 
@@ -93,6 +114,8 @@ pub struct View<'a> {
     pub price_horizon: Timestamp,
     /// Now.
     pub now: Timestamp,
+    /// The prediction that the order rests on; none of a replace, which changes an order that rested on one.
+    pub forecast: Option<&'a Forecast>,
     /// The limits in force for this order's strategy and instrument: the tightest of every scope.
     pub limits: &'a LimitSet,
     /// All limits, for what concerns more than this order.
@@ -107,6 +130,17 @@ impl View<'_> {
             Side::Sell => self.top.bid,
         };
         [best, self.top.last].into_iter().find(|price| *price > Price::ZERO)
+    }
+
+    /// Whether orders in the instrument trade as they meet: the session's phase says so, and the
+    /// exchange has not taken the instrument out of it.
+    pub const fn trades_continuously(&self) -> bool {
+        self.phase.trades_continuously() && self.top.status.trades_continuously()
+    }
+
+    /// What the exchange takes now: what its stream said last, or the instrument's own.
+    pub fn bounds(&self) -> OrderBounds {
+        self.top.bounds.unwrap_or(self.instrument.bounds)
     }
 }
 
@@ -126,6 +160,10 @@ pub enum Figure {
     Nanoseconds(i64),
     /// A session phase.
     Phase(Phase),
+    /// How the exchange says that an instrument stands.
+    Status(TradingStatus),
+    /// A moment.
+    Time(Timestamp),
     /// A count.
     Count(u64),
     /// There is none.
@@ -141,6 +179,8 @@ impl fmt::Display for Figure {
             Self::Rate(value) => value.fmt(f),
             Self::Nanoseconds(value) => write!(f, "{}ms", value / 1_000_000),
             Self::Phase(value) => f.write_str(value.name()),
+            Self::Status(value) => f.write_str(value.name()),
+            Self::Time(value) => value.fmt(f),
             Self::Count(value) => value.fmt(f),
             Self::None => f.write_str("none"),
         }

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use market::Symbol;
+use market::time::TimeOfDay;
 use serde::{Deserialize, Serialize};
 
 pub use keys::{KEYS, LimitKey, LimitSet, SomeLimits, Tighter};
@@ -39,6 +40,15 @@ pub struct StrategyLimits {
     /// Limits for it.
     #[serde(default)]
     pub limits: SomeLimits,
+}
+
+/// Times of the exchange's day after which less is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hours {
+    /// The last moment that takes on new risk; without a value the session's phases alone say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_entry: Option<TimeOfDay>,
 }
 
 /// All limits as they are written, by names that outlive a run.
@@ -67,6 +77,9 @@ pub struct Limits {
     /// Hashes of the models whose forecasts may be traded on; empty: none may.
     #[serde(default)]
     pub models: BTreeSet<String>,
+    /// When new risk ends.
+    #[serde(default)]
+    pub hours: Hours,
 }
 
 impl From<LimitSet> for Limits {
@@ -81,6 +94,7 @@ impl From<LimitSet> for Limits {
             groups: BTreeMap::new(),
             restricted: BTreeSet::new(),
             models: BTreeSet::new(),
+            hours: Hours::default(),
         }
     }
 }

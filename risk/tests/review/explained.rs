@@ -3,8 +3,8 @@
 //! That it denies exactly what the review denies is asserted wherever these tests ask for a review
 //! (`World::review`), the random orders of `limits_hold` among them.
 
-use market::{OrderType, Phase, Quantity, Side, TopOfBook};
-use risk::{CHECKS, Explanation, HaltLevel};
+use market::{OrderType, Phase, Quantity, Rate, Side, TopOfBook};
+use risk::{CHECKS, Explanation, HaltLevel, Seconds};
 
 use crate::world::{BOVA11, PETR4, SECOND, World, limit, money};
 
@@ -24,18 +24,29 @@ fn a_buy_that_passes_tells_every_figure() {
     world.limits.max_order_quantity = Quantity::new(500);
     world.limits.max_order_notional = money("5000");
     world.limits.max_position_quantity = Quantity::new(400);
+    (world.limits.book_collar, world.limits.max_spread) = (Rate::from_ppm(20_000), Rate::from_ppm(20_000));
+    world.limits.max_forecast_age_seconds = Seconds(60);
     world.now = world.now.plus_nanos(SECOND);
     let explanation = world.explain(world.order(Side::Buy, 100, BOVA11, limit("10.10")));
     assert_eq!(
         told(&explanation),
         [
             "session_phase continuous none",
+            "trading_status untold none",
+            "last_entry none none",
+            "symbol_list 100 none",
             "lot_and_tick 100 1",
+            "order_bounds 10.10 none",
             "stale_quote 1000ms 5000ms",
+            "wide_spread 0.01 0.1998",
+            "forecast none 60000ms",
             "order_quantity 100 500",
             "price_collar 10.10 10.30",
+            "book_collar 10.10 10.20",
             "order_notional 1010.00 5000.00",
+            "short_sale none 0",
             "position_per_symbol 150 400",
+            "self_trade 10.10 none",
             "buying_power 1010.00 99500.00",
         ]
     );
@@ -47,7 +58,7 @@ fn a_sell_and_an_order_without_a_limit() {
     let mut world = World::new("100000");
     world.hold(150, BOVA11, "10.00");
     let sell = told(&world.explain(world.order(Side::Sell, 100, BOVA11, limit("9.90"))));
-    for line in ["price_collar 9.90 9.6903", "position_per_symbol 50 0", "buying_power 0.00 98500.00"] {
+    for line in ["price_collar 9.90 9.6903", "short_sale 50 0", "buying_power 0.00 98500.00"] {
         assert!(sell.contains(&line.to_owned()), "{line} is not in {sell:?}");
     }
     let market = told(&world.explain(world.order(Side::Buy, 100, BOVA11, OrderType::Market)));
@@ -87,9 +98,20 @@ fn everything_that_denies_is_told_and_not_only_the_first() {
     world.limits.max_position_quantity = Quantity::ZERO;
     world.now = world.now.plus_nanos(6 * SECOND);
     let explanation = world.explain(world.order(Side::Buy, 150, PETR4, limit("99.00")));
-    let denies = explanation.checks.iter().filter(|(_, told)| told.is_err()).count();
+    let denies = explanation.checks.iter().filter(|(_, told)| told.is_err()).map(|(name, _)| *name);
     // A price of today is not stale while nothing trades.
-    assert_eq!(denies, CHECKS.len() - 1, "{:?}", told(&explanation));
+    let expected = [
+        "session_phase",
+        "lot_and_tick",
+        "order_quantity",
+        "price_collar",
+        "book_collar",
+        "order_notional",
+        "position_per_symbol",
+        "buying_power",
+    ];
+    assert_eq!(denies.collect::<Vec<_>>(), expected);
+    assert_eq!(explanation.checks.len(), CHECKS.len());
     assert_eq!(explanation.denial().map(|denial| denial.check), Some("halted"));
     assert!(explanation.frozen.is_ok());
 }

@@ -40,24 +40,22 @@ fn a_position_counts_what_is_held_open_and_unknown() {
 fn nothing_is_sold_short() {
     let mut world = World::new("100000");
     world.hold(100, BOVA11, "10.00");
-    for (units, expected) in [
-        (99, "allowed"),
-        (100, "allowed"),
-        (101, "position_per_symbol: would sell more than is held (asked=-1 limit=0)"),
-    ] {
+    for (units, expected) in
+        [(99, "allowed"), (100, "allowed"), (101, "short_sale: would sell more than is held (asked=-1 limit=0)")]
+    {
         let reviewed = world.review(world.order(Side::Sell, units, BOVA11, limit("10.00")));
         assert_eq!(reviewed.map_or_else(|denial| denial.to_string(), |_| "allowed".to_owned()), expected);
     }
     // Open sells count, open buys do not, and a lost sell counts as sold.
-    world.working(Side::Buy, 50, BOVA11, "10.00");
+    world.working(Side::Buy, 50, BOVA11, "9.90");
     let lost = world.working(Side::Sell, 60, BOVA11, "10.00");
     assert_eq!(verdict(&world.review(world.order(Side::Sell, 40, BOVA11, limit("10.00")))), "allowed");
-    assert_eq!(verdict(&world.review(world.order(Side::Sell, 41, BOVA11, limit("10.00")))), "position_per_symbol");
+    assert_eq!(verdict(&world.review(world.order(Side::Sell, 41, BOVA11, limit("10.00")))), "short_sale");
     world.book.outcome_unknown(lost).unwrap();
     assert_eq!(verdict(&world.review(world.order(Side::Sell, 40, BOVA11, limit("10.00")))), "allowed");
     assert_eq!(verdict(&world.review(world.order(Side::Sell, 41, BOVA11, limit("10.00")))), "unknown_order");
     let world = World::new("100000");
-    assert_eq!(verdict(&world.review(world.order(Side::Sell, 1, BOVA11, OrderType::Market))), "position_per_symbol");
+    assert_eq!(verdict(&world.review(world.order(Side::Sell, 1, BOVA11, OrderType::Market))), "short_sale");
 }
 
 #[test]
@@ -167,7 +165,7 @@ fn a_replace_counts_only_its_increase() {
     let id = world.working(Side::Sell, 60, BOVA11, "10.00");
     world.working(Side::Sell, 10, BOVA11, "10.00");
     assert_eq!(verdict(&world.review_replace(id, 90, "10.00")), "allowed");
-    assert_eq!(verdict(&world.review_replace(id, 91, "10.00")), "position_per_symbol");
+    assert_eq!(verdict(&world.review_replace(id, 91, "10.00")), "short_sale");
 }
 
 #[test]
@@ -205,6 +203,6 @@ fn what_other_hands_hold_counts_when_we_buy_and_is_not_ours_to_sell() {
     world.hold(30, BOVA11, "10.00");
     world.book.adopt_external(BOVA11, Quantity::new(60));
     assert_eq!(verdict(&world.review(world.order(Side::Sell, 30, BOVA11, limit("10.00")))), "allowed");
-    assert_eq!(verdict(&world.review(world.order(Side::Sell, 31, BOVA11, limit("10.00")))), "position_per_symbol");
+    assert_eq!(verdict(&world.review(world.order(Side::Sell, 31, BOVA11, limit("10.00")))), "short_sale");
     assert_eq!(world.book.gross_exposure(), money("900")); // 90 units at the price of the only trade
 }

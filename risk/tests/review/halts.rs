@@ -24,7 +24,7 @@ fn halt_levels() {
         let cancel = CancelOrder { client_order_id: working, instrument: PETR4, decided_at: world.now };
         let found = [
             verdict(&world.review(world.order(Side::Buy, 100, PETR4, limit("10.00")))),
-            verdict(&world.review(world.order(Side::Sell, 300, PETR4, limit("10.00")))),
+            verdict(&world.review(world.order(Side::Sell, 300, PETR4, limit("10.05")))),
             verdict(&Ok::<_, Denial>(risk::approve_cancel(cancel))),
             verdict(&world.review_replace(working, 100, "9.00")),
         ];
@@ -68,8 +68,8 @@ fn a_frozen_instrument_takes_only_what_reduces_and_cancels() {
     for (units, at) in [(200, "10.00"), (100, "10.01"), (100, "9.00")] {
         assert_eq!(world.review_replace(working, units, at).unwrap_err().to_string(), expected, "{units} {at}");
     }
-    assert_eq!(verdict(&world.review(world.order(Side::Sell, 300, PETR4, limit("10.00")))), "allowed");
-    assert_eq!(verdict(&world.review(world.order(Side::Sell, 400, PETR4, limit("10.00")))), "unknown_order");
+    assert_eq!(verdict(&world.review(world.order(Side::Sell, 300, PETR4, limit("10.05")))), "allowed");
+    assert_eq!(verdict(&world.review(world.order(Side::Sell, 400, PETR4, limit("10.05")))), "unknown_order");
     assert_eq!(verdict(&world.review(world.order(Side::Buy, 100, BOVA11, limit("10.00")))), "allowed");
     world.fill(lost, 100, price("10.00"));
     assert_eq!(verdict(&world.review(world.order(Side::Buy, 100, PETR4, limit("10.00")))), "allowed");

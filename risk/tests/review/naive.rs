@@ -129,6 +129,21 @@ impl Account {
             && worth <= limits.max_order_notional
     }
 
+    /// An order of our own on the other side that this one could trade with.
+    fn meets_our_own(&self, asked: &Asked) -> bool {
+        let reach = asked.order_type.limit_price();
+        let crosses = |other: Option<Price>| match (reach, other, asked.side) {
+            (Some(mine), Some(other), Side::Buy) => mine >= other,
+            (Some(mine), Some(other), Side::Sell) => mine <= other,
+            _ => true,
+        };
+        let opposite = |order: &&Paper| order.instrument == asked.instrument && order.side != asked.side;
+        self.open.iter().filter(opposite).any(|order| {
+            let now = order.order_type.limit_price();
+            crosses(now) || order.replace.is_some_and(|(_, to)| crosses(now.map(|_| to)))
+        })
+    }
+
     fn frozen(&self, instrument: InstrumentId) -> bool {
         self.open.iter().any(|order| order.instrument == instrument && order.lost)
     }
@@ -146,7 +161,9 @@ impl Account {
                 worst <= limits.max_position_quantity.units() && self.affordable(cost)
             }
         };
-        room && (way_out || !self.frozen(asked.instrument)) && Self::sound(asked, top, limits)
+        room && !self.meets_our_own(asked)
+            && (way_out || !self.frozen(asked.instrument))
+            && Self::sound(asked, top, limits)
     }
 
     pub(crate) fn allows_replace(
@@ -167,7 +184,7 @@ impl Account {
                 worst <= limits.max_position_quantity.units() && self.affordable(cost)
             }
         };
-        room && !self.frozen(asked.instrument) && Self::sound(asked, top, limits)
+        room && !self.meets_our_own(asked) && !self.frozen(asked.instrument) && Self::sound(asked, top, limits)
     }
 
     pub(crate) fn enter(&mut self, id: ClientOrderId, asked: &Asked, worst: Price) {

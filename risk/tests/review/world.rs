@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use market::fees::Brokerage;
-use market::order::ReplaceOrder;
+use market::order::{Forecast, ReplaceOrder};
 use market::{
     Calendar, ClientOrderId, Date, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind,
     Money, NewOrder, OrderType, Phase, Price, Quantity, Rate, ReportKind, Side, StrategyId, TimeInForce, Timestamp,
     TopOfBook, Universe,
 };
 use oms::{Book, BookSettings};
-use risk::{Approved, Denial, Explanation, HaltLevel, LimitSet, LimitTable, Seconds, View};
+use risk::{Approved, Denial, Explanation, HaltLevel, LimitSet, LimitTable, Limits, Seconds, View};
 
 /// A fund with a lot of one unit.
 pub(crate) const BOVA11: InstrumentId = InstrumentId::new(0);
@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) price_horizon: Timestamp,
     pub(crate) now: Timestamp,
     pub(crate) level: HaltLevel,
+    pub(crate) forecast: Option<Forecast>,
     orders: u32,
     fills: u32,
 }
@@ -82,11 +83,18 @@ impl World {
                 ..LimitSet::WIDE
             },
             table,
-            top: TopOfBook { at: now, last: price("9.95"), bid: price("9.99"), ask: price("10.00") },
+            top: TopOfBook {
+                at: now,
+                last: price("9.95"),
+                bid: price("9.99"),
+                ask: price("10.00"),
+                ..TopOfBook::default()
+            },
             phase: Phase::Continuous,
             price_horizon: "2025-06-11T12:30:00Z".parse().expect("a time"),
             now,
             level: HaltLevel::Active,
+            forecast: None,
             orders: 0,
             fills: 0,
         }
@@ -100,6 +108,7 @@ impl World {
             phase: self.phase,
             price_horizon: self.price_horizon,
             now: self.now,
+            forecast: self.forecast.as_ref(),
             limits: &self.limits,
             table: &self.table,
         }
@@ -179,6 +188,18 @@ impl World {
         reviewed
     }
 
+    pub(crate) fn explain_replace(&self, id: ClientOrderId, units: i64, to: Price) -> Explanation {
+        let replace = self.replace_order(id, units, Some(to));
+        let open = self.book.order(&id).expect("the order");
+        risk::explain_replace(open, replace, self.level, &self.view(replace.instrument))
+    }
+
+    /// Other lists and hours, by strategies of these names.
+    pub(crate) fn written(&mut self, limits: Limits, strategies: &[&str]) {
+        let names: Vec<String> = strategies.iter().map(|name| (*name).to_owned()).collect();
+        self.table = LimitTable::new(limits, &self.universe, &names);
+    }
+
     /// A replace that must pass and is on its way.
     pub(crate) fn replace(&mut self, id: ClientOrderId, units: i64, to: &str) {
         let approved = self.review_replace(id, units, to).expect("allowed");
@@ -197,6 +218,22 @@ impl World {
         self.report(id, ReportKind::Fill { execution_id, price: at, quantity: Quantity::new(units) });
     }
 
+    /// Holds so many units that no review has let in.
+    pub(crate) fn hold_by_fill(&mut self, units: i64, of: InstrumentId) {
+        let day = Date::from_ymd_opt(2025, 6, 12).expect("a date");
+        let order = self.order(Side::Buy, units, of, limit("10.00"));
+        let order = NewOrder { client_order_id: ClientOrderId::new("HELD", day, 1).expect("an identifier"), ..order };
+        self.book.enter(order, price("10.00"));
+        self.fill(order.client_order_id, units, price("10.00"));
+    }
+
+    /// No order is open from now on.
+    pub(crate) fn end_all(&mut self) {
+        let open: Vec<ClientOrderId> =
+            self.book.open_orders().iter().map(|order| order.intent.client_order_id).collect();
+        open.into_iter().for_each(|id| self.report(id, ReportKind::Expired));
+    }
+
     /// Holds so many units from now on.
     pub(crate) fn hold(&mut self, units: i64, of: InstrumentId, at: &str) {
         let id = self.sent(Side::Buy, units, of, at);
@@ -206,6 +243,22 @@ impl World {
     pub(crate) fn collar(&mut self, ppm: i64) {
         self.limits.price_collar = Rate::from_ppm(ppm);
     }
+}
+
+/// What one check says of an order, whatever the others say.
+pub(crate) fn passes(explanation: &Explanation, check: &str) -> bool {
+    let told = explanation.checks.iter().find(|(name, _)| *name == check);
+    told.expect("a check of that name").1.is_ok()
+}
+
+/// The whole verdict, with the figures that were compared if it was denied.
+pub(crate) fn told<T>(reviewed: Result<T, Denial>) -> String {
+    reviewed.map_or_else(|denial| denial.to_string(), |_| "allowed".to_owned())
+}
+
+/// So many centavos.
+pub(crate) fn cents(cents: i64) -> Price {
+    Price::from_cents(cents).expect("a price")
 }
 
 /// The check that denied, or what else came out of it.

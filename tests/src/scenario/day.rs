@@ -2,7 +2,10 @@
 
 use brokers::Broker;
 use desk::{Entry, Input};
-use market::{AuctionKind, AuctionPrint, Date, MarketEvent, Phase, PhaseChange, Quantity, Quote, Timestamp, Trade};
+use market::{
+    AuctionKind, AuctionPrint, BoundsChange, Date, MarketEvent, OrderBounds, Phase, PhaseChange, Quantity, Quote,
+    StatusChange, Timestamp, Trade, TradingStatus,
+};
 
 use super::setting;
 use super::stage::Stage;
@@ -128,6 +131,30 @@ impl Stage {
         };
         let (quantity, price) = traded(words)?;
         self.market(MarketEvent::Auction(AuctionPrint { at: self.now, instrument, kind, price, quantity }))
+    }
+
+    pub(super) fn status(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let instrument = self.instrument(words.next("a symbol")?)?;
+        let name = words.next("a status")?;
+        let status = TradingStatus::ALL.into_iter().find(|status| status.name() == name);
+        let status = status.ok_or_else(|| format!("'{name}' is not a status: trading, auction, halted or unknown"))?;
+        self.market(MarketEvent::Status(StatusChange { at: self.now, instrument, status }))
+    }
+
+    pub(super) fn bounds(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let instrument = self.instrument(words.next("a symbol")?)?;
+        let low_limit_price = words.read("a price")?;
+        words.skip("/")?;
+        let high_limit_price = words.read("a price")?;
+        words.skip("x")?;
+        let min_quantity = words.read("a quantity")?;
+        words.skip("/")?;
+        let max_quantity = words.read("a quantity")?;
+        let bounds = OrderBounds { low_limit_price, high_limit_price, min_quantity, max_quantity };
+        if !bounds.is_sound() {
+            return Err("no order fits these bounds".to_owned());
+        }
+        self.market(MarketEvent::Bounds(BoundsChange { at: self.now, instrument, bounds }))
     }
 
     /// In the order of the backtest's loop: the exchange fills, the book is marked, the daily loss is

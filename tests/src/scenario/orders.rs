@@ -78,7 +78,10 @@ fn order_type(words: &mut Words<'_>) -> Result<OrderType, String> {
     match words.next("an order type")? {
         "market" => Ok(OrderType::Market),
         "limit" => Ok(OrderType::Limit { limit_price: words.read("a price")? }),
-        "auction" => Ok(OrderType::AtAuction { limit_price: None }),
+        "auction" => {
+            let limit_price = if words.skip_if("limit") { Some(words.read("a price")?) } else { None };
+            Ok(OrderType::AtAuction { limit_price })
+        }
         "stop" => {
             let stop_price = words.read("a price")?;
             words.skip("limit")?;

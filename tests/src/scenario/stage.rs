@@ -103,6 +103,7 @@ impl Stage {
             listen: Listen::Quotes,
             sizing: Sizing::Quantity(Quantity::new(100)),
             execution: Execution::Limit,
+            flat_by: None,
         };
         let origin = Origin {
             version: "scenario".to_owned(),
@@ -321,6 +322,8 @@ impl Stage {
         let level = command.level(&self.switch);
         let shut = if !command.may_leave(level) {
             Some(format!("not sent: trading is {}", level.name()))
+        } else if command.is_overtaken(&self.switch) {
+            Some("not sent: trading was stopped after it was decided".to_owned())
         } else if !self.connected {
             Some("not sent: there is no connection".to_owned())
         } else {

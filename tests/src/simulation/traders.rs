@@ -43,6 +43,7 @@ pub(super) fn settings(universe: &Universe) -> Vec<HostSettings> {
         listen: Listen::Quotes,
         sizing: Sizing::Quantity(Quantity::new(600)),
         execution,
+        flat_by: None,
     });
     settings.collect()
 }

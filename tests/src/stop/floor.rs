@@ -227,6 +227,7 @@ pub fn settings(instruments: u32, rests: bool, halt_store: SharedHalt) -> (Syste
                 listen: Listen::Quotes,
                 sizing: Sizing::Quantity(Quantity::new(100)),
                 execution: if rests { Execution::Limit } else { Execution::Market },
+                flat_by: None,
             },
         }],
         connection: shared(venue),
