@@ -543,6 +543,11 @@ fn log(alert: &Alert) {
         Alert::TradeRevoked { client_order_id: order } => {
             tracing::error!(%order, "the broker took back or corrected a trade: applied, look at it");
         }
+        Alert::StrategyStopped { strategy, symbol, rule, latch } => {
+            let symbol = symbol.map(|symbol| symbol.to_string());
+            let (rule, seen, limit) = (rule.name(), latch.seen, latch.limit);
+            tracing::error!(strategy, symbol, rule, seen, limit, "strategy stopped until a person resumes it");
+        }
         Alert::JournalDown { reason } => tracing::error!(reason, "the journal failed: no new orders"),
         Alert::JournalBack => {
             tracing::warn!("the journal works again; new orders stay stopped until a person resumes");

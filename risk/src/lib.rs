@@ -1,17 +1,21 @@
 //! What is allowed. The only maker of [`Approved`] orders.
 //!
+//! - [`activity`]: what happened lately: messages, executions, rejections, equal orders, decisions
 //! - [`limits`]: the configured amounts by scope; none has a default
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads, scope by scope
 //! - [`monitor`]: watches after the trade that may trip the switch
 
+pub mod activity;
 pub mod checks;
 pub mod halt;
 pub mod limits;
 pub mod monitor;
 pub mod review;
 
+pub use activity::latch::{Latch, Rule, Tripped};
+pub use activity::{Activity, ActivityState};
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
 pub use halt::{HaltLevel, HaltScope, HaltSwitch, UnknownScope};
 pub use limits::amounts::{Count, Milliseconds, Seconds};

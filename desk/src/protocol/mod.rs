@@ -35,7 +35,7 @@ use market::{
     StrategyId, Symbol, Timestamp, TopOfBook,
 };
 use oms::FillEffect;
-use risk::{Approved, HaltLevel, HaltScope, HaltSwitch};
+use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, Latch, Rule};
 
 use crate::desk::Desk;
 use crate::entry::{Entry, Heard, Origin, StrategyOrigin};
@@ -347,6 +347,17 @@ pub enum Alert {
         /// Of which order.
         client_order_id: ClientOrderId,
     },
+    /// A rule of repetition has stopped a strategy until a named person resumes it, or the symbol.
+    StrategyStopped {
+        /// Which.
+        strategy: String,
+        /// In what; none: in everything.
+        symbol: Option<Symbol>,
+        /// Which rule.
+        rule: Rule,
+        /// When, and the figures.
+        latch: Latch,
+    },
     /// The journal does not take entries.
     JournalDown {
         /// Why.
@@ -583,6 +594,9 @@ impl Protocol {
             Input::Look { instrument, top } => self.look(instrument, top, now, effects),
             Input::Phase(change) => self.phase(change, effects),
             Input::Halted { scope, level, by, reason, at } => {
+                if level == HaltLevel::Active {
+                    self.rearm(&scope);
+                }
                 self.write(at, vec![Entry::Halt { scope, level, by, reason }], effects);
             }
             Input::Tick => self.tick(now, effects),
@@ -626,6 +640,13 @@ impl Protocol {
         self.look_at_waiting(now, effects);
         self.look_at_handed_over(now, effects);
         self.look_at_broker(now, effects);
+    }
+
+    /// A named person has resumed this scope, and the entry that says so is written: what rules of repetition
+    /// had stopped in it begins anew.
+    fn rearm(&mut self, scope: &HaltScope) {
+        let names: Vec<String> = self.settings.strategies.iter().map(|settings| settings.name.clone()).collect();
+        self.desk.rearm(scope, &names);
     }
 
     fn begin_day(&mut self, now: Timestamp) {

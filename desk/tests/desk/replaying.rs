@@ -406,7 +406,7 @@ fn the_desk_of_a_replay_is_the_one_that_recovery_makes() {
     let mut steps = rebuild(&mut recovered);
     let mut replay = Replay::new("TEST", FeeSchedule::b3());
     for (sequence, (at, entry)) in &room.entries {
-        steps.apply(*sequence, entry.clone()).expect("an entry that applies");
+        steps.apply(*sequence, *at, entry.clone()).expect("an entry that applies");
         replay.entry(*sequence, *at, entry.clone()).expect("a journal that can be replayed");
     }
     let book = replay.desk().expect("a desk").book();

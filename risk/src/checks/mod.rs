@@ -18,6 +18,7 @@ use market::{Instrument, Money, NewOrder, Phase, Price, Quantity, Rate, Side, Ti
 use oms::Book;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::Activity;
 use crate::limits::{LimitSet, LimitTable};
 
 /// One check: its stable name, and the rule.
@@ -71,11 +72,25 @@ pub struct Proposal {
     pub added: Quantity,
     /// The worst price a unit may trade at.
     pub worst_price: Price,
+    /// What those may cost at worst, fees aside; nothing for a sale.
+    pub added_notional: Money,
     /// It only takes away from a position, whatever else is open.
     pub reduces: bool,
+    /// It is the change of an open order.
+    pub replaces: bool,
+    /// It is the engine's own closing order.
+    pub closes: bool,
     /// Cash that it would set aside beyond what is set aside now; nothing for a sale. None when its
     /// fills could not be booked.
     pub cost: Option<Money>,
+}
+
+impl Proposal {
+    /// Whether nothing that the account could come to hold grows by it: it takes away from a position, or
+    /// changes an order to no more than it is.
+    pub fn adds_nothing(&self) -> bool {
+        self.reduces || (self.added <= Quantity::ZERO && self.added_notional <= Money::ZERO)
+    }
 }
 
 /// The account and market as they stand at the moment of the review.
@@ -97,6 +112,8 @@ pub struct View<'a> {
     pub limits: &'a LimitSet,
     /// All limits, for what concerns more than this order.
     pub table: &'a LimitTable,
+    /// What happened lately.
+    pub activity: &'a Activity,
 }
 
 impl View<'_> {

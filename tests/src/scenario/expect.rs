@@ -189,7 +189,7 @@ fn nothing(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
 fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
     let kind = words.next("the kind of alert")?;
     let about = match kind {
-        "unknown" | "late_fill" | "revoked" | "break" => Some(words.next("of what")?),
+        "unknown" | "late_fill" | "revoked" | "break" | "stopped" => Some(words.next("of what")?),
         "ignored" | "journal" | "journal_back" | "broker" => None,
         other => return Err(format!("'{other}' is not an alert")),
     };
@@ -202,6 +202,8 @@ fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
             let scope = symbol.map_or_else(|| "account".to_owned(), |symbol| symbol.to_string());
             kind == "break" && about == Some(scope.as_str())
         }
+        // By the rule that tripped.
+        Alert::StrategyStopped { rule, .. } => kind == "stopped" && about == Some(rule.name()),
         Alert::ReportNotApplied { .. } => kind == "ignored",
         Alert::JournalDown { .. } => kind == "journal",
         Alert::JournalBack => kind == "journal_back",
