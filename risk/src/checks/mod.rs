@@ -3,14 +3,21 @@
 //! A check sees a proposed order at its worst and the account as it stands, and denies or lets it
 //! pass; either way it says what it compared. We *deny*; a broker or exchange *rejects*.
 
+mod burst;
 mod buying_power;
+mod duplicate_order;
 mod lot_and_tick;
+mod message_rate;
+mod open_orders;
 mod order_notional;
 mod order_quantity;
+mod order_to_trade;
 mod position_per_symbol;
 mod price_collar;
+mod repeated_executions;
 mod session_phase;
 mod stale_quote;
+mod sums;
 
 use std::fmt;
 
@@ -39,6 +46,12 @@ pub const CHECKS: &[Check] = &[
     Check { name: order_notional::NAME, review: order_notional::review },
     Check { name: position_per_symbol::NAME, review: position_per_symbol::review },
     Check { name: buying_power::NAME, review: buying_power::review },
+    Check { name: repeated_executions::NAME, review: repeated_executions::review },
+    Check { name: burst::NAME, review: burst::review },
+    Check { name: message_rate::NAME, review: message_rate::review },
+    Check { name: order_to_trade::NAME, review: order_to_trade::review },
+    Check { name: open_orders::NAME, review: open_orders::review },
+    Check { name: duplicate_order::NAME, review: duplicate_order::review },
 ];
 
 /// Denials that do not come from the list: the switch, a frozen instrument, an exhausted day.

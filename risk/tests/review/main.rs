@@ -7,4 +7,5 @@ mod exposure;
 mod halts;
 mod limits_hold;
 mod naive;
+mod rates;
 mod world;
