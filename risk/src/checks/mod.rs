@@ -12,6 +12,7 @@ mod open_orders;
 mod order_notional;
 mod order_quantity;
 mod order_to_trade;
+mod parent_quantity;
 mod position_per_symbol;
 mod price_collar;
 mod repeated_executions;
@@ -52,6 +53,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: order_to_trade::NAME, review: order_to_trade::review },
     Check { name: open_orders::NAME, review: open_orders::review },
     Check { name: duplicate_order::NAME, review: duplicate_order::review },
+    Check { name: parent_quantity::NAME, review: parent_quantity::review },
 ];
 
 /// Denials that do not come from the list: the switch, a frozen instrument, an exhausted day.

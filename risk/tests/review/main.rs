@@ -7,5 +7,6 @@ mod exposure;
 mod halts;
 mod limits_hold;
 mod naive;
+mod parents;
 mod rates;
 mod world;
