@@ -5,7 +5,10 @@
 
 mod burst;
 mod buying_power;
+mod concentration;
+mod correlated_group;
 mod duplicate_order;
+mod exposure;
 mod lot_and_tick;
 mod message_rate;
 mod open_orders;
@@ -54,6 +57,9 @@ pub const CHECKS: &[Check] = &[
     Check { name: open_orders::NAME, review: open_orders::review },
     Check { name: duplicate_order::NAME, review: duplicate_order::review },
     Check { name: parent_quantity::NAME, review: parent_quantity::review },
+    Check { name: exposure::NAME, review: exposure::review },
+    Check { name: concentration::NAME, review: concentration::review },
+    Check { name: correlated_group::NAME, review: correlated_group::review },
 ];
 
 /// Denials that do not come from the list: the switch, a frozen instrument, an exhausted day.

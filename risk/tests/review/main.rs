@@ -9,4 +9,5 @@ mod limits_hold;
 mod naive;
 mod parents;
 mod rates;
+mod sums;
 mod world;
