@@ -1,6 +1,9 @@
 //! The review: each check at its edge, halts, replaces, and that no accepted sequence of orders ever
 //! breaks a limit.
 
+mod checked;
+#[path = "../checker/mod.rs"]
+mod checker;
 mod checks;
 mod explained;
 mod exposure;
