@@ -25,8 +25,9 @@ use oms::{Applied, Book, FillEffect, Position};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::Figure;
+use crate::limits::LimitTable;
 use crate::limits::amounts::{Count, Seconds};
-use crate::limits::{LimitSet, LimitTable};
 use latch::{Latch, Rule, Tripped};
 use parent::Parent;
 use recent::{Key, Recent};
@@ -42,25 +43,15 @@ pub const KEPT_MESSAGES: usize = 8_192;
 /// Executions of a side, rejections and losing trades that are remembered: the most that their limits may be.
 pub const KEPT_EVENTS: usize = 1_024;
 
-/// What is wrong with limits that ask for more than is remembered, and the fix; configuration refuses them.
-pub fn too_much(limits: &LimitSet) -> Option<String> {
-    let counts = [
-        ("max_messages", limits.max_messages, KEPT_MESSAGES),
-        ("max_repeated_executions", limits.max_repeated_executions, KEPT_EVENTS),
-        ("max_rejects", limits.max_rejects, KEPT_EVENTS),
-        ("max_losing_trades", limits.max_losing_trades, KEPT_EVENTS),
-    ];
-    let windows = [
-        ("message_seconds", limits.message_seconds, LONGEST),
-        ("repeated_execution_seconds", limits.repeated_execution_seconds, LONGEST),
-        ("burst_seconds", limits.burst_seconds, LONGEST),
-        ("duplicate_seconds", limits.duplicate_seconds, LONGEST_DUPLICATE),
-    ];
-    let counts = counts.iter().filter(|(_, value, most)| *value != Count(u32::MAX) && value.0 as usize > *most);
-    let counts = counts.map(|(key, value, most)| format!("{key} = {}: at most {most} are remembered", value.0));
-    let windows = windows.iter().filter(|(_, value, most)| value > most);
-    let windows = windows.map(|(key, value, most)| format!("{key} = {}: the past {} are remembered", value.0, most.0));
-    counts.chain(windows).next()
+/// The most that a limit may be because of what is remembered; configuration refuses more.
+pub fn most_remembered(key: &str) -> Option<Figure> {
+    Some(match key {
+        "max_messages" => Figure::Count(KEPT_MESSAGES as u64),
+        "max_repeated_executions" | "max_rejects" | "max_losing_trades" => Figure::Count(KEPT_EVENTS as u64),
+        "message_seconds" | "repeated_execution_seconds" | "burst_seconds" => Figure::Nanoseconds(LONGEST.nanos()),
+        "duplicate_seconds" => Figure::Nanoseconds(LONGEST_DUPLICATE.nanos()),
+        _ => return None,
+    })
 }
 
 /// Messages to the broker and trades.
@@ -326,5 +317,24 @@ impl Activity {
             let latch = Latch { at: self.at(now), seen, limit };
             (seen >= limit).then_some(Tripped { rule, strategy, instrument, latch })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{KEYS, SomeLimits};
+
+    #[test]
+    fn what_is_remembered_bounds_limits_that_exist() {
+        let bounded: Vec<&str> = KEYS.iter().map(|key| key.name).filter(|key| most_remembered(key).is_some()).collect();
+        assert_eq!(bounded.len(), 8, "{bounded:?}");
+        for key in KEYS {
+            let Some(most) = most_remembered(key.name) else { continue };
+            let mut some = SomeLimits::default();
+            (key.read)(&mut some, "7").unwrap();
+            let read = (key.value)(&some).unwrap();
+            assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&most), "{} has another unit", key.name);
+        }
     }
 }
