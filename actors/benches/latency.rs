@@ -171,8 +171,8 @@ impl Strategy for Flip {
 struct NoHalt;
 
 impl HaltStore for NoHalt {
-    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-        Ok(None)
+    fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn save_halt(&mut self, _: &HaltRecord) -> Result<(), StoreError> {

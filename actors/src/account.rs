@@ -16,13 +16,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use desk::{
-    Alert, Ask, Command, Desk, DeskSettings, Effect, Heard, HostSettings, Input, Origin, Patience, Protocol,
+    Alert, Ask, Closing, Command, Desk, DeskSettings, Effect, Heard, HostSettings, Input, Origin, Patience, Protocol,
     ProtocolSettings, Record, StrategyOrigin, Written,
 };
-use market::{ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statement, StrategyId, Timestamp};
+use market::{
+    ClientOrderId, ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statement, StrategyId, Timestamp,
+};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{HaltLevel, HaltScope};
+use risk::disconnect::{Agreement, Terms};
+use risk::{HaltLevel, HaltScope, Seen};
 use store::{AccountTag, JournalEntry, Snapshot as StoredSnapshot};
 use tokio::sync::oneshot;
 
@@ -31,6 +34,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
+use crate::pulse::Beat;
 use crate::recovery;
 use crate::turn::Turn;
 use crate::{broker, journal, limit, strategy};
@@ -83,6 +87,8 @@ pub enum Message {
     },
     /// The connection is there.
     Connected,
+    /// What it was begun with.
+    Terms(Terms),
     /// The connection is gone.
     Disconnected {
         /// Why.
@@ -167,8 +173,25 @@ pub enum Message {
         /// The turn that waits.
         turn: Turn,
     },
+    /// A named person resumes.
+    Resume {
+        /// What.
+        scope: HaltScope,
+        /// As the person saw it.
+        seen: Seen,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Where to say that it is lifted, or why not.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// What flattening this would do, carried out by nobody.
+    FlattenPlan(HaltScope, oneshot::Sender<FlattenPlan>),
     /// Look at what waits (live).
     LookAtWaiting,
+    /// The Supervisor's beat, on its way to the Limit (live).
+    Pulse(Beat),
     /// Tell how things stand.
     Snapshot(oneshot::Sender<Snapshot>),
     /// What the next statement would lead to, carried out by nobody.
@@ -176,6 +199,18 @@ pub enum Message {
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+    /// Do nothing: one of a flood.
+    #[cfg(feature = "faults")]
+    Nothing,
+}
+
+/// What flattening would do.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FlattenPlan {
+    /// Open orders that would be cancelled.
+    pub cancels: Vec<ClientOrderId>,
+    /// What would be closed.
+    pub closings: Vec<Closing>,
 }
 
 /// How things stand.
@@ -193,6 +228,9 @@ pub struct Snapshot {
     pub ready: bool,
     /// What stops an instrument, or everything: differences that nothing explains.
     pub breaks: Vec<String>,
+    /// What the broker does with our orders when the connection is gone; nothing where it lives inside
+    /// this process, or has not been there yet.
+    pub on_disconnect: Option<Agreement>,
 }
 
 /// What an Account is made of.
@@ -236,6 +274,8 @@ pub struct State {
     account: AccountTag,
     protocol: Protocol,
     effects: Vec<Effect>,
+    /// Who waits for a halt to be lifted.
+    resuming: Vec<(HaltScope, oneshot::Sender<Result<(), String>>)>,
 }
 
 /// The kind of actor.
@@ -303,6 +343,10 @@ impl Actor for Account {
             }
             Message::Unreadable { text, problem } => state.take(Input::Unreadable { text, problem }, &none),
             Message::Connected => state.take(Input::Connected, &none),
+            Message::Terms(terms) => {
+                tell_terms(terms);
+                state.take(Input::Terms(terms), &none);
+            }
             Message::Disconnected { reason } => state.take(Input::Disconnected { reason }, &none),
             Message::Statement { question, answer } => {
                 store::crash::point("statement_received");
@@ -336,7 +380,16 @@ impl Actor for Account {
             Message::Halted { scope, level, by, reason, at, turn } => {
                 state.take(Input::Halted { scope, level, by, reason, at }, &turn);
             }
+            Message::Resume { scope, seen, by, reason, reply } => state.resume(scope, seen, by, reason, reply),
+            Message::FlattenPlan(scope, reply) => {
+                let (cancels, closings) = state.protocol.flatten_plan(&scope);
+                let _ = reply.send(FlattenPlan { cancels, closings });
+            }
             Message::LookAtWaiting => state.take(Input::Tick, &none),
+            Message::Pulse(beat) => {
+                // A Limit that is down stops it here, and with it the lease.
+                let _ = state.arguments.limit.send(limit::Message::Pulse(beat));
+            }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(state.snapshot());
@@ -346,6 +399,8 @@ impl Actor for Account {
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the account"),
+            #[cfg(feature = "faults")]
+            Message::Nothing => {}
         }
         Ok(())
     }
@@ -373,7 +428,13 @@ impl State {
         };
         let incarnation = arguments.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
         let protocol = Protocol::new(settings, restored, incarnation);
-        Ok(Self { account: arguments.desk.account.parse()?, protocol, effects: Vec::new(), arguments })
+        Ok(Self {
+            account: arguments.desk.account.parse()?,
+            protocol,
+            effects: Vec::new(),
+            resuming: Vec::new(),
+            arguments,
+        })
     }
 
     /// First acts. A connection inside the process states the account at once, so that the first event
@@ -420,6 +481,32 @@ impl State {
         }
     }
 
+    /// Journaled first; whoever waits hears when it is lifted.
+    fn resume(
+        &mut self,
+        scope: HaltScope,
+        seen: Seen,
+        by: String,
+        reason: String,
+        reply: oneshot::Sender<Result<(), String>>,
+    ) {
+        if let Err(why) = self.protocol.may_resume(seen) {
+            // Whoever asked may have given up.
+            let _ = reply.send(Err(why));
+            return;
+        }
+        self.resuming.push((scope.clone(), reply));
+        let at = self.arguments.clock.now();
+        self.take(Input::Resumed { scope, seen, by, reason, at }, &Turn::none());
+    }
+
+    fn resumed(&mut self, scope: &HaltScope, outcome: Result<(), String>) {
+        if let Some(place) = self.resuming.iter().position(|(waits, _)| waits == scope) {
+            let (_, reply) = self.resuming.remove(place);
+            let _ = reply.send(outcome);
+        }
+    }
+
     fn take(&mut self, input: Input, turn: &Turn) {
         self.decide(input);
         self.carry_out(turn);
@@ -435,7 +522,14 @@ impl State {
     fn carry_out(&mut self, turn: &Turn) {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
-            self.effect(effect, turn);
+            match effect {
+                Effect::Lift { scope, seen, by, reason } => {
+                    let lifted = self.arguments.halt.lift(&scope, seen, &by, &reason);
+                    self.resumed(&scope, lifted.map_err(|error| error.to_string()));
+                }
+                Effect::NotLifted { scope, reason } => self.resumed(&scope, Err(reason)),
+                effect => self.effect(effect, turn),
+            }
         }
         self.effects = effects;
     }
@@ -479,6 +573,8 @@ impl State {
                 let at = to.clock.now();
                 to.limit.send(limit::Message::Observe { day, at, equity, turn: turn.clone() })
             }
+            // They need the list of those who wait.
+            Effect::Lift { .. } | Effect::NotLifted { .. } => Ok(()),
             Effect::Raise { scope, level, by, reason } => {
                 to.halt.raise(&scope, level, by, &reason);
                 Ok(())
@@ -522,7 +618,22 @@ impl State {
             sequence: protocol.sequence(),
             ready: protocol.is_ready(),
             breaks: breaks.chain(protocol.account_break().map(|why| format!("account: {why}"))).collect(),
+            on_disconnect: protocol.terms().map(|terms| terms.agreement),
         }
+    }
+}
+
+/// Whether orders are safe with nobody there is not a thing to be looked up when it is too late.
+fn tell_terms(terms: Terms) {
+    let agreement = terms.agreement.to_string();
+    match terms.agreement {
+        Agreement::NotGranted { .. } => {
+            tracing::warn!(
+                agreement,
+                "the broker does not cancel on disconnect: orders stay when the connection is lost"
+            );
+        }
+        Agreement::None | Agreement::Granted { .. } => tracing::info!(agreement, "cancel on disconnect"),
     }
 }
 
@@ -549,9 +660,17 @@ fn log(alert: &Alert) {
             tracing::error!(strategy, symbol, rule, seen, limit, "strategy stopped until a person resumes it");
         }
         Alert::JournalDown { reason } => tracing::error!(reason, "the journal failed: no new orders"),
+        Alert::NothingOpen => tracing::warn!("everything that the halt takes back has ended; the broker lists no more"),
+        Alert::NotClosed { symbol, reason } => {
+            let symbol = symbol.map(|symbol| symbol.to_string());
+            tracing::error!(symbol, reason, "closing order denied: it is tried again");
+        }
         Alert::JournalBack => {
             tracing::warn!("the journal works again; new orders stay stopped until a person resumes");
         }
         Alert::BrokerDown { reason } => tracing::error!(reason, "the broker does not answer: no new orders"),
+        Alert::NotCanceledOnDisconnect { client_order_id: order, orders } => {
+            tracing::error!(%order, orders, "the broker did not cancel on disconnect as it had granted");
+        }
     }
 }

@@ -48,7 +48,10 @@ impl<M: Message + Sync> Actor for Probe<M> {
     }
 }
 
-async fn probe<M: Message + Sync>(name: &str, pass: fn(M) -> Option<M>) -> (Address<M>, mpsc::UnboundedReceiver<M>) {
+pub(crate) async fn probe<M: Message + Sync>(
+    name: &str,
+    pass: fn(M) -> Option<M>,
+) -> (Address<M>, mpsc::UnboundedReceiver<M>) {
     let (to, seen) = mpsc::unbounded_channel();
     let address = Address::new(name);
     Actor::spawn(None, Probe(to, pass), address.clone()).await.expect("a probe starts");
@@ -56,7 +59,7 @@ async fn probe<M: Message + Sync>(name: &str, pass: fn(M) -> Option<M>) -> (Addr
 }
 
 /// The next message that `pick` wants; the limit only ends a test that hangs.
-async fn next<M, T>(seen: &mut mpsc::UnboundedReceiver<M>, pick: impl Fn(M) -> Option<T>) -> T {
+pub(crate) async fn next<M, T>(seen: &mut mpsc::UnboundedReceiver<M>, pick: impl Fn(M) -> Option<T>) -> T {
     let wait = async {
         loop {
             let message = seen.recv().await.expect("the probe lives");
@@ -140,13 +143,18 @@ async fn the_journal_settles_for_a_new_writer_and_drops_what_is_left_of_the_old(
 struct NoHalt;
 
 impl HaltStore for NoHalt {
-    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-        Ok(None)
+    fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn save_halt(&mut self, _: &HaltRecord) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// A switch that stands at active, and is kept nowhere.
+pub(crate) fn halter() -> Halter {
+    Halter::new(HaltSwitch::at(HaltLevel::Active), shared(NoHalt), Clock::System)
 }
 
 const ONE: InstrumentId = InstrumentId::new(0);
@@ -272,7 +280,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
         patience: Patience::default(),
         snapshot_every: u64::MAX,
         record_after: 0,
-        halt: Halter { switch: HaltSwitch::at(HaltLevel::Active), store: shared(NoHalt), clock: Clock::System },
+        halt: Halter::new(HaltSwitch::at(HaltLevel::Active), shared(NoHalt), Clock::System),
         incarnations: Arc::default(),
         board,
         clock: Clock::System,

@@ -1,11 +1,14 @@
 //! Halting from inside: throws the switch, then makes it durable.
 //!
 //! The switch comes first: nothing that fails afterwards can keep it open. The record is written by
-//! whoever throws it rather than sent as a message, so that no mailbox stands in between.
+//! whoever throws it rather than sent as a message, so that no mailbox stands in between. Lifting goes
+//! the other way round: nothing opens before it is durable that it may.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use risk::{HaltLevel, HaltScope, HaltSwitch};
+use risk::{HaltLevel, HaltScope, HaltSwitch, Seen};
+use store::halt::ANEW;
 use store::{HaltRecord, HaltStore, StoreError};
 
 use crate::clock::Clock;
@@ -13,18 +16,38 @@ use crate::clock::Clock;
 /// A store's halt record that outlives every actor's restarts.
 pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
 
-/// The switch with its durable record.
+/// The switch with its durable record. Clones are the same one.
 #[derive(Clone)]
 pub struct Halter {
     /// The switch that the gate reads.
     pub switch: HaltSwitch,
-    /// Where the record is kept.
-    pub store: SharedHalt,
     /// Time.
     pub clock: Clock,
+    store: SharedHalt,
+    /// The last decision on each scope, for people.
+    decisions: Arc<Mutex<BTreeMap<HaltScope, HaltRecord>>>,
+}
+
+/// Why a halt was not lifted.
+#[derive(Debug, thiserror::Error)]
+pub enum LiftError {
+    /// It is not what the person saw any more.
+    #[error("another halt of {0} came meanwhile: look again")]
+    Moved(HaltScope),
+    /// It could not be made durable.
+    #[error("the decision could not be stored: {0}")]
+    Store(#[from] StoreError),
 }
 
 impl Halter {
+    /// With who decided what so far, as the store remembers it.
+    pub fn new(switch: HaltSwitch, store: SharedHalt, clock: Clock) -> Self {
+        let loaded = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
+        let known = |record: HaltRecord| Some((record.scope.parse().ok()?, record));
+        let decisions = loaded.unwrap_or_default().into_iter().filter_map(known).collect();
+        Self { switch, clock, store, decisions: Arc::new(Mutex::new(decisions)) }
+    }
+
     /// Raises a scope to at least `level`; `true` if that changed anything.
     pub fn raise(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> bool {
         if !self.switch.raise(scope, level) {
@@ -41,18 +64,185 @@ impl Halter {
     /// It is in force, but not stored.
     pub fn keep(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> Result<(), StoreError> {
         tracing::error!(%scope, level = level.name(), by, reason, "halted");
-        let record = HaltRecord {
-            level: level.name().to_owned(),
-            reason: reason.to_owned(),
-            by: by.to_owned(),
-            at: self.clock.now(),
-        };
+        let record = self.record(scope, level, by, reason);
+        self.decisions().insert(scope.clone(), record.clone());
         store::crash::point("before_halt_stored");
-        let stored = self.store.lock().unwrap_or_else(PoisonError::into_inner).save_halt(&record);
+        let stored = self.store().save_halt(&record);
         store::crash::point("after_halt_stored");
         if let Err(error) = &stored {
             tracing::error!(%error, "the halt is in force but could not be stored");
         }
         stored
+    }
+
+    /// Lifts a halt as its person saw it: durable first, then open.
+    ///
+    /// # Errors
+    /// It stays in force, whatever the error.
+    pub fn lift(&self, scope: &HaltScope, seen: Seen, by: &str, reason: &str) -> Result<(), LiftError> {
+        let record = self.record(scope, HaltLevel::Active, by, reason);
+        // Held until the switch has moved: a halt that is thrown meanwhile is stored after this.
+        let mut store = self.store();
+        if self.switch.seen(scope) != seen {
+            return Err(LiftError::Moved(scope.clone()));
+        }
+        store.save_halt(&record)?;
+        if !self.switch.lift(scope, seen) {
+            return Err(LiftError::Moved(scope.clone()));
+        }
+        drop(store);
+        self.decisions().insert(scope.clone(), record);
+        tracing::warn!(%scope, by, reason, "resumed");
+        Ok(())
+    }
+
+    /// Every scope that is not active: how far, by whom, why and since when.
+    pub fn standing(&self) -> Vec<HaltRecord> {
+        let decisions = self.decisions();
+        let attributed = |(scope, level): (HaltScope, HaltLevel)| {
+            let decided = decisions.get(&scope).filter(|record| record.level == level.name()).cloned();
+            // Nobody's word leads to it: it was found so at the start, or its store was lost.
+            decided.unwrap_or_else(|| {
+                let reason = "no decision on record: the state at the start could not be read";
+                self.record(&scope, level, "start", reason)
+            })
+        };
+        self.switch.standing().into_iter().map(attributed).collect()
+    }
+
+    fn record(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> HaltRecord {
+        HaltRecord {
+            scope: scope.to_string(),
+            level: level.name().to_owned(),
+            reason: reason.to_owned(),
+            by: by.to_owned(),
+            at: self.clock.now(),
+        }
+    }
+
+    fn store(&self) -> MutexGuard<'_, dyn HaltStore + 'static> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decisions(&self) -> MutexGuard<'_, BTreeMap<HaltScope, HaltRecord>> {
+        // Plain values, whole at any moment.
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sets a switch to what was in force when the last run ended. In doubt everything is halted: records
+/// that cannot be read, and words that nobody knows.
+///
+/// # Errors
+/// What is in doubt, for people; the switch is halted.
+pub fn establish(switch: &HaltSwitch, found: Result<Vec<HaltRecord>, StoreError>) -> Result<(), String> {
+    switch.set(&HaltScope::Global, HaltLevel::Halted);
+    let records = found.map_err(|error| format!("the halt state cannot be read: {}", told(&error)))?;
+    let mut understood = Vec::with_capacity(records.len());
+    // A person has begun anew after what could not be read.
+    let is_anew = |record: &&HaltRecord| record.scope == ANEW && record.level == HaltLevel::Active.name();
+    for record in records.iter().filter(|record| !is_anew(record)) {
+        let scope: HaltScope = record.scope.parse().map_err(|unknown| format!("a stored halt: {unknown}"))?;
+        let level = HaltLevel::from_name(&record.level)
+            .ok_or_else(|| format!("a stored halt of {scope} has the level '{}', which nobody knows", record.level))?;
+        understood.push((scope, level));
+    }
+    if !understood.iter().any(|(scope, _)| *scope == HaltScope::Global) {
+        understood.push((HaltScope::Global, HaltLevel::Active));
+    }
+    understood.iter().for_each(|(scope, level)| switch.set(scope, *level));
+    Ok(())
+}
+
+/// An error with what caused it.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(scope: &str, level: &str) -> HaltRecord {
+        let at = Clock::simulated(market::Timestamp::MIN).now();
+        HaltRecord { scope: scope.into(), level: level.into(), reason: "said so".into(), by: "ana".into(), at }
+    }
+
+    fn fresh() -> HaltSwitch {
+        HaltSwitch::of_run(vec!["trend".to_owned()], vec!["PETR4".parse().unwrap()])
+    }
+
+    #[test]
+    fn a_start_takes_over_each_scope_and_is_halted_in_doubt() {
+        let failed = || Err(StoreError::Failed { place: "there".into(), doing: "read", source: "gone".into() });
+        for (found, standing) in [
+            (Ok(vec![]), vec![]),
+            (Ok(vec![record("global", "active")]), vec![]),
+            (
+                Ok(vec![record("symbol:PETR4", "flatten"), record("symbol:MGLU3", "stop_new")]),
+                vec![("symbol:PETR4", "flatten"), ("symbol:MGLU3", "stop_new")],
+            ),
+            (
+                Ok(vec![record("strategy:trend", "reducing"), record("account", "halted")]),
+                vec![("account", "halted"), ("strategy:trend", "reducing")],
+            ),
+            (Ok(vec![record("*", "active"), record("broker", "stop_new")]), vec![("broker", "stop_new")]),
+            // In doubt.
+            (Ok(vec![record("*", "stop_new")]), vec![("global", "halted")]),
+            (failed(), vec![("global", "halted")]),
+            (Ok(vec![record("global", "paused")]), vec![("global", "halted")]),
+            (Ok(vec![record("global", "active"), record("planet:B3", "active")]), vec![("global", "halted")]),
+            (Ok(vec![record("global", "active"), record("symbol:PETR4", "")]), vec![("global", "halted")]),
+        ] {
+            let (switch, told) = (fresh(), format!("{found:?}"));
+            let in_doubt = establish(&switch, found).is_err();
+            let found: Vec<(String, &str)> =
+                switch.standing().into_iter().map(|(scope, level)| (scope.to_string(), level.name())).collect();
+            let standing: Vec<(String, &str)> =
+                standing.into_iter().map(|(scope, level)| (scope.to_owned(), level)).collect();
+            assert_eq!((found == standing, in_doubt), (true, standing == [("global".to_owned(), "halted")]), "{told}");
+        }
+    }
+
+    #[derive(Default)]
+    struct Kept(Vec<HaltRecord>, bool);
+
+    impl HaltStore for Kept {
+        fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+            Ok(self.0.clone())
+        }
+
+        fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
+            if self.1 {
+                return Err(StoreError::Failed { place: "there".into(), doing: "save", source: "full".into() });
+            }
+            self.0.push(record.clone());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_halt_that_came_meanwhile_is_not_lifted_and_stays_the_last_word_in_the_store() {
+        let store = Arc::new(Mutex::new(Kept::default()));
+        let halter = Halter::new(fresh(), Arc::clone(&store) as _, Clock::System);
+        let (scope, stop) = (HaltScope::Global, HaltLevel::StopNew);
+        halter.switch.set(&scope, HaltLevel::Active);
+        assert!(halter.raise(&scope, stop, "ana", "odd fills"));
+        let seen = halter.switch.seen(&scope);
+        assert!(!halter.raise(&scope, stop, "rui", "the same"), "changes nothing, and yet somebody said stop");
+        let refused = halter.lift(&scope, seen, "ana", "looked").unwrap_err();
+        assert_eq!(refused.to_string(), "another halt of global came meanwhile: look again");
+        assert_eq!((halter.switch.level(), halter.standing().len()), (stop, 1));
+        assert_eq!(halter.standing()[0].by, "ana");
+        let seen = halter.switch.seen(&scope);
+        store.lock().unwrap().1 = true;
+        assert!(matches!(halter.lift(&scope, seen, "ana", "looked"), Err(LiftError::Store(_))));
+        assert_eq!(halter.switch.level(), stop, "nothing opens before it is durable");
+        store.lock().unwrap().1 = false;
+        halter.lift(&scope, seen, "ana", "looked").unwrap();
+        assert_eq!((halter.switch.level(), halter.standing()), (HaltLevel::Active, Vec::new()));
+        let levels: Vec<String> = store.lock().unwrap().0.iter().map(|record| record.level.clone()).collect();
+        assert_eq!(levels, ["stop_new", "active"]);
     }
 }

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
-use market::{Bar, Calendar, InstrumentId, Timestamp};
+use market::{Bar, Calendar, InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{HaltLevel, HaltScope, HaltSwitch};
-use store::StoreError;
+use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, SamePerson, Seen};
+use store::{HaltRecord, StoreError};
 use strategies::ParameterError;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::account::Snapshot;
+use crate::account::{FlattenPlan, Snapshot};
 use crate::address::Address;
 use crate::board::{Board, QuoteSlots};
 use crate::broker::{ReportLog, SharedConnection};
@@ -24,6 +24,7 @@ use crate::feed::{Pace, SharedSource};
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
+use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::turn::Turn;
@@ -73,6 +74,11 @@ pub struct Conduct {
     pub calendar: &'static str,
     /// Entries after which the end of a session is worth a snapshot.
     pub snapshot_every: u64,
+    /// Asked when the risk monitors are heard again after a pause: whether somebody outside, a watchdog,
+    /// has stopped trading meanwhile.
+    pub halted_outside: Option<HaltedOutside>,
+    /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
+    pub second_person: bool,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -86,6 +92,8 @@ impl Default for Conduct {
             patience: Patience::default(),
             calendar: "b3",
             snapshot_every: SNAPSHOT_EVERY,
+            halted_outside: None,
+            second_person: false,
         }
     }
 }
@@ -199,19 +207,34 @@ pub enum SystemError {
     NoAnswer(String),
 }
 
+/// What can be seen of a tree without asking any of its actors.
+#[derive(Clone)]
+struct View {
+    board: Arc<Board>,
+    universe: Arc<Universe>,
+    strategies: Arc<[String]>,
+    restarts: Restarts,
+    stats: Arc<Stats>,
+    given_up: watch::Receiver<Vec<String>>,
+}
+
 /// A running tree.
 pub struct System {
     supervisor: ActorRef<supervisor::Message>,
     addresses: Addresses,
     halter: Halter,
     connection: SharedConnection,
-    restarts: Restarts,
-    stats: Arc<Stats>,
+    view: View,
+    pulse: Pulse,
     ended: watch::Receiver<bool>,
-    given_up: watch::Receiver<Vec<String>>,
     /// Kept here as well, because without a lease nobody else does.
     lost: watch::Sender<Option<String>>,
+    second_person: bool,
+    proposals: Proposals,
 }
+
+/// Resumes that wait for a second person: what each would lift, as it was seen.
+type Proposals = Arc<Mutex<FourEyes<Vec<(HaltScope, Seen)>>>>;
 
 #[derive(Clone)]
 struct Addresses {
@@ -249,20 +272,31 @@ impl System {
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
         let (lost, _) = watch::channel(None);
-        let stats = Arc::new(Stats::default());
-        let restarts = Restarts::default();
+        let view = View {
+            board: Arc::new(Board::new(universe.len())),
+            universe,
+            strategies: settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect(),
+            restarts: Restarts::default(),
+            stats: Arc::new(Stats::default()),
+            given_up,
+        };
+        let pulse = Pulse::of(&settings.clock);
+        let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone());
         let arguments = supervisor::Arguments {
             policy: settings.policy,
-            halt: halter(&settings),
-            restarts: restarts.clone(),
+            halt: halter.clone(),
+            restarts: view.restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &addresses, &stats, &ended_in, &lost),
+            children: children(&settings, &halter, &addresses, &view, &pulse, &ended_in, &lost),
+            pulse: pulse.clone(),
+            account: addresses.account.clone(),
         };
-        let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
+        let (connection, second_person) = (Arc::clone(&settings.connection), settings.conduct.second_person);
+        let proposals = Proposals::default();
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, restarts, stats, ended, given_up, lost })
+        Ok(Self { supervisor, addresses, halter, connection, view, pulse, ended, lost, second_person, proposals })
     }
 
     /// How things stand.
@@ -280,6 +314,9 @@ impl System {
             broker: self.addresses.broker.clone(),
             halter: self.halter.clone(),
             connection: Arc::clone(&self.connection),
+            view: self.view.clone(),
+            second_person: self.second_person,
+            proposals: Arc::clone(&self.proposals),
         }
     }
 
@@ -290,7 +327,7 @@ impl System {
 
     /// Actors that were given up, as they are.
     pub fn given_up(&self) -> watch::Receiver<Vec<String>> {
-        self.given_up.clone()
+        self.view.given_up.clone()
     }
 
     /// Why the right to trade the account is gone, if it is.
@@ -305,12 +342,17 @@ impl System {
 
     /// Restarts so far.
     pub fn restarts(&self) -> &Restarts {
-        &self.restarts
+        &self.view.restarts
+    }
+
+    /// Its sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Counters.
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.view.stats
     }
 
     /// Makes an actor panic.
@@ -327,6 +369,24 @@ impl System {
             Fault::Symbol(place) => a.symbols[place].send(symbol::Message::Fault),
             Fault::Strategy(place) => a.strategies[place].send(strategy::Message::Fault),
         };
+    }
+
+    /// Puts messages that do nothing into the mailboxes of Account and Broker until so many wait in each.
+    #[cfg(feature = "faults")]
+    pub fn flood(&self, most: u64) {
+        let (account, broker) = (&self.addresses.account, &self.addresses.broker);
+        for _ in account.depth()..most {
+            let _ = account.send(account::Message::Nothing);
+        }
+        for _ in broker.depth()..most {
+            let _ = broker.send(broker::Message::Nothing);
+        }
+    }
+
+    /// The fewer of the messages that wait in the two.
+    #[cfg(feature = "faults")]
+    pub fn flooded(&self) -> u64 {
+        self.addresses.account.depth().min(self.addresses.broker.depth())
     }
 
     /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
@@ -363,9 +423,94 @@ pub struct Inquiry {
     broker: Address<broker::Message>,
     halter: Halter,
     connection: SharedConnection,
+    view: View,
+    second_person: bool,
+    proposals: Proposals,
+}
+
+/// What became of a resume.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Resumed {
+    /// These are lifted, with the level at which each stood.
+    Lifted(Vec<(HaltScope, HaltLevel)>),
+    /// A second, different person has to say the same in time.
+    Proposed {
+        /// What would be lifted, with the level at which each stands.
+        scopes: Vec<(HaltScope, HaltLevel)>,
+        /// When the proposal is void.
+        until: Timestamp,
+    },
+}
+
+/// Why nothing was lifted, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// No name, or no reason.
+    #[error("resuming takes a named person and a reason")]
+    Nameless,
+    /// Nothing stands there.
+    #[error("nothing is halted there{}; 'pregao status' shows what is", scope.as_ref().map(|scope| format!(": {scope} is active")).unwrap_or_default())]
+    NothingHalted {
+        /// The scope that was named.
+        scope: Option<HaltScope>,
+    },
+    /// The proposer once more.
+    #[error(transparent)]
+    SamePerson(#[from] SamePerson),
+    /// It stays halted.
+    #[error("{scope} stays halted: {reason}")]
+    Refused {
+        /// What.
+        scope: HaltScope,
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// The account does not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] SystemError),
 }
 
 impl Inquiry {
+    /// The halt switch, read without asking anybody.
+    pub fn halt(&self) -> &HaltSwitch {
+        &self.halter.switch
+    }
+
+    /// What can be traded.
+    pub fn universe(&self) -> &Arc<Universe> {
+        &self.view.universe
+    }
+
+    /// The strategies' names, by number.
+    pub fn strategies(&self) -> &[String] {
+        &self.view.strategies
+    }
+
+    /// The hot quote of an instrument, read without asking anybody.
+    pub fn quote(&self, instrument: InstrumentId) -> TopOfBook {
+        self.view.board.top(instrument)
+    }
+
+    /// Restarts by actor.
+    pub fn restarts(&self) -> BTreeMap<String, u64> {
+        self.view.restarts.by_actor()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &Stats {
+        &self.view.stats
+    }
+
+    /// Actors that were given up.
+    pub fn given_up(&self) -> Vec<String> {
+        self.view.given_up.borrow().clone()
+    }
+
+    /// The clock of the run.
+    pub fn clock(&self) -> &Clock {
+        &self.halter.clock
+    }
+
     /// How things stand.
     ///
     /// # Errors
@@ -396,6 +541,86 @@ impl Inquiry {
             tracing::error!(%error, "the halt is in force but could not be journaled");
         }
         stored.map(|()| level)
+    }
+
+    /// Every scope that is not active: how far, by whom, why, since when.
+    pub fn halts(&self) -> Vec<HaltRecord> {
+        self.halter.standing()
+    }
+
+    /// Lifts a halt on a named person's word; without a scope, all that stops the program as a whole. The
+    /// account is told and journals it, then it is stored, then the switch opens. A halt that comes
+    /// meanwhile stays. Leaving `halted` takes a book that agrees with the broker; leaving `cancel_all`,
+    /// `flatten` or `halted` takes a `second` person where that is configured, here or in a call of their own.
+    ///
+    /// # Errors
+    /// What is in the error stays halted.
+    pub async fn resume(
+        &self,
+        scope: Option<&HaltScope>,
+        by: &str,
+        reason: &str,
+        second: Option<&str>,
+    ) -> Result<Resumed, ResumeError> {
+        let blank = |text: &str| text.trim().is_empty();
+        if blank(by) || blank(reason) || second.is_some_and(blank) {
+            return Err(ResumeError::Nameless);
+        }
+        let scopes: Vec<HaltScope> = scope.cloned().map_or_else(|| HaltScope::PROGRAM.to_vec(), |scope| vec![scope]);
+        let seen = scopes.into_iter().map(|scope| (self.halter.switch.seen(&scope), scope));
+        let seen: Vec<(HaltScope, Seen)> =
+            seen.filter(|(seen, _)| seen.level() != HaltLevel::Active).map(|(seen, scope)| (scope, seen)).collect();
+        if seen.is_empty() {
+            return Err(ResumeError::NothingHalted { scope: scope.cloned() });
+        }
+        let levels: Vec<(HaltScope, HaltLevel)> =
+            seen.iter().map(|(scope, seen)| (scope.clone(), seen.level())).collect();
+        let (mut by, mut reason) = (by.to_owned(), reason.to_owned());
+        match self.granted(&seen, &by, &reason, second)? {
+            Asked::Proposed(proposal) => {
+                return Ok(Resumed::Proposed { scopes: levels, until: proposal.expires_at() });
+            }
+            Asked::Granted(Some(proposal)) => {
+                by = format!("{} and {}", proposal.by, second.unwrap_or(&by));
+                if proposal.reason != reason {
+                    reason = format!("{}; {reason}", proposal.reason);
+                }
+            }
+            Asked::Granted(None) => {}
+        }
+        for (scope, seen) in seen {
+            let (reply, answer) = oneshot::channel();
+            let (of, by, reason) = (scope.clone(), by.clone(), reason.clone());
+            let sent = self.account.send(account::Message::Resume { scope: of, seen, by, reason, reply });
+            sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+            answered(answer).await?.map_err(|reason| ResumeError::Refused { scope, reason })?;
+        }
+        Ok(Resumed::Lifted(levels))
+    }
+
+    fn granted(
+        &self,
+        seen: &Vec<(HaltScope, Seen)>,
+        by: &str,
+        reason: &str,
+        second: Option<&str>,
+    ) -> Result<Asked<Vec<(HaltScope, Seen)>>, SamePerson> {
+        let severe = seen.iter().any(|(_, seen)| seen.level().is_severe());
+        let direction = if self.second_person && severe { Direction::Raises } else { Direction::Lowers };
+        let now = self.halter.clock.now();
+        let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        proposals.ask_with(seen, direction, (by, second), reason, now)
+    }
+
+    /// What flattening a scope would do; nothing is done.
+    ///
+    /// # Errors
+    /// The account is down or does not answer in time.
+    pub async fn flatten_plan(&self, scope: &HaltScope) -> Result<FlattenPlan, SystemError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.account.send(account::Message::FlattenPlan(scope.clone(), reply));
+        sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+        answered(answer).await
     }
 
     /// What comparing book and broker would lead to now; nothing is done about it.
@@ -470,11 +695,6 @@ fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
     Child { start, ..child }
 }
 
-/// The switch with its durable record.
-fn halter(settings: &SystemSettings) -> Halter {
-    Halter { switch: settings.halt.clone(), store: Arc::clone(&settings.halt_store), clock: settings.clock.clone() }
-}
-
 /// What the run decides with.
 fn origin(settings: &SystemSettings) -> Origin {
     Origin {
@@ -490,15 +710,16 @@ fn origin(settings: &SystemSettings) -> Origin {
 /// The tree, in starting order.
 fn children(
     settings: &SystemSettings,
+    halter: &Halter,
     to: &Addresses,
-    stats: &Arc<Stats>,
+    View { board, stats, .. }: &View,
+    pulse: &Pulse,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
 ) -> Vec<Child> {
     use HaltLevel::{Active, Halted, Reducing, StopNew};
     let universe = &settings.desk.universe;
     let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
-    let board = Arc::new(Board::new(universe.len()));
     let (broker_quotes, symbol_quotes) =
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
@@ -530,6 +751,7 @@ fn children(
                 log: shared(ReportLog::after(settings.reports_after)),
                 halt: settings.halt.clone(),
                 right: settings.conduct.lease.as_ref().map_or_else(Right::unlimited, |(_, right)| right.clone()),
+                pulse: pulse.clone(),
                 quotes: Arc::clone(&broker_quotes),
                 clock: clock.clone(),
             },
@@ -557,8 +779,8 @@ fn children(
                 patience: settings.conduct.patience,
                 snapshot_every: settings.conduct.snapshot_every,
                 record_after: settings.conduct.entries_before,
-                halt: halter(settings),
-                board: Arc::clone(&board),
+                halt: halter.clone(),
+                board: Arc::clone(board),
                 clock: clock.clone(),
             },
         ),
@@ -572,7 +794,9 @@ fn children(
                 address: to.limit.clone(),
                 account: to.account.clone(),
                 max_daily_loss: settings.desk.limits.account().max_daily_loss,
-                halt: halter(settings),
+                halt: halter.clone(),
+                pulse: pulse.clone(),
+                outside: settings.conduct.halted_outside.clone(),
             },
         ),
         child(
@@ -632,7 +856,7 @@ fn children(
                 instrument,
                 account: to.account.clone(),
                 strategies: strategies.map(|(_, address)| address.clone()).collect(),
-                board: Arc::clone(&board),
+                board: Arc::clone(board),
                 quotes: Arc::clone(&symbol_quotes),
                 stats: Arc::clone(stats),
             },

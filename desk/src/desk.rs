@@ -136,6 +136,36 @@ impl Desk {
         reviewed
     }
 
+    /// Reviews a closing order of the engine's own; what passes is named and entered.
+    ///
+    /// # Errors
+    /// The denial, which has been counted.
+    pub(crate) fn decide_closing(
+        &mut self,
+        request: &OrderRequest,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Result<Approved<NewOrder>, Denial> {
+        let reviewed = self.review_closing(request, evidence, now);
+        match &reviewed {
+            Ok(approved) => self.take_on(approved, now),
+            Err(denial) => self.note_denial(denial),
+        }
+        reviewed
+    }
+
+    /// The same; nothing is entered or counted.
+    pub(crate) fn review_closing(
+        &mut self,
+        request: &OrderRequest,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Result<Approved<NewOrder>, Denial> {
+        let client_order_id = self.next_id(now)?;
+        let order = named(request, client_order_id, now);
+        risk::review_closing(order, evidence.halt, &self.view(request.strategy, request.instrument, evidence.top, now)?)
+    }
+
     /// Uses up the name of an approved order and enters it in the book.
     pub(crate) fn take_on(&mut self, approved: &Approved<NewOrder>, now: Timestamp) {
         let order = approved.get();
@@ -158,11 +188,18 @@ impl Desk {
     }
 
     /// Explains what the review says of a request, whatever name it would have; nothing for an
-    /// instrument that is not part of this run.
-    pub(crate) fn explain(&self, request: &OrderRequest, evidence: &Evidence, now: Timestamp) -> Option<Explanation> {
+    /// instrument that is not part of this run. `closes`: of the engine's own closing order.
+    pub(crate) fn explain(
+        &self,
+        request: &OrderRequest,
+        closes: bool,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Option<Explanation> {
         let name = ClientOrderId::new(&self.account, now.local_date(), 1).ok()?;
         let view = self.view(request.strategy, request.instrument, evidence.top, now).ok()?;
-        Some(risk::explain(named(request, name, now), evidence.halt, &view))
+        let explain = if closes { risk::explain_closing } else { risk::explain };
+        Some(explain(named(request, name, now), evidence.halt, &view))
     }
 
     /// Explains what the review says of a change; nothing for an order that is not open.
@@ -527,6 +564,11 @@ impl Desk {
     /// What happened lately, and what it has stopped.
     pub fn activity(&self) -> &Activity {
         &self.activity
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &LimitTable {
+        &self.limits
     }
 
     /// The book.

@@ -128,11 +128,17 @@ pub enum Entry {
         /// What the review saw.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Evidence>,
+        /// The engine's own closing order, while flattening.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        closes: bool,
     },
     /// A cancel is about to be sent.
     CancelIntent {
         /// Which.
         cancel: CancelOrder,
+        /// The engine's own, because a halt takes it back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stops: bool,
     },
     /// A replace is about to be sent.
     ReplaceIntent {
@@ -167,6 +173,9 @@ pub enum Entry {
         /// What the review saw.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Evidence>,
+        /// The engine's own closing order, while flattening.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        closes: bool,
     },
     /// A change of an open order was denied.
     ReplaceDenied {
@@ -337,7 +346,17 @@ impl Entry {
             asked: denial.asked,
             limit: denial.limit,
             evidence,
+            closes: false,
         }
+    }
+
+    /// A denial of a closing order with what it was about.
+    pub fn denied_closing(request: OrderRequest, denial: &Denial, evidence: Evidence) -> Self {
+        let mut denied = Self::denied(request, denial, Some(evidence));
+        if let Self::Denied { closes, .. } = &mut denied {
+            *closes = true;
+        }
+        denied
     }
 }
 
@@ -387,6 +406,8 @@ pub struct Facts {
     pub breaks: BTreeMap<Symbol, String>,
     /// A difference in the account as a whole.
     pub account_break: Option<String>,
+    /// The engine's own closing orders that have not ended.
+    pub closings: BTreeSet<ClientOrderId>,
 }
 
 /// Applies recorded entries to a fresh desk, one after another.
@@ -442,7 +463,10 @@ impl<'a> Rebuild<'a> {
             return Err(RebuildError::NoStart(sequence));
         }
         match entry {
-            Entry::Intent { order, worst_price, .. } => {
+            Entry::Intent { order, worst_price, closes, .. } => {
+                if closes {
+                    self.facts.closings.insert(order.client_order_id);
+                }
                 let (instrument, strategy) =
                     (self.translate(sequence, order.instrument)?, self.translate_strategy(order.strategy));
                 let order = NewOrder { instrument, strategy, ..order };
@@ -451,7 +475,7 @@ impl<'a> Rebuild<'a> {
                 }
                 self.desk.restore_intent(order, worst_price);
             }
-            Entry::CancelIntent { cancel } => {
+            Entry::CancelIntent { cancel, .. } => {
                 let cancel = CancelOrder { instrument: self.translate(sequence, cancel.instrument)?, ..cancel };
                 self.desk.restore_cancel(&cancel).map_err(|anomaly| fails(anomaly.to_string()))?;
             }
@@ -464,7 +488,11 @@ impl<'a> Rebuild<'a> {
                 self.facts.fills += u64::from(matches!(report.kind, ReportKind::Fill { .. }));
                 let report = ExecutionReport { instrument: self.translate(sequence, report.instrument)?, ..report };
                 let applied = self.desk.restore_report(&report, broker_sequence > 0, at);
-                return applied.map(Some).map_err(|anomaly| fails(anomaly.to_string()));
+                let applied = applied.map_err(|anomaly| fails(anomaly.to_string()))?;
+                if applied.status.is_terminal() {
+                    self.facts.closings.remove(&report.client_order_id);
+                }
+                return Ok(Some(applied));
             }
             Entry::Anomaly { broker_sequence, .. } => {
                 self.facts.broker_sequence = self.facts.broker_sequence.max(broker_sequence);

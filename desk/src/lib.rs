@@ -20,8 +20,8 @@ pub use desk::{Desk, DeskSettings};
 pub use entry::{Entry, Evidence, Facts, Heard, Origin, RebuildError, StrategyOrigin, rebuild};
 pub use host::{Ask, Execution, HostSettings, Listen, Notice, NoticeKind, OpenOrder, Sizing, StrategyHost};
 pub use protocol::{
-    Alert, Command, Effect, Input, Link, Patience, Protocol, ProtocolSettings, ProtocolState, Restore, RestoreError,
-    Restored, Written,
+    Alert, Closing, Command, Effect, Input, Link, Patience, Protocol, ProtocolSettings, ProtocolState, Restore,
+    RestoreError, Restored, Written,
 };
 pub use record::{Counts, Record, RecordedDay, RecordedFill};
 pub use replay::{Difference, LostInput, Replay, ReplayError, ReplayReport, SessionReport};

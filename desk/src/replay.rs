@@ -15,7 +15,8 @@
 //!
 //! What the outside said: prices, reports, statements' corrections, phases, halts. Denials that the order
 //! protocol makes before any review (`journal`, `broker`, `reconciliation`), because what stood behind
-//! them is outside too, and the cancels that a reconciliation asks for again. They are counted.
+//! them is outside too, and the cancels that a reconciliation asks for again or a halt leads to. They are
+//! counted. Closing orders of the engine's own are reviewed again; when to try one is the halt's doing.
 //!
 //! # What may be lost
 //!
@@ -194,16 +195,22 @@ impl Replay {
                     Ok(None)
                 }
             },
-            Entry::Intent { ref order, worst_price, ref signal, ref evidence } => {
+            Entry::Intent { ref order, worst_price, ref signal, ref evidence, closes } => {
                 let request = requested(order, signal);
                 let recorded = Decision::Order { order: *order, worst_price };
                 let evidence = evidence.clone().ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
+                if closes {
+                    return self.closed(at, &request, recorded, evidence, entry);
+                }
                 self.submitted(at, &request, false, recorded, evidence, entry)
             }
-            Entry::Denied { ref request, ref check, ref because, asked, limit, ref evidence } => {
+            Entry::Denied { ref request, ref check, ref because, asked, limit, ref evidence, closes } => {
                 let recorded = Decision::Denied { check: check.clone(), because: because.clone(), asked, limit };
                 let evidence = evidence.clone().ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
                 let request = request.clone();
+                if closes {
+                    return self.closed(at, &request, recorded, evidence, entry);
+                }
                 self.submitted(at, &request, true, recorded, evidence, entry)
             }
             Entry::ReplaceIntent { replace, worst_price, ref evidence } => {
@@ -215,7 +222,13 @@ impl Replay {
                 let evidence = evidence.clone();
                 self.replaced(at, replace, recorded, evidence, entry)
             }
-            Entry::CancelIntent { cancel } => self.cancelled(at, cancel, entry),
+            // A halt takes it back: given, as halts are.
+            Entry::CancelIntent { stops: true, .. } => {
+                self.settle();
+                self.decided(Verdict::Given);
+                self.apply(sequence, entry)
+            }
+            Entry::CancelIntent { cancel, .. } => self.cancelled(at, cancel, entry),
             Entry::StrategyStarted(origin) => {
                 self.settle();
                 self.strategy_started(sequence, &origin)?;
@@ -258,11 +271,11 @@ impl Replay {
         let evidence = decision::evidence_of(entry)?;
         desk.see_marks(&evidence.marks);
         match entry {
-            Entry::Intent { order, signal, .. } => {
+            Entry::Intent { order, signal, closes, .. } => {
                 let request = requested(order, signal);
-                desk.explain(&request, &evidence, at)
+                desk.explain(&request, *closes, &evidence, at)
             }
-            Entry::Denied { request, .. } => desk.explain(request, &evidence, at),
+            Entry::Denied { request, closes, .. } => desk.explain(request, *closes, &evidence, at),
             Entry::ReplaceIntent { replace, .. } | Entry::ReplaceDenied { replace, .. } => {
                 desk.explain_replace(*replace, &evidence, at)
             }
@@ -509,6 +522,30 @@ impl Replay {
             }
             _ => self.apply(sequence, entry),
         }
+    }
+
+    /// The engine's own closing order: nobody asked for it, the review is made again.
+    fn closed(
+        &mut self,
+        at: Timestamp,
+        request: &OrderRequest,
+        recorded: Decision,
+        evidence: Evidence,
+        entry: Entry,
+    ) -> Result<Option<Applied>, ReplayError> {
+        self.settle();
+        let sequence = self.sequence;
+        let desk = &mut self.run(sequence)?.decided.desk;
+        desk.see_marks(&evidence.marks);
+        let reviewed = desk.review_closing(request, &evidence, at);
+        let replayed = match &reviewed {
+            Ok(approved) => Decision::Order { order: *approved.get(), worst_price: approved.worst_price() },
+            Err(denial) => (*denial).into(),
+        };
+        let is_decided_alike = self.same_decision(&recorded, &replayed);
+        self.note(&replayed);
+        self.decided(if is_decided_alike { Verdict::Matched } else { Verdict::Differs });
+        self.apply(sequence, entry)
     }
 
     /// A decision on a change of an open order.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use market::{ClientOrderId, Date, Money, Quantity, Symbol, Timestamp};
+use risk::{HaltLevel, HaltScope};
 use store::AccountTag;
+
+use crate::admin::roles::Role;
 
 /// Pregão: an autonomous trading engine for B3, the Brazilian exchange
 #[derive(Parser, Debug)]
@@ -39,6 +42,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// The daemon: trades on paper until it is stopped.
     Run,
+    /// Watch the daemon from a process of its own: cancel everything at the broker when it falls silent.
+    Watchdog,
     /// Check the configuration; every problem at once.
     Check,
     /// Write a commented configuration to start from.
@@ -52,25 +57,52 @@ pub enum Command {
     Replay(ReplayArguments),
     /// One order's whole story: what was heard, why, every check, what was sent, what came of it.
     Why(WhyArguments),
-    /// Stop new orders of the running daemon, now and until somebody resumes; cancels still leave.
+    /// Stop new orders, now and until somebody resumes; cancels still leave. Also while no daemon runs.
     Kill {
-        /// Who stops it: a person's name, kept in the record.
+        /// What: global, account, broker, strategy:NAME or symbol:PETR4.
+        #[arg(long, value_name = "SCOPE", default_value = "global")]
+        scope: HaltScope,
+        /// How far.
+        #[arg(long, value_enum, default_value = "stop_new")]
+        action: StopAction,
+        /// Who stops it: a person's name, kept in the record (default: the login name).
         #[arg(long, value_name = "NAME")]
-        by: String,
+        by: Option<String>,
         /// Why, kept in the record.
         #[arg(long, value_name = "TEXT")]
-        reason: String,
+        reason: Option<String>,
     },
-    /// Lift a halt that is in force, while the daemon is stopped.
+    /// Cancel what is open and close what strategies hold, with orders of the engine's own, until somebody resumes.
+    Flatten {
+        /// What: global, account, broker, strategy:NAME or symbol:PETR4.
+        #[arg(long, value_name = "SCOPE", default_value = "global")]
+        scope: HaltScope,
+        /// Who wants it: a person's name, kept in the record (default: the login name).
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        /// Why, kept in the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Only show what it would do.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Lift a halt that is in force, of the running daemon or for the next one.
     Resume {
+        /// What: a scope as for kill (default: everything that stops the program as a whole).
+        #[arg(long, value_name = "SCOPE", conflicts_with = "symbol")]
+        scope: Option<HaltScope>,
+        /// A second person who confirms it now, where the configuration asks for one.
+        #[arg(long, value_name = "NAME", conflicts_with = "symbol")]
+        second: Option<String>,
         /// Who resumes: a person's name, kept in the record.
         #[arg(long, value_name = "NAME")]
         by: String,
         /// Why it is safe to resume, kept in the record.
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Only this symbol, which a difference between book and broker has stopped: the broker's figure counts
-        /// from now on, and what differs is left to other hands.
+        /// Only this symbol, which a difference between book and broker has stopped, while the daemon is stopped: the
+        /// broker's figure counts from now on, and what differs is left to other hands.
         #[arg(long, value_name = "SYMBOL")]
         symbol: Option<Symbol>,
     },
@@ -80,6 +112,15 @@ pub enum Command {
         #[arg(long)]
         reconcile: bool,
     },
+    /// Open orders: from the running daemon, else from its journal.
+    Orders,
+    /// What is held: from the running daemon, else from its journal.
+    Positions,
+    /// Who may use the admin interface; no daemon is needed.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// The description of the admin interface (OpenAPI 3.1).
+    Openapi,
     /// The store that the configuration names.
     #[command(subcommand)]
     Db(DbCommand),
@@ -90,6 +131,29 @@ pub enum Command {
         /// For which shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// How far `kill` stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum StopAction {
+    /// No new orders.
+    StopNew,
+    /// No new orders, and what is open is cancelled until the broker lists none.
+    CancelAll,
+    /// The same, and then what strategies hold is closed.
+    Flatten,
+}
+
+impl StopAction {
+    /// The level of the halt ladder.
+    pub const fn level(self) -> HaltLevel {
+        match self {
+            Self::StopNew => HaltLevel::StopNew,
+            Self::CancelAll => HaltLevel::CancelAll,
+            Self::Flatten => HaltLevel::Flatten,
+        }
+    }
 }
 
 /// `demo`.
@@ -107,6 +171,45 @@ pub enum DbCommand {
     Migrate,
     /// Recompute every account's chain; a changed or missing entry is named.
     Verify,
+}
+
+/// `users`.
+#[derive(Subcommand, Debug)]
+pub enum UsersCommand {
+    /// Give somebody access; prints the secret, once.
+    Add {
+        /// The client's name: letters, digits and . _ @ -
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it may do: viewer, operator or admin.
+        #[arg(long, value_name = "ROLE")]
+        role: Role,
+    },
+    /// Everybody who has or had access.
+    List,
+    /// Give somebody another role.
+    Role {
+        /// The client's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it may do: viewer, operator or admin.
+        #[arg(long, value_name = "ROLE")]
+        role: Role,
+    },
+    /// Take somebody's access, for good.
+    Disable {
+        /// The client's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Give somebody another secret; prints it, once. The one before and its tokens are worth nothing.
+    Rotate {
+        /// The client's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Sign tokens with another key from now on; tokens that are out count until they run out.
+    RotateKeys,
 }
 
 /// `replay`.

@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Inquiry;
+use actors::system::Resumed;
 use risk::{HaltLevel, HaltScope};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::commands::status;
+use crate::stops::{self, ACTIONS, NO_REASON};
 
 /// Its name in the data directory.
 const SOCKET: &str = "pregao.sock";
@@ -38,13 +40,47 @@ pub enum Question {
     Status,
     /// What comparing book and broker would lead to now.
     Reconcile,
-    /// Stop new orders, now.
+    /// Stop, now.
     Kill {
+        /// What.
+        #[serde(default = "everything")]
+        scope: HaltScope,
+        /// How far: `stop_new`, `cancel_all` or `flatten`.
+        #[serde(default = "stop_new")]
+        action: HaltLevel,
+        /// Who says so.
+        #[serde(default)]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Lift a halt.
+    Resume {
+        /// What; all that stops the program as a whole where nothing is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<HaltScope>,
         /// Who says so.
         by: String,
         /// Why.
         reason: String,
+        /// A second person who confirms it now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<String>,
     },
+    /// What flattening would do.
+    FlattenPlan {
+        /// What.
+        scope: HaltScope,
+    },
+}
+
+fn everything() -> HaltScope {
+    HaltScope::Global
+}
+
+fn stop_new() -> HaltLevel {
+    HaltLevel::StopNew
 }
 
 /// The socket, until it is dropped.
@@ -60,7 +96,9 @@ impl Control {
         let _ = fs::remove_file(&path);
         let listening = UnixListener::bind(&path).and_then(|listener| {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-            std::thread::Builder::new().name("control".to_owned()).spawn(move || serve(&listener, &inquiry, &runtime))
+            let halt_file = stops::file_of(directory);
+            let asked = Asked { inquiry, runtime, halt_file };
+            std::thread::Builder::new().name("control".to_owned()).spawn(move || serve(&listener, &asked))
         });
         match listening {
             Ok(_) => Some(Self { path }),
@@ -79,16 +117,25 @@ impl Drop for Control {
     }
 }
 
-fn serve(listener: &UnixListener, inquiry: &Inquiry, runtime: &Handle) {
+/// Who is asked.
+#[derive(Clone)]
+struct Asked {
+    inquiry: Inquiry,
+    runtime: Handle,
+    /// As long as it lies there, nothing that it stops can be resumed.
+    halt_file: PathBuf,
+}
+
+fn serve(listener: &UnixListener, asked: &Asked) {
     let open = Arc::new(());
     for stream in listener.incoming().flatten() {
         // Whoever is one too many finds the connection closed, and may ask again.
         if Arc::strong_count(&open) > MOST_QUESTIONS {
             continue;
         }
-        let (open, inquiry, runtime) = (Arc::clone(&open), inquiry.clone(), runtime.clone());
+        let (open, asked) = (Arc::clone(&open), asked.clone());
         let answering = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
-            if let Err(error) = answer(stream, &inquiry, &runtime) {
+            if let Err(error) = answer(stream, &asked) {
                 tracing::debug!(%error, "a question on the control socket came to nothing");
             }
             drop(open);
@@ -99,15 +146,19 @@ fn serve(listener: &UnixListener, inquiry: &Inquiry, runtime: &Handle) {
     }
 }
 
-fn answer(stream: UnixStream, inquiry: &Inquiry, runtime: &Handle) -> std::io::Result<()> {
+fn answer(stream: UnixStream, asked: &Asked) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut line)?;
     let answer = match serde_json::from_str::<Question>(&line) {
-        Ok(Question::Status) => told(false, inquiry, runtime),
-        Ok(Question::Reconcile) => told(true, inquiry, runtime),
-        Ok(Question::Kill { by, reason }) => killed(&by, &reason, inquiry),
+        Ok(Question::Status) => told(false, asked),
+        Ok(Question::Reconcile) => told(true, asked),
+        Ok(Question::Kill { scope, action, by, reason }) => killed(&scope, action, &by, &reason, asked),
+        Ok(Question::Resume { scope, by, reason, second }) => {
+            resumed(scope.as_ref(), &by, &reason, second.as_deref(), asked)
+        }
+        Ok(Question::FlattenPlan { scope }) => planned(&scope, asked),
         Err(error) => serde_json::json!({ "error": format!("the question cannot be read: {error}") }),
     };
     writeln!(&stream, "{answer}")?;
@@ -118,13 +169,16 @@ fn answer(stream: UnixStream, inquiry: &Inquiry, runtime: &Handle) -> std::io::R
 }
 
 /// By the thread of the socket itself: no runtime and no mailbox stands between the word and the switch.
-fn killed(by: &str, reason: &str, inquiry: &Inquiry) -> serde_json::Value {
+fn killed(scope: &HaltScope, action: HaltLevel, by: &str, reason: &str, asked: &Asked) -> serde_json::Value {
     store::crash::point("kill_heard");
-    if by.trim().is_empty() || reason.trim().is_empty() {
-        return serde_json::json!({ "error": "stopping takes a named person and a reason" });
-    }
-    match inquiry.kill(&HaltScope::Global, HaltLevel::StopNew, by, reason) {
-        Ok(level) => serde_json::json!({ "killed": true, "halt": level.name(), "by": by, "reason": reason }),
+    // Whatever else somebody who wants to stop has in mind, stopping new orders is the least.
+    let level = if ACTIONS.contains(&action) { action } else { HaltLevel::StopNew };
+    let or = |text: &str, otherwise: &str| if text.trim().is_empty() { otherwise.to_owned() } else { text.to_owned() };
+    let (by, reason) = (or(by, "somebody on the control socket"), or(reason, NO_REASON));
+    match asked.inquiry.kill(scope, level, &by, &reason) {
+        Ok(level) => {
+            serde_json::json!({ "killed": true, "scope": scope, "halt": level.name(), "by": by, "reason": reason })
+        }
         Err(error) => {
             let error = format!("no new order leaves, but that could not be stored and ends with the daemon: {error}");
             serde_json::json!({ "error": error })
@@ -132,7 +186,43 @@ fn killed(by: &str, reason: &str, inquiry: &Inquiry) -> serde_json::Value {
     }
 }
 
-fn told(with_plan: bool, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Value {
+fn resumed(
+    scope: Option<&HaltScope>,
+    by: &str,
+    reason: &str,
+    second: Option<&str>,
+    asked: &Asked,
+) -> serde_json::Value {
+    if let Some(stop) = stops::read(&asked.halt_file) {
+        let (path, scope) = (asked.halt_file.display(), &stop.scope);
+        return serde_json::json!({ "error": format!("{path} lies there and stops {scope}: take it away first") });
+    }
+    let levels = |scopes: Vec<(HaltScope, HaltLevel)>| -> Vec<serde_json::Value> {
+        let one = |(scope, level): (HaltScope, HaltLevel)| serde_json::json!({ "scope": scope, "level": level });
+        scopes.into_iter().map(one).collect()
+    };
+    match asked.runtime.block_on(asked.inquiry.resume(scope, by, reason, second)) {
+        Ok(Resumed::Lifted(scopes)) => serde_json::json!({ "lifted": levels(scopes) }),
+        Ok(Resumed::Proposed { scopes, until }) => {
+            serde_json::json!({ "proposed": levels(scopes), "until": until })
+        }
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    }
+}
+
+fn planned(scope: &HaltScope, asked: &Asked) -> serde_json::Value {
+    let answer = asked.runtime.block_on(async {
+        let snapshot = asked.inquiry.snapshot().await?;
+        Ok::<_, actors::system::SystemError>((asked.inquiry.flatten_plan(scope).await?, snapshot))
+    });
+    match answer {
+        Ok((plan, snapshot)) => status::of_flatten_plan(&plan, snapshot.desk.universe()),
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    }
+}
+
+fn told(with_plan: bool, asked: &Asked) -> serde_json::Value {
+    let Asked { inquiry, runtime, .. } = asked;
     let answer = runtime.block_on(async {
         let snapshot = inquiry.snapshot().await?;
         let plan = if with_plan { Some(inquiry.dry_run().await?) } else { None };
@@ -140,7 +230,8 @@ fn told(with_plan: bool, inquiry: &Inquiry, runtime: &Handle) -> serde_json::Val
     });
     match answer {
         Ok((snapshot, plan)) => {
-            let mut document = status::of_snapshot(&snapshot);
+            let mut document = status::of_snapshot(&snapshot, inquiry.strategies());
+            document["halts"] = status::of_halts(&inquiry.halts());
             if let Some(plan) = plan {
                 document["reconcile"] = status::of_plan(&plan, snapshot.desk.universe());
             }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use actors::lease::SharedLease;
 use store::postgres::PostgresSettings;
-use store::{AccountTag, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, PostgresStore};
+use store::{AccountTag, Audit, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, LocalFirstAudit, PostgresStore};
 
 use crate::config::{Places, StoreConfig, Unusable};
 use crate::output::Failure;
@@ -38,6 +38,19 @@ pub fn halt(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Resu
         StoreConfig::Postgres { .. } => {
             let local = LocalFirst::new(store.halt()?, ledger.halt()?).map_err(Failure::failed)?;
             Ok(Box::new(local))
+        }
+    }
+}
+
+/// The audit: beside the journal, and in front of a server also in the data directory, so that nobody who
+/// stops trading waits for a server to write it down.
+pub fn audit(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Box<dyn Audit>, Failure> {
+    match &places.store {
+        StoreConfig::Embedded => Ok(ledger.audit()?),
+        StoreConfig::Postgres { .. } => {
+            let (local, carried, arrived) = (store.audit()?, store.audit()?, store.meta()?);
+            let audit = LocalFirstAudit::new(Box::new(local), Box::new(carried), Box::new(arrived), ledger.audit()?)?;
+            Ok(Box::new(audit))
         }
     }
 }

@@ -1,21 +1,33 @@
 //! The program `pregao`: arguments → configuration → logging → command.
 //!
+//! - [`admin`]: the admin interface over HTTP
+//! - [`answers`]: the documents in which the daemon tells how things stand
 //! - [`cli`]: what can be typed
 //! - [`config`]: `pregao.toml`, environment, flags
 //! - [`commands`]: one file per command
 //! - [`control`]: the socket in the data directory, by which commands talk to the running daemon
+//! - [`heartbeat`]: the daemon's sign of life for a watchdog
 //! - [`ledger`]: which store the configuration names, and the right to write to it
+//! - [`metrics`]: metrics, all names in one place
+//! - [`watchdog`]: the process that cancels everything when the daemon falls silent
+//! - [`stops`]: the halt file and the signals
 //! - [`wiring`]: from configuration and store to desk, strategies and actors
 //! - [`output`]: tables, JSON, progress bars, exit codes
 
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` here means: for its other files")]
 
+mod admin;
+mod answers;
 mod cli;
 mod commands;
 mod config;
 mod control;
+mod heartbeat;
 mod ledger;
+mod metrics;
 mod output;
+mod stops;
+mod watchdog;
 mod wiring;
 
 use std::process::ExitCode;
@@ -28,6 +40,8 @@ fn main() -> ExitCode {
         Err(told) => return output::not_understood(&told),
     };
     output::start_logging(&arguments);
+    // Whoever speaks TLS in this process finds it; there is no other, so none was there before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let result = commands::dispatch(&arguments);
     output::finish(&arguments, result)
 }

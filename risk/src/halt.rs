@@ -4,6 +4,9 @@
 //! hold the gate up. One atomic per scope: the program-wide ones, each strategy and each instrument of the
 //! run. It starts halted: a state that nobody has established counts as the worst one.
 //!
+//! Each atomic counts its changes beside its level: a resume lifts what its person has seen, and not a halt
+//! that came meanwhile ([`HaltSwitch::lift`]).
+//!
 //! Beside what people and monitors throw, the order protocol stops an instrument in which book and broker
 //! differ ([`HaltSwitch::stop_instrument`]). That has its own mark: accepting the difference must not lift
 //! what a person threw, nor the other way round.
@@ -12,7 +15,7 @@ mod level;
 mod scope;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{InstrumentId, StrategyId, Symbol};
@@ -28,18 +31,47 @@ pub struct HaltSwitch(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     /// As [`HaltScope::PROGRAM`].
-    program: [AtomicU8; 3],
+    program: [Cell; 3],
     /// By number of the run.
-    strategies: Box<[AtomicU8]>,
-    instruments: Box<[AtomicU8]>,
+    strategies: Box<[Cell]>,
+    instruments: Box<[Cell]>,
     /// Instruments in which book and broker differ: halted, or nothing.
-    differing: Box<[AtomicU8]>,
+    differing: Box<[Cell]>,
     /// Counts changes: whoever has seen this number has seen all of them.
     epoch: AtomicU64,
     names: Vec<String>,
     symbols: Vec<Symbol>,
     /// What was thrown for names that this run does not have: kept, because it may be a run's again.
-    absent: Mutex<BTreeMap<HaltScope, HaltLevel>>,
+    absent: Mutex<BTreeMap<HaltScope, u64>>,
+}
+
+/// What was thrown in one scope, with the number of changes above it.
+#[derive(Debug, Default)]
+struct Cell(AtomicU64);
+
+/// Bits of a cell that hold what was thrown.
+const THROWN_BITS: u32 = 8;
+
+/// What was thrown, as a cell or the map of absent names holds it.
+#[inline]
+const fn thrown(value: u64) -> Thrown {
+    Thrown((value & ((1 << THROWN_BITS) - 1)) as u8)
+}
+
+/// The value after another change.
+const fn changed(value: u64, to: Thrown) -> u64 {
+    ((value >> THROWN_BITS).wrapping_add(1) << THROWN_BITS) | to.0 as u64
+}
+
+/// A scope as somebody saw it. It is lifted only if it still stands so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen(u64);
+
+impl Seen {
+    /// The level that stood there.
+    pub const fn level(self) -> HaltLevel {
+        thrown(self.0).level()
+    }
 }
 
 impl Default for HaltSwitch {
@@ -59,9 +91,9 @@ impl HaltSwitch {
     /// The switch of a run with these strategies and symbols by number. It stands at halted until
     /// somebody who knows sets it.
     pub fn of_run(names: Vec<String>, symbols: Vec<Symbol>) -> Self {
-        let cells = |count| (0..count).map(|_| AtomicU8::new(0)).collect::<Box<[AtomicU8]>>();
+        let cells = |count| (0..count).map(|_| Cell::default()).collect::<Box<[Cell]>>();
         let switch = Self(Arc::new(Shared {
-            program: [const { AtomicU8::new(0) }; 3],
+            program: Default::default(),
             strategies: cells(names.len()),
             instruments: cells(symbols.len()),
             differing: cells(symbols.len()),
@@ -93,43 +125,62 @@ impl HaltSwitch {
         self.thrown(strategy, instrument).cancels()
     }
 
+    /// Whether anything at all is to be cancelled.
+    pub fn is_cancelling(&self) -> bool {
+        let shared = &self.0;
+        let cells = shared.program.iter().chain(&shared.strategies).chain(&shared.instruments);
+        cells.into_iter().any(|cell| read(Some(cell)).cancels())
+    }
+
     /// Where one scope stands by itself.
     pub fn level_in(&self, scope: &HaltScope) -> HaltLevel {
-        match self.cell(scope) {
-            Some(_) => read(self.cell(scope)).level(),
-            None => self.absent().get(scope).copied().unwrap_or(HaltLevel::Active),
-        }
+        self.seen(scope).level()
+    }
+
+    /// The same, to be lifted later if nothing has come on top of it.
+    pub fn seen(&self, scope: &HaltScope) -> Seen {
+        Seen(match self.cell(scope) {
+            Some(cell) => cell.0.load(Ordering::Acquire),
+            None => self.absent().get(scope).copied().unwrap_or_default(),
+        })
     }
 
     /// Moves a scope up to at least `level`; `true` if that changed anything. Never moves it down.
     pub fn raise(&self, scope: &HaltScope, level: HaltLevel) -> bool {
-        let before = match self.cell(scope) {
-            Some(cell) => Thrown(cell.fetch_or(Thrown::just(level).0, Ordering::AcqRel)).level(),
+        let before = self.change(scope, |before| before.and(Thrown::just(level)));
+        before.level() < level
+    }
+
+    /// Sets a scope, down included. Only for recovery.
+    pub fn set(&self, scope: &HaltScope, level: HaltLevel) {
+        self.change(scope, |_| Thrown::just(level));
+    }
+
+    /// Lifts a scope on a named person's word; `false` if something was thrown since it was `seen`, the
+    /// same level again included.
+    pub fn lift(&self, scope: &HaltScope, seen: Seen) -> bool {
+        let active = changed(seen.0, Thrown::default());
+        let lifted = match self.cell(scope) {
+            Some(cell) => cell.0.compare_exchange(seen.0, active, Ordering::AcqRel, Ordering::Acquire).is_ok(),
             None => {
                 let mut absent = self.absent();
-                let stands = absent.entry(scope.clone()).or_insert(HaltLevel::Active);
-                std::mem::replace(stands, level.max(*stands))
+                let stands = absent.entry(scope.clone()).or_default();
+                let is_same = *stands == seen.0;
+                if is_same {
+                    *stands = active;
+                }
+                is_same
             }
         };
         self.0.epoch.fetch_add(1, Ordering::AcqRel);
-        before < level
-    }
-
-    /// Sets a scope, down included. Only for recovery and for a named person's resume.
-    pub fn set(&self, scope: &HaltScope, level: HaltLevel) {
-        match self.cell(scope) {
-            Some(cell) => cell.store(Thrown::just(level).0, Ordering::Release),
-            None if level == HaltLevel::Active => drop(self.absent().remove(scope)),
-            None => drop(self.absent().insert(scope.clone(), level)),
-        }
-        self.0.epoch.fetch_add(1, Ordering::AcqRel);
+        lifted
     }
 
     /// Book and broker differ in this instrument, or do not any more. The order protocol's to say.
     pub fn stop_instrument(&self, instrument: InstrumentId, differs: bool) {
         let level = if differs { HaltLevel::Halted } else { HaltLevel::Active };
         if let Some(cell) = self.0.differing.get(instrument.index()) {
-            cell.store(Thrown::just(level).0, Ordering::Release);
+            cell.0.store(u64::from(Thrown::just(level).0), Ordering::Release);
             self.0.epoch.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -143,7 +194,8 @@ impl HaltSwitch {
             .chain(strategies)
             .chain(shared.symbols.iter().copied().map(HaltScope::Symbol));
         let known = known.map(|scope| (read(self.cell(&scope)).level(), scope)).map(|(level, scope)| (scope, level));
-        let absent = self.absent().clone();
+        let absent: Vec<(HaltScope, HaltLevel)> =
+            self.absent().iter().map(|(scope, value)| (scope.clone(), thrown(*value).level())).collect();
         known.chain(absent).filter(|(_, level)| *level != HaltLevel::Active).collect()
     }
 
@@ -163,7 +215,26 @@ impl HaltSwitch {
         self.program().and(own).and(read(self.0.instruments.get(instrument.index())))
     }
 
-    fn cell(&self, scope: &HaltScope) -> Option<&AtomicU8> {
+    /// What stood there before.
+    fn change(&self, scope: &HaltScope, to: impl Fn(Thrown) -> Thrown) -> Thrown {
+        let next = |value: u64| changed(value, to(thrown(value)));
+        let before = match self.cell(scope) {
+            // It takes another turn only when somebody else has changed the same cell in between.
+            Some(cell) => {
+                let change = cell.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |value| Some(next(value)));
+                change.unwrap_or_else(|value| value)
+            }
+            None => {
+                let mut absent = self.absent();
+                let stands = absent.entry(scope.clone()).or_default();
+                std::mem::replace(stands, next(*stands))
+            }
+        };
+        self.0.epoch.fetch_add(1, Ordering::AcqRel);
+        thrown(before)
+    }
+
+    fn cell(&self, scope: &HaltScope) -> Option<&Cell> {
         let shared = &*self.0;
         match scope {
             HaltScope::Global => Some(&shared.program[0]),
@@ -178,7 +249,7 @@ impl HaltSwitch {
         }
     }
 
-    fn absent(&self) -> std::sync::MutexGuard<'_, BTreeMap<HaltScope, HaltLevel>> {
+    fn absent(&self) -> std::sync::MutexGuard<'_, BTreeMap<HaltScope, u64>> {
         // Plain values, whole at any moment.
         self.0.absent.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,8 +257,8 @@ impl HaltSwitch {
 
 /// What stands in a cell; a number that this run does not have is under no scope of its own.
 #[inline]
-fn read(cell: Option<&AtomicU8>) -> Thrown {
-    cell.map_or(Thrown::default(), |cell| Thrown(cell.load(Ordering::Acquire)))
+fn read(cell: Option<&Cell>) -> Thrown {
+    cell.map_or(Thrown::default(), |cell| thrown(cell.0.load(Ordering::Acquire)))
 }
 
 #[cfg(test)]
@@ -222,7 +293,7 @@ mod tests {
         assert!(same.raise(&HaltScope::Global, StopNew));
         assert!(!switch.raise(&HaltScope::Global, Reducing));
         assert_eq!(switch.level(), StopNew);
-        switch.0.program[2].store(77, Ordering::Release);
+        switch.0.program[2].0.store(77, Ordering::Release);
         assert_eq!(switch.level(), Halted, "memory gone bad");
     }
 
@@ -258,6 +329,24 @@ mod tests {
     }
 
     #[test]
+    fn a_resume_lifts_what_was_seen_and_nothing_that_came_since() {
+        for text in ["global", "strategy:trend", "symbol:PETR4", "symbol:MGLU3"] {
+            let (switch, scope) = (run(), scope(text));
+            switch.raise(&scope, StopNew);
+            let seen = switch.seen(&scope);
+            assert_eq!(seen.level(), StopNew);
+            // The same level once more: somebody else has said stop.
+            switch.raise(&scope, StopNew);
+            assert!(!switch.lift(&scope, seen), "{text}");
+            assert_eq!(switch.level_in(&scope), StopNew);
+            let seen = switch.seen(&scope);
+            assert!(switch.lift(&scope, seen));
+            assert_eq!((switch.level_in(&scope), switch.standing()), (Active, Vec::new()));
+            assert!(!switch.lift(&scope, seen), "it stands otherwise by now");
+        }
+    }
+
+    #[test]
     fn the_strictest_wins_and_a_halt_does_not_end_the_cancelling() {
         let switch = run();
         switch.raise(&scope("strategy:trend"), CancelAll);
@@ -267,6 +356,7 @@ mod tests {
         assert_eq!(switch.level_of(TREND, VALE3), CancelAll);
         assert_eq!(switch.level_of(OTHER, VALE3), StopNew);
         assert_eq!((switch.cancels(TREND, VALE3), switch.cancels(OTHER, VALE3)), (true, false));
+        assert!(switch.is_cancelling() && !run().is_cancelling());
         switch.raise(&scope("strategy:trend"), Halted);
         assert_eq!(switch.level_of(TREND, VALE3), Halted);
         assert!(switch.cancels(TREND, VALE3));

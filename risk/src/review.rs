@@ -20,7 +20,7 @@
 //! }
 //! ```
 
-use market::order::{CancelOrder, ReplaceOrder};
+use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{Money, NewOrder, Price, Quantity, Side, StrategyId};
 use oms::Order;
 use oms::order::Replacement;
@@ -147,7 +147,8 @@ fn only_reduces(reduces: bool) -> Result<(), Denial> {
 }
 
 /// Reviews a closing order of the engine's own: every check, and never more than is held and not on its
-/// way out already. What comes of it is marked, so that the last gate knows it.
+/// way out already. It has to have a fresh price as any entry: nobody decided on one before it. What comes
+/// of it is marked, so that the last gate knows it.
 ///
 /// # Errors
 /// The first check that denies it.
@@ -155,8 +156,8 @@ pub fn review_closing(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Res
     let reduces = reduces(&order, view);
     switch_for_closing(level)?;
     only_reduces(reduces)?;
-    let approved = run(&Proposal { closes: true, ..proposal(order, reduces, view) }, view)?;
-    Ok(Approved { closes: true, ..approved })
+    let approved = run(&Proposal { closes: true, ..proposal(order, false, view) }, view)?;
+    Ok(Approved { closes: true, reduces: true, ..approved })
 }
 
 /// A replace cannot be told from a new entry, and what only reduces can be had by a cancel.
@@ -256,8 +257,9 @@ pub fn explain(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Explanatio
 /// is that it may only reduce.
 pub fn explain_closing(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Explanation {
     let reduces = reduces(&order, view);
-    let proposal = Proposal { closes: true, ..proposal(order, reduces, view) };
-    Explanation::of(&proposal, switch_for_closing(level), only_reduces(reduces), view)
+    let proposal = Proposal { closes: true, ..proposal(order, false, view) };
+    let told = Explanation::of(&proposal, switch_for_closing(level), only_reduces(reduces), view);
+    Explanation { reduces, ..told }
 }
 
 /// Explains what [`review_replace`] says of a change of an open order.
@@ -268,5 +270,10 @@ pub fn explain_replace(open: &Order, replace: ReplaceOrder, level: HaltLevel, vi
 
 /// A cancel never adds risk: always approved, halted or not.
 pub const fn approve_cancel(cancel: CancelOrder) -> Approved<CancelOrder> {
+    Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None }
+}
+
+/// Cancelling everything never adds risk either.
+pub const fn approve_mass_cancel(cancel: MassCancel) -> Approved<MassCancel> {
     Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None }
 }

@@ -8,6 +8,7 @@ pub mod kill;
 pub mod oracle;
 pub mod scenario;
 pub mod simulation;
+pub mod stop;
 pub mod venue;
 
 use std::collections::BTreeMap;
@@ -37,8 +38,9 @@ use strategies::Parameters;
 pub struct MemoryHalt(pub Vec<HaltRecord>);
 
 impl HaltStore for MemoryHalt {
-    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-        Ok(self.0.last().cloned())
+    fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+        let last = |record: &&HaltRecord| self.0.iter().rev().find(|one| one.scope == record.scope) == Some(record);
+        Ok(self.0.iter().filter(last).cloned().collect())
     }
 
     fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {

@@ -28,12 +28,15 @@
 //! | `external H7 buy 100 PETR4 @ 38.10` | a person, or another program, has traded in the account |
 //! | `garbage` | the broker says something that cannot be understood |
 //! | `unknown A1` | nobody knows whether what was sent for it arrived |
-//! | `halt reducing`, `resume` | the switch is thrown, and reset |
+//! | `halt reducing`, `halt flatten symbol:PETR4` | the switch is set, for everything or for one scope (`strategy:scenario` is ours) |
+//! | `resume`, `resume symbol:PETR4` | a named person resumes everything that stops the program as a whole, or one scope: journaled, then open; `-> ignored WORDS` where it is refused |
+//! | the orders `close1`, `close2` … | the engine's own closing orders, in the order in which they left |
 //!
 //! | the bad day | means |
 //! |---|---|
 //! | `journal stalls`, `journal mute`, `journal fails`, `journal works` | nothing is durable or answered; all is durable, the answers get lost; all is refused; it works again, and held answers come |
 //! | `connection lost`, `connection back` | to the broker |
+//! | `connection back within the window`, `… beyond the window` | to a broker that has granted to cancel day orders of a session that is gone for longer |
 //! | `crash` | the engine dies and starts again from what was durable |
 //! | `accept PETR4 by ana`, `accept account by ana` | between two runs a named person accepts the broker's figure |
 //!
@@ -61,8 +64,8 @@
 //! | `expect sent nothing` | since the engine started last |
 //! | `expect cash 1.00, settled 1.00, reserved 0, equity 1.00` | also `fees`, `realized`, `buying_power`, `exposure` |
 //! | `expect due 2024-02-14 -3_810.00` | what moves on that day |
-//! | `expect denied price_collar 2`, `expect halt reducing`, `expect phase continuous` | since the engine started last; where the switch stands; the session's phase |
-//! | `expect alert unknown A1` | told to a person by the line before; also `late_fill A1`, `revoked A1`, `break PETR4`, `break account`, `ignored`, `journal`, `broker`; or `no alert` |
+//! | `expect denied price_collar 2`, `expect halt reducing`, `expect halt symbol:PETR4 flatten`, `expect phase continuous` | since the engine started last; where the switch stands; the session's phase |
+//! | `expect alert unknown A1` | told to a person by the line before; also `late_fill A1`, `revoked A1`, `break PETR4`, `break account`, `not_canceled A1`, `ignored`, `journal`, `broker`, `nothing_open`, `not_closed PETR4`; or `no alert` |
 //! | `expect connection ready`, `expect journal down`, `expect question` | `down`, `comparing`; `up`; a statement is being asked for, or `no question` |
 //!
 //! After every line the book must add up, and a protocol rebuilt from the journal must stand where
@@ -210,8 +213,8 @@ impl Player {
                 self.stage()?.no_statement().map(done)
             }
             "unknown" => self.stage()?.unknown(words).map(done),
-            "halt" => self.stage()?.halt(words.next("a halt level")?).map(done),
-            "resume" => self.stage()?.halt("active").map(done),
+            "halt" => self.stage()?.halt(words).map(done),
+            "resume" => self.stage()?.resume(words),
             _ => Err(format!("unknown word '{verb}'")),
         }
     }

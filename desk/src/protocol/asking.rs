@@ -59,7 +59,8 @@ impl Protocol {
                 self.tell(strategy, instrument, accepted, effects);
                 let worst_price = approved.worst_price();
                 self.desk.marks_told(&evidence.marks);
-                let entry = Entry::Intent { order, worst_price, signal: request.signal, evidence: Some(evidence) };
+                let (signal, evidence) = (request.signal, Some(evidence));
+                let entry = Entry::Intent { order, worst_price, signal, evidence, closes: false };
                 self.write_command(now, entry, Command::Submit(approved), effects);
             }
             Err(denial) => {
@@ -75,7 +76,7 @@ impl Protocol {
     }
 
     /// What a decision is made on. The marks in it count as journaled once its entry is written.
-    fn evidence(&self, strategy: StrategyId, instrument: InstrumentId, top: TopOfBook) -> Evidence {
+    pub(super) fn evidence(&self, strategy: StrategyId, instrument: InstrumentId, top: TopOfBook) -> Evidence {
         let halt = self.desk.halt().level_of(strategy, instrument);
         let known = instrument.index() < self.desk.universe().len();
         let marks = if known { self.desk.untold_marks(instrument) } else { Vec::new() };
@@ -84,10 +85,11 @@ impl Protocol {
 
     fn cancel(&mut self, strategy: StrategyId, id: ClientOrderId, now: Timestamp, effects: &mut Vec<Effect>) {
         // Only its own orders, and only open ones: an order that has just ended is fine.
-        let own = self.desk.book().order(&id).is_some_and(|order| order.intent.strategy == strategy);
+        let own = self.desk.book().order(&id).is_some_and(|order| order.intent.strategy == strategy)
+            && !self.closings.contains(&id);
         if own && let Ok(approved) = self.desk.cancel(id, now) {
             self.record.counts.cancels += 1;
-            let entry = Entry::CancelIntent { cancel: *approved.get() };
+            let entry = Entry::CancelIntent { cancel: *approved.get(), stops: false };
             self.write_command(now, entry, Command::Cancel(approved), effects);
         }
     }
@@ -104,6 +106,7 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         let own = self.desk.book().order(&client_order_id).filter(|order| order.intent.strategy == strategy);
+        let own = own.filter(|_| !self.closings.contains(&client_order_id));
         let Some(instrument) = own.map(|order| order.intent.instrument) else { return };
         let replace = ReplaceOrder { client_order_id, instrument, quantity, limit_price, decided_at: now };
         let evidence = self.evidence(strategy, instrument, top);

@@ -19,11 +19,14 @@
 //!    What the comparison cannot explain stops the instrument, or the account, until a named person
 //!    has looked.
 //! 5. **When the journal fails, nothing new leaves; cancels still do.**
+//!
+//! What a halt does beyond forbidding (cancels, closing orders, the way out) is in `stopping.rs`.
 
 mod asking;
 mod hearing;
 mod reconciling;
 mod state;
+mod stopping;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +38,8 @@ use market::{
     StrategyId, Symbol, Timestamp, TopOfBook,
 };
 use oms::FillEffect;
-use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, Latch, Rule};
+use risk::disconnect::Terms;
+use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, Latch, Rule, Seen};
 
 use crate::desk::Desk;
 use crate::entry::{Entry, Heard, Origin, StrategyOrigin};
@@ -43,6 +47,7 @@ use crate::host::{Ask, HostSettings, Notice, NoticeKind, OpenOrder};
 use crate::record::Record;
 
 pub use state::{ProtocolState, Restore, RestoreError, Restored};
+pub use stopping::Closing;
 pub use writing::Written;
 
 /// A command on its way to the broker. Only `risk` can make what is in it.
@@ -154,6 +159,8 @@ pub enum Input {
     },
     /// The connection to the broker is there.
     Connected,
+    /// What the connection was begun with: after [`Input::Connected`], before any statement over it.
+    Terms(Terms),
     /// The connection to the broker is gone.
     Disconnected {
         /// Why.
@@ -237,6 +244,19 @@ pub enum Input {
         /// When.
         at: Timestamp,
     },
+    /// A named person resumes; what forbids it was looked at ([`Protocol::may_resume`]).
+    Resumed {
+        /// What.
+        scope: HaltScope,
+        /// As the person saw it.
+        seen: Seen,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
     /// Time has passed (live; several times a second).
     Tick,
 }
@@ -302,6 +322,24 @@ pub enum Effect {
         /// Why.
         reason: String,
     },
+    /// Lift a halt, durably: its entry is.
+    Lift {
+        /// What.
+        scope: HaltScope,
+        /// As the person saw it: what came on top of it since stays.
+        seen: Seen,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A halt that was to be lifted stays.
+    NotLifted {
+        /// What.
+        scope: HaltScope,
+        /// Why.
+        reason: String,
+    },
     /// A trade counts now: for the log and whoever follows trades.
     Traded {
         /// Of which order.
@@ -358,6 +396,15 @@ pub enum Alert {
         /// When, and the figures.
         latch: Latch,
     },
+    /// Everything that a halt takes back has ended, and the broker lists nothing else.
+    NothingOpen,
+    /// A closing order was denied: it is tried again.
+    NotClosed {
+        /// Of what.
+        symbol: Option<Symbol>,
+        /// Which check, with both figures.
+        reason: String,
+    },
     /// The journal does not take entries.
     JournalDown {
         /// Why.
@@ -369,6 +416,13 @@ pub enum Alert {
     BrokerDown {
         /// Why.
         reason: String,
+    },
+    /// The broker was to cancel the orders of a session that was gone, and did not.
+    NotCanceledOnDisconnect {
+        /// One of them.
+        client_order_id: ClientOrderId,
+        /// How many.
+        orders: usize,
     },
 }
 
@@ -422,6 +476,12 @@ fn is_overdue(now: Timestamp, since: Timestamp, patience: i64) -> bool {
     now.nanos_since(since).saturating_abs() > patience
 }
 
+/// Inputs after which there may be something to cancel or to close. What a strategy has heard and what it
+/// asks for then come together; nothing goes between them.
+const fn may_stop(input: &Input) -> bool {
+    !matches!(input, Input::Ask { .. } | Input::StrategyStarted(_) | Input::Heard { .. } | Input::Hello { .. })
+}
+
 /// How the account stands with its broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Link {
@@ -473,6 +533,10 @@ pub struct Protocol {
     handed_over: BTreeMap<ClientOrderId, HandedOver>,
     /// Orders of unknown outcome, with when a person was told last.
     unknown: BTreeMap<ClientOrderId, Timestamp>,
+    /// What the connection was begun with, if its broker can lose us.
+    terms: Option<Terms>,
+    /// Day orders that the broker must have cancelled before the next statement.
+    owed: BTreeSet<ClientOrderId>,
     question: Option<Question>,
     questions: u64,
     compared_at: Timestamp,
@@ -485,6 +549,11 @@ pub struct Protocol {
     account_break: Option<String>,
     /// Instruments that have a price of this run.
     marked: Vec<bool>,
+    /// The last price of each.
+    tops: Vec<TopOfBook>,
+    /// The engine's own closing orders that have not ended.
+    closings: BTreeSet<ClientOrderId>,
+    stopping: stopping::Stopping,
     snapshot_at: u64,
 }
 
@@ -513,9 +582,14 @@ impl Protocol {
             link: Link::Down,
             handed_over: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            terms: None,
+            owed: BTreeSet::new(),
             question: None,
             questions: incarnation << 32,
             compared_at: Timestamp::MIN,
+            tops: vec![TopOfBook::default(); marked.len()],
+            closings: restored.closings,
+            stopping: stopping::Stopping::default(),
             marked,
             settings,
         }
@@ -563,6 +637,7 @@ impl Protocol {
 
     /// Takes in what it is told at `now`; what must be done is added to `effects`.
     pub fn handle(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+        let may_stop = may_stop(&input);
         match input {
             Input::Ask { strategy, ask, top } => self.ask(strategy, ask, top, now, effects),
             Input::StrategyStarted(origin) => {
@@ -576,6 +651,7 @@ impl Protocol {
             Input::External(execution) => self.external(execution, now, effects),
             Input::Unreadable { text, problem } => self.unreadable(text, problem, now, effects),
             Input::Connected => self.connected(now, effects),
+            Input::Terms(terms) => self.begun_with(terms),
             Input::Disconnected { reason } => self.disconnected(&reason, now, effects),
             Input::Statement { question, statement } => self.statement(question, &statement, now, effects),
             Input::NoStatement { question, reason } => self.no_statement(question, reason, effects),
@@ -599,7 +675,11 @@ impl Protocol {
                 }
                 self.write(at, vec![Entry::Halt { scope, level, by, reason }], effects);
             }
+            Input::Resumed { scope, seen, by, reason, at } => self.resumed(scope, seen, by, reason, at, effects),
             Input::Tick => self.tick(now, effects),
+        }
+        if may_stop {
+            self.stop_what_is_halted(now, effects);
         }
     }
 
@@ -617,6 +697,7 @@ impl Protocol {
 
     /// A price that was known before this protocol began.
     pub fn mark(&mut self, instrument: InstrumentId, top: TopOfBook) {
+        self.tops[instrument.index()] = top;
         if top.is_known() {
             self.desk.mark(instrument, top.last);
             self.marked[instrument.index()] = true;
@@ -667,7 +748,9 @@ impl Protocol {
         for instrument in &settings.instruments {
             let own = open_orders
                 .iter()
-                .filter(|order| order.intent.strategy == strategy && order.intent.instrument == *instrument);
+                .filter(|order| order.intent.strategy == strategy && order.intent.instrument == *instrument)
+                // The engine's own closing orders are not its to take back.
+                .filter(|order| !self.closings.contains(&order.intent.client_order_id));
             let open = own.map(|order| OpenOrder {
                 client_order_id: order.intent.client_order_id,
                 instrument: *instrument,
@@ -697,6 +780,11 @@ impl Protocol {
     /// How the account stands with its broker.
     pub fn link(&self) -> Link {
         self.link
+    }
+
+    /// What the connection was begun with; nothing where the broker lives inside this process.
+    pub fn terms(&self) -> Option<Terms> {
+        self.terms
     }
 
     /// Whether the journal has failed and not answered for everything since.

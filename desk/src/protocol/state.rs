@@ -31,6 +31,8 @@ struct FactsState {
     accepted: BTreeSet<Symbol>,
     breaks: BTreeMap<Symbol, String>,
     account_break: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    closings: BTreeSet<ClientOrderId>,
 }
 
 /// Why what is stored does not lead to a protocol.
@@ -94,6 +96,7 @@ pub struct Restored {
     pub(super) accepted: BTreeSet<InstrumentId>,
     pub(super) breaks: BTreeMap<InstrumentId, String>,
     pub(super) account_break: Option<String>,
+    pub(super) closings: BTreeSet<ClientOrderId>,
     pub(super) snapshot_at: u64,
 }
 
@@ -134,6 +137,7 @@ impl Restore {
             accepted: facts.accepted,
             breaks: facts.breaks,
             account_break: facts.account_break,
+            closings: facts.closings,
         };
         (self.sequence, self.snapshot_at, self.started) = (sequence, sequence, true);
         Ok(())
@@ -192,6 +196,7 @@ impl Restore {
             first_statement: !facts.compared,
             accepted,
             account_break: facts.account_break,
+            closings: facts.closings,
             snapshot_at: self.snapshot_at,
         })
     }
@@ -229,6 +234,7 @@ impl Protocol {
                 accepted: self.accepted.iter().filter_map(symbol).collect(),
                 breaks: self.breaks.iter().filter_map(|(id, why)| Some((symbol(id)?, why.clone()))).collect(),
                 account_break: self.account_break.clone(),
+                closings: self.closings.clone(),
             },
         }
     }

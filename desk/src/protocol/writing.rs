@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use market::Timestamp;
-use risk::{HaltLevel, HaltScope};
+use risk::{HaltLevel, HaltScope, HaltSwitch};
 
 use super::{Alert, Command, Effect, Protocol, is_overdue};
 use crate::entry::Entry;
@@ -158,6 +158,7 @@ impl Protocol {
         while let Some(waiting) = self.writing.waiting.pop_front_if(|waiting| waiting.sequence <= through) {
             self.hand_over(waiting.command, now, effects);
         }
+        self.lift_committed(through, effects);
     }
 
     /// No new order leaves; those that wait are withdrawn, cancels go out at once.
@@ -176,6 +177,7 @@ impl Protocol {
             let halt = Entry::Halt { scope, level, by: "journal".to_owned(), reason: reason.to_owned() };
             self.write(now, vec![halt], effects);
         }
+        self.forget_lifts(reason, effects);
         self.release_cancels(now, effects);
         for waiting in std::mem::take(&mut self.writing.waiting) {
             self.not_sent(&waiting.command, format!("not sent: the journal failed: {reason}"), now, effects);
@@ -208,6 +210,15 @@ impl Protocol {
         for waiting in Vec::from(withdrawn) {
             self.not_sent(&waiting.command, format!("not sent: {reason}"), now, effects);
         }
+    }
+
+    /// Takes out what waits and may not leave as the switch stands, with the level that forbids it.
+    pub(super) fn take_halted(&mut self, switch: &HaltSwitch) -> Vec<(Command, HaltLevel)> {
+        let (halted, rest) = std::mem::take(&mut self.writing.waiting)
+            .into_iter()
+            .partition(|waiting: &Waiting| !waiting.command.may_leave(waiting.command.level(switch)));
+        self.writing.waiting = rest;
+        Vec::from(halted).into_iter().map(|waiting| (waiting.command, waiting.command.level(switch))).collect()
     }
 
     pub(super) fn look_at_waiting(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {

@@ -251,7 +251,7 @@ impl Storyteller {
         };
         id == match entry {
             Entry::Intent { order, .. } => order.client_order_id,
-            Entry::CancelIntent { cancel } => cancel.client_order_id,
+            Entry::CancelIntent { cancel, .. } => cancel.client_order_id,
             Entry::ReplaceIntent { replace, .. } | Entry::ReplaceDenied { replace, .. } => replace.client_order_id,
             Entry::Sent { client_order_id, .. } | Entry::OutcomeUnknown { client_order_id, .. } => *client_order_id,
             Entry::Report { report, .. } | Entry::Anomaly { report, .. } => report.client_order_id,

@@ -79,7 +79,7 @@ fn a_day_has_no_more_names_than_fit() {
     last.apply(
         2,
         noon(),
-        Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None },
+        Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None, closes: false },
     )
     .unwrap();
     assert_eq!(ask(&mut desk, &buy(100), noon()).unwrap(), "TEST-20250612-999999");

@@ -51,11 +51,11 @@ fn every_kind_of_entry_as_it_is_on_disk() {
             r#"{"entry":"started","instruments":["PETR4","VALE3"],"strategies":["cross"],"cash":"100000.00"}"#.to_owned(),
         ),
         (
-            Entry::Intent { order: order(limit, TimeInForce::Day), worst_price: price("38.10"), signal, evidence: None },
+            Entry::Intent { order: order(limit, TimeInForce::Day), worst_price: price("38.10"), signal, evidence: None, closes: false },
             r#"{"entry":"intent","order":{"client_order_id":"TEST-20250612-000001","strategy":2,"instrument":0,"side":"sell","quantity":300,"order_type":{"type":"limit","limit_price":"38.10"},"time_in_force":"day","decided_at":"2025-06-12T15:00:00.000000001Z"},"worst_price":"38.10","signal":{"rule":"fast_above_slow","values":[["fast",38.25],["slow",37.0]]}}"#.to_owned(),
         ),
         (
-            Entry::CancelIntent { cancel: CancelOrder { client_order_id: id(1), instrument: PETR4, decided_at: noon() } },
+            Entry::CancelIntent { cancel: CancelOrder { client_order_id: id(1), instrument: PETR4, decided_at: noon() }, stops: false },
             format!(r#"{{"entry":"cancel_intent","cancel":{{{kept},"decided_at":"2025-06-12T15:00:00Z"}}}}"#),
         ),
         (
@@ -185,7 +185,13 @@ fn every_report_order_type_time_in_force_and_figure_comes_back() {
             TimeInForce::AtTheClose,
         ] {
             let order = order(order_type, time_in_force);
-            let entry = Entry::Intent { order, worst_price: limit_price, signal: Signal::default(), evidence: None };
+            let entry = Entry::Intent {
+                order,
+                worst_price: limit_price,
+                signal: Signal::default(),
+                evidence: None,
+                closes: false,
+            };
             assert_eq!(back(&entry), entry);
         }
     }
@@ -225,7 +231,7 @@ proptest! {
         let entry = Entry::Intent {
             order: order(OrderType::Market, TimeInForce::Day),
             worst_price: price("1"),
-            signal, evidence: None };
+            signal, evidence: None, closes: false };
         let Entry::Intent { signal, .. } = back(&entry) else { panic!("another kind") };
         prop_assert_eq!(signal.values[0].1.to_bits(), value.to_bits());
     }

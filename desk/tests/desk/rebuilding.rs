@@ -98,14 +98,20 @@ impl Live {
                     Ok(approved) => {
                         let (order, worst_price) = (*approved.get(), approved.worst_price());
                         self.ids.push(order.client_order_id);
-                        self.entries.push(Entry::Intent { order, worst_price, signal: request.signal, evidence: None });
+                        self.entries.push(Entry::Intent {
+                            order,
+                            worst_price,
+                            signal: request.signal,
+                            evidence: None,
+                            closes: false,
+                        });
                     }
                     Err(denial) => self.entries.push(Entry::denied(request, &denial, None)),
                 }
             }
             Step::Cancel(which) => {
                 if let Ok(approved) = self.desk.cancel(self.pick(&which), now) {
-                    self.entries.push(Entry::CancelIntent { cancel: *approved.get() });
+                    self.entries.push(Entry::CancelIntent { cancel: *approved.get(), stops: false });
                 }
             }
             Step::Replace(which, units, cents) => {
@@ -263,7 +269,7 @@ fn intent(number: u32, instrument: u32) -> Entry {
         decided_at: noon(),
         parent: None,
     };
-    Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None }
+    Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None, closes: false }
 }
 
 fn rebuilt(symbols: &[&str], entries: Vec<Entry>) -> Result<(), RebuildError> {

@@ -6,13 +6,17 @@ mod data;
 mod db;
 mod demo;
 mod kill;
+mod looking;
+mod openapi;
 mod recording;
 mod replay;
 mod resume;
 mod run;
 pub mod status;
 mod summary;
+mod users;
 mod version;
+mod watchdog;
 mod why;
 
 use clap::CommandFactory;
@@ -31,12 +35,25 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
-        Command::Kill { by, reason } => kill::kill(&overrides, by, reason),
-        Command::Resume { by, reason, symbol } => resume::resume(&overrides, by, reason, *symbol),
+        Command::Kill { scope, action, by, reason } => {
+            kill::kill(&overrides, scope.clone(), action.level(), by.as_deref(), reason.as_deref())
+        }
+        Command::Flatten { scope, by, reason, dry_run } => {
+            kill::flatten(&overrides, scope.clone(), by.as_deref(), reason.as_deref(), *dry_run)
+        }
+        Command::Resume { scope, second, by, reason, symbol: None } => {
+            resume::resume(&overrides, scope.as_ref(), by, reason, second.as_deref())
+        }
+        Command::Resume { by, reason, symbol: Some(symbol), .. } => resume::accept(&overrides, *symbol, by, reason),
         Command::Status { reconcile } => status::status(&overrides, *reconcile),
+        Command::Orders => looking::orders(&overrides),
+        Command::Positions => looking::positions(&overrides),
+        Command::Users(command) => users::users(command, &overrides),
+        Command::Openapi => openapi::openapi(),
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),
+        Command::Watchdog => watchdog::watchdog(&overrides, arguments.json),
         Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,65 +1,215 @@
-//! `resume`: lifts a halt, or accepts a difference between book and broker, while the daemon is stopped.
-//! A named person says why; both are kept.
+//! `resume`: lifts a halt, of the running daemon over its socket or for the next one in the store; or accepts
+//! a difference between book and broker, while the daemon is stopped. A named person says why; both are
+//! kept. Where the configuration asks for it, a second, different person has to say the same.
 
 use std::borrow::Cow;
 
 use actors::Clock;
+use actors::halt::{Halter, establish};
+use actors::system::shared;
 use desk::Entry;
 use market::Symbol;
-use risk::HaltLevel;
-use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger};
+use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch};
+use serde_json::{Value, json};
+use store::halt::ANEW;
+use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger, MetaStore};
 
-use crate::config::{Config, Overrides, load, places};
-use crate::ledger;
+use crate::config::{Config, Overrides, Places, load, places};
+use crate::control::{self, Question};
 use crate::output::{Answer, Failure};
+use crate::{ledger, stops};
 
-/// Lifts the halt, or with a symbol accepts its difference. The store is opened for writing, so this
-/// fails while a daemon runs on it.
-pub fn resume(overrides: &Overrides, by: &str, reason: &str, symbol: Option<Symbol>) -> Result<Answer, Failure> {
-    for (what, text) in [("--by", by), ("--reason", reason)] {
-        if text.trim().is_empty() {
-            return Err(Failure::usage(format!("{what} is empty: resuming takes a named person and a reason")));
-        }
+/// Where proposals of a stopped daemon wait for a second person.
+const PROPOSALS: &str = "resume_proposals";
+
+/// What would be lifted, as it stands: scopes with their levels.
+type Standing = Vec<(String, String)>;
+
+fn named(texts: &[(&str, &str)]) -> Result<(), Failure> {
+    match texts.iter().find(|(_, text)| text.trim().is_empty()) {
+        Some((what, _)) => Err(Failure::usage(format!("{what} is empty: resuming takes a named person and a reason"))),
+        None => Ok(()),
     }
+}
+
+/// Lifts a halt; without a scope, everything that stops the program as a whole.
+pub fn resume(
+    overrides: &Overrides,
+    scope: Option<&HaltScope>,
+    by: &str,
+    reason: &str,
+    second: Option<&str>,
+) -> Result<Answer, Failure> {
+    named(&[("--by", by), ("--reason", reason), ("--second", second.unwrap_or("nobody"))])?;
     let places = places(overrides)?;
     let directory = &places.data_directory;
+    let text = |text: &str| text.to_owned();
+    let question =
+        Question::Resume { scope: scope.cloned(), by: text(by), reason: text(reason), second: second.map(text) };
+    let answer = control::ask(directory, &question).map_err(|error| Failure::Failed(error, Value::Null))?;
+    if let Some(answer) = answer {
+        return Ok(of_daemon(&answer, by, reason));
+    }
+    if let Some(stop) = stops::read(&stops::file_of(directory)) {
+        let path = stops::file_of(directory);
+        let message = format!("{} lies there and stops {}: take it away first", path.display(), stop.scope);
+        return Err(Failure::Failed(message, Value::Null));
+    }
     // Reading first: a directory without a store has nothing to resume, and none is made.
     EmbeddedStore::open_read_only(directory)?;
     let store = EmbeddedStore::open(directory)?;
     let ledger = ledger::open(&places, &store)?;
-    // Whose journal it is, only a whole configuration tells.
-    match symbol {
-        Some(symbol) => accept(&load(overrides)?, &*ledger, symbol, by, reason),
-        None => {
-            if let Ok(config) = load(overrides) {
-                accept_account(&config, &*ledger, by, reason)?;
-            }
-            lift(&mut ledger::halt(&places, &store, &*ledger)?, by, reason)
-        }
+    if scope.is_none_or(HaltScope::is_program_wide)
+        && let Ok(config) = load(overrides)
+    {
+        // Whose journal it is, only a whole configuration tells.
+        accept_account(&config, &*ledger, by, reason)?;
+    }
+    let stopped = Stopped { places: &places, store: &store, ledger: &*ledger };
+    stopped.lift(scope, by, reason, second)
+}
+
+fn of_daemon(answer: &Value, by: &str, reason: &str) -> Answer {
+    let list = |key: &str| -> Standing {
+        let part = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let rows = answer[key].as_array().cloned().unwrap_or_default();
+        rows.iter().map(|row| (part(row, "scope"), part(row, "level"))).collect()
+    };
+    match answer["until"].as_str() {
+        Some(until) => proposed(&list("proposed"), until, by, reason),
+        None => lifted(&list("lifted"), by, reason, "It trades on."),
     }
 }
 
-fn lift(halt: &mut dyn HaltStore, by: &str, reason: &str) -> Result<Answer, Failure> {
-    // A record that cannot be read halts; a new one on top of it is what lifts that, too.
-    let before = halt.load_halt().map_or_else(
-        |_| HaltLevel::Halted.name().to_owned(),
-        |record| record.map_or_else(|| HaltLevel::Active.name().to_owned(), |record| record.level),
-    );
-    let record = HaltRecord {
-        level: HaltLevel::Active.name().to_owned(),
-        reason: reason.to_owned(),
-        by: by.to_owned(),
-        at: Clock::System.now(),
-    };
-    halt.save_halt(&record)?;
-    let text = format!("Was {before}, now active. The next 'pregao run' trades.");
-    Ok(Answer::new(text, serde_json::json!({ "before": before, "now": record.level, "by": by, "reason": reason })))
+fn told(standing: &Standing) -> String {
+    let parts: Vec<String> = standing.iter().map(|(scope, level)| format!("{scope} at {level}")).collect();
+    parts.join(", ")
 }
 
-fn accept(config: &Config, ledger: &dyn Ledger, symbol: Symbol, by: &str, reason: &str) -> Result<Answer, Failure> {
-    write(config, ledger, Some(symbol), by, reason)?;
+fn strictest(standing: &Standing) -> HaltLevel {
+    standing.iter().filter_map(|(_, level)| HaltLevel::from_name(level)).max().unwrap_or(HaltLevel::Active)
+}
+
+fn lifted(standing: &Standing, by: &str, reason: &str, then: &str) -> Answer {
+    let (was, before) = (told(standing), strictest(standing).name());
+    let text = match standing.is_empty() {
+        true => format!("Nothing was halted. {then}"),
+        false => format!("Was {was}, now active. {then}"),
+    };
+    let json = json!({ "before": before, "now": "active", "lifted": standing, "by": by, "reason": reason });
+    Answer::new(text, json)
+}
+
+fn proposed(standing: &Standing, until: &str, by: &str, reason: &str) -> Answer {
+    let before = strictest(standing).name();
+    let text = format!(
+        "Proposed: {} to active. A second, different person has to say the same with 'pregao resume' until {until}.",
+        told(standing)
+    );
+    let json = json!({
+        "before": before, "now": before, "proposed": standing, "until": until, "by": by, "reason": reason,
+    });
+    Answer { text, json, degraded: true }
+}
+
+/// The stores of a daemon that does not run.
+struct Stopped<'a> {
+    places: &'a Places,
+    store: &'a EmbeddedStore,
+    ledger: &'a dyn Ledger,
+}
+
+impl Stopped<'_> {
+    fn lift(&self, scope: Option<&HaltScope>, by: &str, reason: &str, second: Option<&str>) -> Result<Answer, Failure> {
+        let mut halt = ledger::halt(self.places, self.store, self.ledger)?;
+        let switch = HaltSwitch::of_run(Vec::new(), Vec::new());
+        let in_doubt = establish(&switch, halt.load_halts()).is_err();
+        let concerned = |standing: &HaltScope| scope.map_or(standing.is_program_wide(), |scope| scope == standing);
+        let standing: Standing = switch
+            .standing()
+            .into_iter()
+            .filter(|(standing, _)| concerned(standing))
+            .map(|(scope, level)| (scope.to_string(), level.name().to_owned()))
+            .collect();
+        if standing.is_empty() && scope.is_some() {
+            let message = format!("{} is active: nothing is halted there", told_scope(scope));
+            return Err(Failure::Failed(message, Value::Null));
+        }
+        let (mut by_whom, mut why) = (by.to_owned(), reason.to_owned());
+        match self.granted(&standing, by, reason, second)? {
+            Asked::Proposed(proposal) => {
+                return Ok(proposed(&standing, &proposal.expires_at().to_string(), by, reason));
+            }
+            Asked::Granted(Some(proposal)) => {
+                by_whom = format!("{} and {}", proposal.by, second.unwrap_or(by));
+                why = if proposal.reason == reason { why } else { format!("{}; {reason}", proposal.reason) };
+            }
+            Asked::Granted(None) => {}
+        }
+        // What cannot be read or understood is not lifted scope by scope: everything begins anew.
+        let scopes: Vec<String> = match in_doubt {
+            true => vec![ANEW.to_owned()],
+            false if standing.is_empty() => vec![HaltScope::Global.to_string()],
+            false => standing.iter().map(|(scope, _)| scope.clone()).collect(),
+        };
+        for scope in scopes {
+            halt.save_halt(&HaltRecord {
+                scope,
+                level: HaltLevel::Active.name().to_owned(),
+                reason: why.clone(),
+                by: by_whom.clone(),
+                at: Clock::System.now(),
+            })?;
+        }
+        let mut answer = lifted(&standing, &by_whom, &why, "The next 'pregao run' trades.");
+        let left = Halter::new(switch, shared(halt), Clock::System).standing();
+        let left: Vec<String> = left
+            .iter()
+            .filter(|halt| !standing.iter().any(|(scope, _)| *scope == halt.scope))
+            .map(|halt| halt.scope.clone())
+            .collect();
+        if !left.is_empty() && !in_doubt {
+            answer.text = format!("{} Still halted: {}.", answer.text, left.join(", "));
+        }
+        Ok(answer)
+    }
+
+    /// Proposals of a stopped daemon outlive the command that made them.
+    fn granted(
+        &self,
+        standing: &Standing,
+        by: &str,
+        reason: &str,
+        second: Option<&str>,
+    ) -> Result<Asked<Standing>, Failure> {
+        if !self.places.second_person || !strictest(standing).is_severe() {
+            return Ok(Asked::Granted(None));
+        }
+        let mut meta: Box<dyn MetaStore> = self.ledger.meta()?;
+        // What cannot be read is no proposal.
+        let waiting = meta.meta(PROPOSALS)?.and_then(|text| serde_json::from_str(&text).ok());
+        let mut waiting: FourEyes<Standing> = waiting.unwrap_or_default();
+        let now = Clock::System.now();
+        let asked = waiting.ask_with(standing, Direction::Raises, (by, second), reason, now);
+        meta.set_meta(PROPOSALS, &serde_json::to_string(&waiting).map_err(Failure::failed)?)?;
+        asked.map_err(Failure::failed)
+    }
+}
+
+fn told_scope(scope: Option<&HaltScope>) -> String {
+    scope.map_or_else(|| "everything".to_owned(), ToString::to_string)
+}
+
+/// Accepts a difference in a symbol. The store is opened for writing, so this fails while a daemon runs on it.
+pub fn accept(overrides: &Overrides, symbol: Symbol, by: &str, reason: &str) -> Result<Answer, Failure> {
+    named(&[("--by", by), ("--reason", reason)])?;
+    let places = places(overrides)?;
+    EmbeddedStore::open_read_only(&places.data_directory)?;
+    let store = EmbeddedStore::open(&places.data_directory)?;
+    let ledger = ledger::open(&places, &store)?;
+    write(&load(overrides)?, &*ledger, Some(symbol), by, reason)?;
     let text = format!("{symbol}: the broker's figure counts from the next comparison on.");
-    Ok(Answer::new(text, serde_json::json!({ "accepted": symbol, "by": by, "reason": reason })))
+    Ok(Answer::new(text, json!({ "accepted": symbol, "by": by, "reason": reason })))
 }
 
 /// Lifting a halt of the whole account also accepts what stopped it, if the journal says that it did.

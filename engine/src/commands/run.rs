@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
-use actors::halt::SharedHalt;
+use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
+use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
-use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
+use actors::{Clock, Conduct, FeedSource, Inquiry, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use desk::Restored;
@@ -21,15 +22,18 @@ use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
-use risk::{HaltLevel, HaltSwitch};
-use store::{EmbeddedStore, Filter, History};
+use risk::HaltSwitch;
+use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::{self, Admin, AdminError, Facts};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
 use crate::control::Control;
+use crate::heartbeat::{self, Heartbeat};
 use crate::ledger;
-use crate::output::{Answer, Failure, chain, money};
+use crate::output::{Answer, Failure, money};
+use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
 
 /// A kill test lasts seconds, and must see snapshots all the same.
@@ -60,11 +64,11 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
     store::crash::point("lease_taken");
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
-    let halt = HaltSwitch::at(level_found(&halt_store));
     let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let halt = halt_found(&halt_store, names.clone(), &source.universe);
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
@@ -80,6 +84,15 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         "recovered"
     );
     store::crash::point("recovered");
+    // Whoever wants it stopped is heard from here on, whether the rest starts or not.
+    let halter = Halter::new(halt.clone(), Arc::clone(&halt_store), Clock::System);
+    for record in halter.standing() {
+        let HaltRecord { scope, level, by, reason, .. } = record;
+        tracing::warn!(scope, level, by, reason, "a halt is in force");
+    }
+    let stopper = Stopper::new(halter);
+    stops::watch_signals(stopper.clone());
+    stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
@@ -91,7 +104,9 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             lease: right.for_gate(),
             patience: config.patience,
             calendar: config.calendar.name(),
+            second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
+            halted_outside: Some(halted_outside(&config.data_directory)),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -106,7 +121,9 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         policy: RestartPolicy::default(),
     };
     let place = config.data_directory.clone();
-    let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place)));
+    let interface = interface(&config, &store, &*ledger)?;
+    let running = until_stopped(settings, place, stopper, interface);
+    let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
     if answer.is_ok() {
@@ -114,6 +131,27 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         store::crash::point("lease_released");
     }
     answer
+}
+
+/// Starts the admin interface on a running tree.
+type Interface = Box<dyn FnOnce(Inquiry) -> Result<Admin, AdminError> + Send>;
+
+/// The admin interface, where one is configured.
+fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
+    let Some(admin) = config.admin.clone() else { return Ok(None) };
+    let (users, audit) = (ledger.users()?, ledger::audit(&config.places(), store, ledger)?);
+    if users.list()?.iter().all(|user| user.disabled.is_some()) {
+        tracing::warn!(
+            "nobody may use the admin interface; stop the daemon and run 'pregao users add NAME --role admin'"
+        );
+    }
+    let facts = Facts {
+        account: config.account.tag.clone(),
+        strategies: config.strategies.clone(),
+        limits: config.limits.clone(),
+        data_directory: config.data_directory.clone(),
+    };
+    Ok(Some(Box::new(move |inquiry| Admin::start(admin::Settings { config: admin, facts, inquiry, users, audit }))))
 }
 
 /// Whoever is traded with.
@@ -125,9 +163,10 @@ fn connection(
 ) -> Result<SharedConnection, Failure> {
     match &config.broker {
         BrokerConfig::Simulated => Ok(shared(exchange(config, source, calendar, recovered))),
-        BrokerConfig::Bridge { address, heartbeat, reconnect_most } => {
+        BrokerConfig::Bridge { address, heartbeat, reconnect_most, cancel_on_disconnect, substance } => {
             let mut settings = BridgeSettings::new(address, &config.account.tag);
             (settings.heartbeat, settings.reconnect_most) = (*heartbeat, *reconnect_most);
+            (settings.cancel_on_disconnect, settings.substance) = (*cancel_on_disconnect, *substance);
             // Only to be another one in every process.
             settings.jitter_seed = u64::from(std::process::id());
             let bridge = BridgeBroker::start(settings, Arc::clone(&source.universe)).map_err(Failure::failed)?;
@@ -156,22 +195,20 @@ fn exchange(config: &Config, source: &Source, calendar: &Calendar, recovered: &R
     exchange
 }
 
-/// The halt that was in force when the last run ended. A record that cannot be read halts.
-fn level_found(store: &SharedHalt) -> HaltLevel {
-    match store.lock().unwrap_or_else(PoisonError::into_inner).load_halt() {
-        Ok(None) => HaltLevel::Active,
-        Ok(Some(record)) => {
-            let level = HaltLevel::from_name(&record.level).unwrap_or(HaltLevel::Halted);
-            if level != HaltLevel::Active {
-                tracing::warn!(level = level.name(), by = record.by, reason = record.reason, "a halt is in force");
-            }
-            level
-        }
-        Err(error) => {
-            tracing::error!(error = chain(&error), "the halt state cannot be read: halted");
-            HaltLevel::Halted
-        }
+/// What was in force when the last run ended, scope by scope. What cannot be understood halts everything.
+fn halt_found(store: &SharedHalt, strategies: Vec<String>, universe: &Universe) -> HaltSwitch {
+    let switch = HaltSwitch::of_run(strategies, universe.iter().map(|(_, known)| known.symbol).collect());
+    let found = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
+    if let Err(doubt) = establish(&switch, found) {
+        tracing::error!(doubt, "halted");
     }
+    switch
+}
+
+/// A watchdog may have fired while this process could not look.
+fn halted_outside(directory: &Path) -> HaltedOutside {
+    let path = stops::file_of(directory);
+    Arc::new(move || stops::read(&path).map(|stop| format!("the file {} lies there: {}", path.display(), stop.reason)))
 }
 
 /// What the configuration says, from `not_before` on where the journal has come that far.
@@ -264,12 +301,30 @@ impl FeedSource for Followed {
     }
 }
 
-async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answer, Failure> {
+async fn until_stopped(
+    settings: SystemSettings,
+    place: PathBuf,
+    stopper: Stopper,
+    interface: Option<Interface>,
+) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    if !replay {
+        heartbeat::announce(&place);
+    }
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
+    stopper.runs(system.inquiry());
     let _control = Control::start(&place, system.inquiry(), Handle::current());
+    let _interface = match interface.map(|start| start(system.inquiry())).transpose() {
+        Ok(running) => running,
+        Err(error) => {
+            let _ = system.stop().await;
+            return Err(Failure::failed(error));
+        }
+    };
+    // Only a planned end says goodbye: after any other a watchdog has something to do.
+    let heartbeat = Heartbeat::start(&place, system.pulse()).map_err(Failure::failed)?;
     let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
     let reason = loop {
@@ -302,6 +357,9 @@ async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answe
     store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.stop().await.map_err(Failure::failed)?;
+    if let Some(heartbeat) = heartbeat {
+        heartbeat.goodbye();
+    }
     let book = snapshot.desk.book();
     let fills = snapshot.record.counts.fills;
     let text = format!(

@@ -3,23 +3,25 @@
 
 use std::time::{Duration, Instant};
 
-use actors::account::Snapshot;
+use actors::account::{FlattenPlan, Snapshot};
+use actors::halt::{Halter, establish};
 use actors::journal::SharedJournal;
 use actors::system::{recover, shared};
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use brokers::{Broker, BrokerEvent};
-use desk::Restored;
+use desk::{Closing, Restored};
 use market::{OrderReference, Statement, Universe};
 use oms::Book;
 use oms::reconcile::{self, Correction, Plan, Scope};
-use risk::{HaltLevel, HaltSwitch};
+use risk::HaltSwitch;
+use risk::disconnect::Agreement;
 use serde_json::{Value, json};
-use store::{EmbeddedStore, HaltStore};
+use store::{EmbeddedStore, HaltRecord};
 
 use crate::config::{BrokerConfig, Config, Overrides, load};
 use crate::control::{self, Question};
 use crate::output::{Answer, Failure, table};
-use crate::{ledger, wiring};
+use crate::{answers, ledger, wiring};
 
 /// Longest wait for a broker that is asked without a daemon.
 const BROKER_PATIENCE: Duration = Duration::from_secs(10);
@@ -28,25 +30,33 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Shows how the account stands.
 pub fn status(overrides: &Overrides, with_reconcile: bool) -> Result<Answer, Failure> {
-    let config = load(overrides)?;
-    let question = if with_reconcile { Question::Reconcile } else { Question::Status };
-    let running = control::ask(&config.data_directory, &question);
-    let document = match running.map_err(|error| Failure::Failed(error, Value::Null))? {
-        Some(mut document) => {
-            document["running"] = true.into();
-            document
-        }
-        None => without_daemon(&config, with_reconcile)?,
-    };
-    let stopped = document["halt"] != "active"
+    let document = document(overrides, with_reconcile)?;
+    let stopped = document["halts"].as_array().is_some_and(|halts| !halts.is_empty())
         || document["breaks"].as_array().is_some_and(|breaks| !breaks.is_empty())
         || document["reconcile"].get("agrees").is_some_and(|agrees| agrees == false);
     Ok(Answer { text: shown(&document), json: document, degraded: stopped })
 }
 
+/// How the account stands, from whoever knows.
+///
+/// # Errors
+/// The configuration is wrong, the daemon does not answer, or the journal cannot be read.
+pub fn document(overrides: &Overrides, with_reconcile: bool) -> Result<Value, Failure> {
+    let config = load(overrides)?;
+    let question = if with_reconcile { Question::Reconcile } else { Question::Status };
+    let running = control::ask(&config.data_directory, &question);
+    match running.map_err(|error| Failure::Failed(error, Value::Null))? {
+        Some(mut document) => {
+            document["running"] = true.into();
+            Ok(document)
+        }
+        None => without_daemon(&config, with_reconcile),
+    }
+}
+
 /// The account as a running daemon sees it.
-pub fn of_snapshot(snapshot: &Snapshot) -> Value {
-    let mut document = of_book(snapshot.desk.book(), snapshot.desk.universe());
+pub fn of_snapshot(snapshot: &Snapshot, strategies: &[String]) -> Value {
+    let mut document = of_book(snapshot.desk.book(), snapshot.desk.universe(), strategies);
     document["halt"] = snapshot.desk.halt().level().name().into();
     document["ready"] = snapshot.ready.into();
     document["breaks"] = snapshot.breaks.clone().into();
@@ -54,44 +64,50 @@ pub fn of_snapshot(snapshot: &Snapshot) -> Value {
     document["uncommitted"] = snapshot.uncommitted.into();
     document["session"] = snapshot.desk.session().to_string().into();
     document["phase"] = snapshot.desk.current_phase().name().into();
+    document["cancel_on_disconnect"] = snapshot.on_disconnect.map_or(Value::Null, of_agreement);
     document
 }
 
-fn of_book(book: &Book, universe: &Universe) -> Value {
-    let open: Vec<Value> = book
-        .open_orders()
-        .into_iter()
-        .map(|order| {
-            json!({
-                "client_order_id": order.intent.client_order_id,
-                "symbol": universe.symbol(order.intent.instrument),
-                "side": order.intent.side,
-                "quantity": order.quantity,
-                "limit_price": order.order_type.limit_price(),
-                "cumulative": order.cumulative,
-                "status": order.fix_status(),
-            })
-        })
-        .collect();
-    let positions: Vec<Value> = universe
-        .ids()
-        .filter(|id| !book.position(*id).quantity.is_zero() || !book.external(*id).is_zero())
-        .map(|id| {
-            let position = book.position(id);
-            json!({
-                "symbol": universe.symbol(id),
-                "quantity": position.quantity,
-                "average_price": position.average_price(),
-                "external": book.external(id),
-            })
-        })
-        .collect();
+/// What the broker does with our orders when the connection is gone.
+fn of_agreement(agreement: Agreement) -> Value {
+    let granted = match agreement {
+        Agreement::None | Agreement::NotGranted { .. } => None,
+        Agreement::Granted { window } => Some(window.as_secs()),
+    };
+    json!({ "granted_seconds": granted, "text": agreement.to_string() })
+}
+
+fn of_book(book: &Book, universe: &Universe, strategies: &[String]) -> Value {
     json!({
         "equity": book.equity().to_f64(),
         "cash": book.cash().total().to_f64(),
-        "open_orders": open,
-        "positions": positions,
+        "open_orders": answers::open_orders(book, universe, strategies),
+        "positions": answers::positions(book, universe),
     })
+}
+
+/// What is halted: how far, by whom, why, since when.
+pub fn of_halts(halts: &[HaltRecord]) -> Value {
+    halts
+        .iter()
+        .map(|halt| {
+            json!({ "scope": halt.scope, "level": halt.level, "by": halt.by, "reason": halt.reason, "at": halt.at })
+        })
+        .collect()
+}
+
+/// What flattening would do.
+pub fn of_flatten_plan(plan: &FlattenPlan, universe: &Universe) -> Value {
+    let closing = |closing: &Closing| {
+        json!({
+            "strategy": closing.strategy,
+            "symbol": universe.symbol(closing.instrument),
+            "held": closing.held,
+            "side": closing.order.map(|(side, _)| side),
+            "quantity": closing.order.map(|(_, quantity)| quantity),
+        })
+    };
+    json!({ "cancels": plan.cancels, "closings": plan.closings.iter().map(closing).collect::<Vec<_>>() })
 }
 
 /// What a comparison would lead to.
@@ -139,22 +155,26 @@ fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failur
     let universe = std::sync::Arc::new(wiring::live_universe(&store.history()?, &symbols)?);
     let start = actors::Clock::System.now();
     let desk = wiring::desk(config, &universe, &config.calendar.calendar(), start);
-    let names = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let journal: SharedJournal = shared(ledger.journal()?);
-    let restored = recover(&desk, names, &journal, &HaltSwitch::default()).map_err(Failure::failed)?;
-    let halt = match ledger.halt()?.load_halt() {
-        Ok(record) => record.map_or(HaltLevel::Active.name().to_owned(), |record| record.level),
-        Err(_) => HaltLevel::Halted.name().to_owned(),
-    };
-    let mut document = of_book(restored.desk.book(), &universe);
+    let restored = recover(&desk, names.clone(), &journal, &HaltSwitch::default()).map_err(Failure::failed)?;
+    let switch = HaltSwitch::default();
+    let halts = ledger.halt()?;
+    // In doubt it is halted, which is what shows.
+    let _ = establish(&switch, halts.load_halts());
+    let halt = switch.level().name();
+    let halter = Halter::new(switch, shared(halts), actors::Clock::System);
+    let mut document = of_book(restored.desk.book(), &universe, &names);
     document["running"] = false.into();
     document["halt"] = halt.into();
+    document["halts"] = of_halts(&halter.standing());
     document["ready"] = false.into();
     document["breaks"] = restored.stopped().into();
     document["entries"] = restored.sequence.into();
     document["uncommitted"] = 0.into();
     document["session"] = restored.desk.session().to_string().into();
     document["phase"] = restored.desk.current_phase().name().into();
+    document["cancel_on_disconnect"] = Value::Null;
     if with_reconcile {
         document["reconcile"] = match &config.broker {
             BrokerConfig::Bridge { address, .. } => {
@@ -213,6 +233,9 @@ fn shown(document: &Value) -> String {
         format!("halt {}, session {}, phase {}, ready {}", text("halt"), text("session"), text("phase"), text("ready")),
         format!("equity {} BRL, cash {} BRL, journal entry {}", amount("equity"), amount("cash"), text("entries")),
     ];
+    if let Some(agreement) = document["cancel_on_disconnect"]["text"].as_str() {
+        lines.push(format!("cancel on disconnect {agreement}"));
+    }
     let rows = |key: &str, columns: &[&str]| -> Vec<Vec<String>> {
         let cell = |row: &Value, column: &&str| {
             row[*column].as_str().map_or_else(|| row[*column].to_string(), str::to_owned).replace("null", "")
@@ -233,6 +256,17 @@ fn shown(document: &Value) -> String {
         } else {
             lines.push(table(columns, numbers, found));
         }
+    }
+    for halt in list(&document["halts"]) {
+        let part = |key: &str| halt[key].as_str().unwrap_or_default().to_owned();
+        let since = part("at").parse().map_or_else(|_| part("at"), crate::cli::local);
+        lines.push(format!(
+            "HALTED {} at {} since {since}, by {}: {}",
+            part("scope"),
+            part("level"),
+            part("by"),
+            part("reason")
+        ));
     }
     for stop in list(&document["breaks"]) {
         lines.push(format!("STOPPED {}", stop.as_str().unwrap_or_default()));

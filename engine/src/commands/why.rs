@@ -185,7 +185,11 @@ fn event(event: &MarketEvent) -> String {
 /// In words, with the figures of the entry.
 fn happened(moment: &Moment) -> String {
     match &moment.entry {
+        Entry::Intent { worst_price, closes: true, .. } => {
+            format!("intended by the engine, to flatten, at worst {worst_price} a unit")
+        }
         Entry::Intent { worst_price, .. } => format!("intended, at worst {worst_price} a unit"),
+        Entry::CancelIntent { stops: true, .. } => "cancel intended by the engine: a halt takes it back".to_owned(),
         Entry::CancelIntent { .. } => "cancel intended".to_owned(),
         Entry::ReplaceIntent { replace, .. } => {
             let price = replace.limit_price.map(|price| format!(" at {price}")).unwrap_or_default();

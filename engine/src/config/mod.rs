@@ -4,6 +4,7 @@
 //! anything runs, and every complaint comes at once, with its place. docs/configuration.md lists
 //! every key; a test keeps it true.
 
+mod admin;
 pub mod document;
 mod limits;
 pub mod reader;
@@ -16,15 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brokers::bridge::BridgeSettings;
+use brokers::bridge::wire::LONGEST_NAME;
 use brokers::simulated::{LimitRule, SimulationSettings};
 use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
 use market::time::NANOS_PER_SECOND;
 use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
-use risk::Limits;
+use risk::{Limits, disconnect};
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
+pub use admin::{AdminConfig, TlsConfig};
 use document::{Document, Problem, Text};
 use reader::{Reader, nearest};
 
@@ -32,6 +35,8 @@ use reader::{Reader, nearest};
 pub const DEFAULT_FILE: &str = "pregao.toml";
 /// The data directory where no other is named.
 pub const DEFAULT_DATA_DIRECTORY: &str = "pregao-data";
+/// The shortest silence that a watchdog may fire on, in seconds: twice the gate's own lease.
+const SHORTEST_SILENCE: u32 = 2;
 /// A commented example: what `pregao init` writes.
 pub const EXAMPLE: &str = include_str!("../../../samples/pregao.toml");
 
@@ -52,6 +57,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// How long the broker may take to answer before an outcome counts as unknown.
     pub patience: Patience,
+    /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
+    pub second_person: bool,
     /// When the exchange is open.
     pub calendar: CalendarName,
     /// Where the journal is kept.
@@ -60,6 +67,8 @@ pub struct Config {
     pub feed: FeedConfig,
     /// Strategy instances, in the order they decide.
     pub strategies: Vec<StrategyConfig>,
+    /// The admin interface; none without `admin.listen`.
+    pub admin: Option<AdminConfig>,
 }
 
 /// The `[account]` section.
@@ -84,7 +93,31 @@ pub enum BrokerConfig {
         heartbeat: Duration,
         /// The longest pause between attempts to connect.
         reconnect_most: Duration,
+        /// The window after which the venue is asked to cancel the day orders of a session that is gone.
+        cancel_on_disconnect: Option<Duration>,
+        /// How long something may wait for its answer while nothing but heartbeats comes.
+        substance: Duration,
     },
+}
+
+/// What a watchdog needs: the `[watchdog]` section, and of the others where the daemon keeps its data
+/// and whom it trades with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WatchdogConfig {
+    /// The daemon's data directory.
+    pub data_directory: PathBuf,
+    /// The account's tag.
+    pub account: String,
+    /// Its own login at the venue.
+    pub login: String,
+    /// Host and port of the bridge.
+    pub address: String,
+    /// How long the daemon may be silent.
+    pub silence: Duration,
+    /// How often each side of the bridge says something at least.
+    pub heartbeat: Duration,
+    /// The longest pause between attempts to connect.
+    pub reconnect_most: Duration,
 }
 
 /// When the exchange is open.
@@ -212,12 +245,15 @@ pub struct Places {
     pub data_directory: PathBuf,
     /// Where the journal is.
     pub store: StoreConfig,
+    /// As in [`Config`].
+    pub second_person: bool,
 }
 
 impl Config {
     /// Where everything is kept.
     pub fn places(&self) -> Places {
-        Places { data_directory: self.data_directory.clone(), store: self.store.clone() }
+        let second_person = self.second_person;
+        Places { data_directory: self.data_directory.clone(), store: self.store.clone(), second_person }
     }
 }
 
@@ -229,16 +265,19 @@ pub fn places(overrides: &Overrides) -> Result<Places, Unusable> {
     let mut reader = Reader::new(document(overrides, false)?);
     let directory: Option<PathBuf> = reader.optional("data_directory", "a path");
     let store = read_store(&mut reader);
+    let second_person = read_second_person(&mut reader);
     // Of the rest only what could hide or misspell these keys matters here.
     let matters = |problem: &Problem| {
         problem.key.is_empty()
             || problem.key.starts_with("store.")
+            || problem.key.starts_with("halt")
             || !problem.key.contains('.') && !problem.key.contains('[') && problem.key != "mode"
     };
     let problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
     match store {
         Some(store) if problems.is_empty() => {
-            Ok(Places { data_directory: directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into()), store })
+            let data_directory = directory.unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+            Ok(Places { data_directory, store, second_person })
         }
         _ => Err(Unusable(problems)),
     }
@@ -252,6 +291,35 @@ pub fn data_directory(overrides: &Overrides) -> Result<PathBuf, Unusable> {
     match &overrides.data_directory {
         Some(directory) => Ok(directory.clone()),
         None => places(overrides).map(|places| places.data_directory),
+    }
+}
+
+/// Only what a watchdog needs: a mistake in a strategy is no reason to leave the daemon unwatched.
+///
+/// # Errors
+/// Every problem of these keys at once.
+pub fn watchdog(overrides: &Overrides) -> Result<WatchdogConfig, Unusable> {
+    watchdog_of(document(overrides, true)?)
+}
+
+fn watchdog_of(document: Document) -> Result<WatchdogConfig, Unusable> {
+    let mut reader = Reader::new(document);
+    let found = read_watchdog(&mut reader);
+    // For the names of all keys, and for complaints about the ones that matter here.
+    read(&mut reader);
+    if !reader.has("watchdog") {
+        reader.complain("watchdog.silence_seconds", "has no value: there is no [watchdog] section; add one");
+    }
+    // Of the rest only what could hide or misspell these keys.
+    let matters = |problem: &Problem| match problem.key.as_str() {
+        "strategy" | "mode" => false,
+        key => !key.contains('.') || ["watchdog.", "broker.", "account.tag"].iter().any(|own| key.starts_with(own)),
+    };
+    let mut problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
+    problems.dedup();
+    match found {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Unusable(problems)),
     }
 }
 
@@ -317,13 +385,16 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let (simulation, brokerage) = read_simulation(reader);
     let broker = read_broker(reader);
     let patience = read_patience(reader);
+    let second_person = read_second_person(reader);
     let calendar = match reader.word("session.calendar", &["b3", "always_open"]).as_deref() {
         Some("always_open") => CalendarName::AlwaysOpen,
         _ => CalendarName::B3,
     };
     let store = read_store(reader);
+    read_watchdog(reader);
     let feed = read_feed(reader);
     let strategies = read_strategies(reader);
+    let admin = admin::read(reader);
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
         reader.complain("broker.name", message);
@@ -350,10 +421,12 @@ fn read(reader: &mut Reader) -> Option<Config> {
         brokerage,
         broker: broker?,
         patience,
+        second_person,
         calendar,
         store: store?,
         feed: feed?,
         strategies: strategies?,
+        admin,
     })
 }
 
@@ -386,17 +459,79 @@ fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
     };
     let heartbeat = milliseconds("broker.heartbeat_milliseconds", usual.heartbeat);
     let reconnect_most = milliseconds("broker.reconnect_milliseconds", usual.reconnect_most);
+    let cancel_on_disconnect = read_cancel_on_disconnect(reader);
+    let silence: Option<u32> = reader.optional("broker.silence_seconds", "whole seconds such as 60");
+    if silence == Some(0) {
+        reader.complain("broker.silence_seconds", "must be above zero: no broker answers at once");
+    }
+    let substance = silence.map_or(usual.substance, |seconds| Duration::from_secs(seconds.into()));
     match name.as_deref() {
         Some(brokers::bridge::NAME) => {
             if address.is_none() {
                 reader.complain("broker.address", "has no value; set it to the bridge's host and port");
             }
-            Some(BrokerConfig::Bridge { address: address?, heartbeat, reconnect_most })
+            let address = address?;
+            Some(BrokerConfig::Bridge { address, heartbeat, reconnect_most, cancel_on_disconnect, substance })
         }
         Some(_) => Some(BrokerConfig::Simulated),
         None if given => None,
         None => Some(BrokerConfig::Simulated),
     }
+}
+
+fn read_cancel_on_disconnect(reader: &mut Reader) -> Option<Duration> {
+    let key = "broker.cancel_on_disconnect_seconds";
+    let window: Option<u32> = reader.optional(key, "whole seconds such as 30");
+    let window = window.map(|seconds| Duration::from_secs(seconds.into()))?;
+    if !(disconnect::SHORTEST..=disconnect::LONGEST).contains(&window) {
+        let (least, most) = (disconnect::SHORTEST.as_secs(), disconnect::LONGEST.as_secs());
+        reader.complain(key, format!("must be from {least} to {most}; leave it out for orders that stay"));
+    }
+    Some(window)
+}
+
+/// The `[watchdog]` section; nothing where there is none. The daemon does without, a watchdog does not.
+fn read_watchdog(reader: &mut Reader) -> Option<WatchdogConfig> {
+    let silence: Option<u32> = reader.optional("watchdog.silence_seconds", "whole seconds such as 10");
+    let login: Option<String> = reader.optional("watchdog.login", "a name such as \"guard\"");
+    let own_address: Option<String> = reader.optional("watchdog.address", "host and port such as \"127.0.0.1:9100\"");
+    if !reader.has("watchdog") {
+        return None;
+    }
+    if silence.is_none() && reader.optional::<String>("watchdog.silence_seconds", "").is_none() {
+        reader.complain("watchdog.silence_seconds", "has no value, and no default: how long may the engine be silent?");
+    }
+    if silence.is_some_and(|seconds| seconds < SHORTEST_SILENCE) {
+        let message = format!("must be at least {SHORTEST_SILENCE}: a busy machine may be silent for a second");
+        reader.complain("watchdog.silence_seconds", message);
+    }
+    match &login {
+        None => reader.complain("watchdog.login", "has no value; set it to a login of its own at the broker"),
+        Some(login) if !(1..=LONGEST_NAME).contains(&login.len()) => {
+            reader.complain("watchdog.login", format!("has {} bytes: expected 1 to {LONGEST_NAME}", login.len()));
+        }
+        Some(_) => {}
+    }
+    let data_directory = reader.optional("data_directory", "a path").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+    let account: Option<String> = reader.optional("account.tag", "four capital letters or digits such as \"PAPR\"");
+    let broker = read_broker(reader);
+    let Some(BrokerConfig::Bridge { address, heartbeat, reconnect_most, .. }) = broker else {
+        if matches!(broker, Some(BrokerConfig::Simulated)) {
+            let message = "there is nothing to watch: the simulated exchange lives and dies with the daemon; \
+                           set broker.name = \"bridge\", or leave out [watchdog]";
+            reader.complain("watchdog.login", message);
+        }
+        return None;
+    };
+    Some(WatchdogConfig {
+        data_directory,
+        account: account?,
+        login: login?,
+        address: own_address.unwrap_or(address),
+        silence: Duration::from_secs(silence?.into()),
+        heartbeat,
+        reconnect_most,
+    })
 }
 
 fn read_patience(reader: &mut Reader) -> Patience {
@@ -407,6 +542,10 @@ fn read_patience(reader: &mut Reader) -> Patience {
     }
     let answer = answer.map_or(usual.answer, |seconds| i64::from(seconds) * NANOS_PER_SECOND);
     Patience { answer, ..usual }
+}
+
+fn read_second_person(reader: &mut Reader) -> bool {
+    reader.optional("halt.second_person", "true or false").unwrap_or(false)
 }
 
 fn read_store(reader: &mut Reader) -> Option<StoreConfig> {

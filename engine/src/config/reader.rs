@@ -122,6 +122,12 @@ impl Reader {
         self.document.settings.contains_key(key)
     }
 
+    /// Whether anything below a key is given.
+    pub fn has(&self, key: &str) -> bool {
+        let prefix = format!("{key}.");
+        self.document.settings.keys().any(|path| path.starts_with(&prefix))
+    }
+
     /// How many `[[key]]` tables there are.
     pub fn count(&self, key: &str) -> usize {
         let prefix = format!("{key}[");

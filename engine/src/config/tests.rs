@@ -135,3 +135,72 @@ fn a_limit_beyond_what_is_remembered_is_refused() {
         assert!(found.iter().any(|problem| problem.contains(expected)), "{found:?}");
     }
 }
+
+const GUARDED: &str = "[watchdog]\nsilence_seconds = 10\nlogin = \"guard\"\n";
+
+/// The example with a bridge instead of the simulated exchange, and quotes instead of a replay.
+fn bridged(more: &str) -> String {
+    let mut text = EXAMPLE.replace("name = \"simulated\"", "name = \"bridge\"\naddress = \"127.0.0.1:9100\"");
+    text = text.replace("kind = \"replay\"", "kind = \"quotes_file\"\npath = \"quotes.csv\"");
+    text = text.replace("execution = ", "listen = \"quotes\"\nexecution = ");
+    format!("{text}\n{more}")
+}
+
+fn guarded(text: &str) -> Result<WatchdogConfig, Vec<String>> {
+    watchdog_of(document(text, &[])).map_err(|Unusable(problems)| problems.iter().map(Problem::to_string).collect())
+}
+
+#[test]
+fn a_watchdog_needs_its_own_section_and_a_bridge() {
+    let config = guarded(&bridged(GUARDED)).unwrap();
+    assert_eq!((config.address.as_str(), config.login.as_str()), ("127.0.0.1:9100", "guard"));
+    assert_eq!((config.account.as_str(), config.silence), ("PAPR", Duration::from_secs(10)));
+    let own = guarded(&bridged(&format!("{GUARDED}address = \"10.0.0.1:9\"\n"))).unwrap();
+    assert_eq!(own.address, "10.0.0.1:9");
+    for (text, complaint) in [
+        (bridged(""), "watchdog.silence_seconds: has no value: there is no [watchdog] section"),
+        (
+            bridged(&GUARDED.replace("silence_seconds = 10", "")),
+            "watchdog.silence_seconds: has no value, and no default",
+        ),
+        (bridged(&GUARDED.replace("= 10", "= 1")), "watchdog.silence_seconds: must be at least 2"),
+        (bridged(&GUARDED.replace("= 10", "= \"soon\"")), "watchdog.silence_seconds: 'soon' is not allowed"),
+        (bridged(&GUARDED.replace("login", "logon")), "did you mean 'watchdog.login'?"),
+        (bridged(&GUARDED.replace("guard", "")), "watchdog.login: has 0 bytes"),
+        (format!("{EXAMPLE}\n{GUARDED}"), "there is nothing to watch: the simulated exchange"),
+    ] {
+        let told = guarded(&text).unwrap_err();
+        assert!(told.iter().any(|problem| problem.contains(complaint)), "'{complaint}' is not in {told:?}");
+    }
+}
+
+#[test]
+fn a_mistake_elsewhere_does_not_keep_a_watchdog_from_watching() {
+    let broken = bridged(GUARDED).replace("price_collar", "price_colar").replace("kind = \"moving_average_cross\"", "");
+    assert!(!problems(&broken, &[]).is_empty(), "the daemon refuses it");
+    assert_eq!(guarded(&broken).unwrap().login, "guard");
+    // And one of its own is a mistake for the daemon as well.
+    let told = problems(&bridged("[watchdog]\nlogin = \"guard\"\n"), &[]);
+    assert!(told.len() == 1 && told[0].contains("watchdog.silence_seconds: has no value"), "{told:?}");
+}
+
+#[test]
+fn the_window_of_cancel_on_disconnect_is_one_that_the_exchange_takes() {
+    let with = |seconds: &str| {
+        let key = format!("[broker]\ncancel_on_disconnect_seconds = {seconds}");
+        bridged("").replace("[broker]", &key)
+    };
+    for (seconds, window) in [("5", 5), ("60", 60)] {
+        let config = from_text("pregao.toml", &with(seconds)).unwrap();
+        let BrokerConfig::Bridge { cancel_on_disconnect, substance, .. } = config.broker else { panic!("a bridge") };
+        assert_eq!((cancel_on_disconnect, substance.as_secs()), (Some(Duration::from_secs(window)), 60));
+    }
+    for seconds in ["0", "4", "61"] {
+        let told = problems(&with(seconds), &[]);
+        assert!(told.len() == 1 && told[0].contains("must be from 5 to 60"), "{told:?}");
+    }
+    let config = from_text("pregao.toml", &bridged("")).unwrap();
+    assert!(matches!(config.broker, BrokerConfig::Bridge { cancel_on_disconnect: None, .. }), "not asked for");
+    let told = problems(&bridged("").replace("[broker]", "[broker]\nsilence_seconds = 0"), &[]);
+    assert!(told.len() == 1 && told[0].contains("broker.silence_seconds: must be above zero"), "{told:?}");
+}

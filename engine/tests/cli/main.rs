@@ -1,21 +1,26 @@
 //! The program as its user meets it: the built binary, run in an empty directory of its own.
 //!
 //! - [`program`]: runs it, reads what it says
+//! - [`admin`]: the admin interface, with `curl`
 //! - [`usage`]: what is typed wrongly, exit codes, one JSON document whatever happens
 //! - [`config`]: `check`, `init`, environment
 //! - [`data`]: history in and verified
 //! - [`backtest`]: on CSV files and on the store
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
+//! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
 
+mod admin;
 mod backtest;
 mod config;
 mod data;
 mod demo;
+mod halts;
 mod program;
 mod replay;
 mod run;
 mod usage;
+mod watchdog;

@@ -132,11 +132,14 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits until it has logged these words.
+    /// Waits until it has logged these words; the line that has them.
     #[track_caller]
-    pub(crate) fn until(&mut self, words: &str) {
+    pub(crate) fn until(&mut self, words: &str) -> String {
         let give_up = Instant::now() + PATIENCE;
-        while !self.heard.iter().any(|line| line.contains(words)) {
+        loop {
+            if let Some(line) = self.heard.iter().find(|line| line.contains(words)) {
+                return line.clone();
+            }
             let left = give_up.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => self.heard.push(line),
@@ -147,7 +150,12 @@ impl Running {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let done = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.id())]).status().unwrap();
+        self.signal("TERM");
+    }
+
+    /// Sends the signal of that name.
+    pub(crate) fn signal(&self, name: &str) {
+        let done = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status().unwrap();
         assert!(done.success());
     }
 

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::program::{Room, assert_documented};
 
 /// The example, on quotes that another program appends to a file.
-fn quotes_file(room: &Room) {
+pub(crate) fn quotes_file(room: &Room) {
     room.pregao(&["init"]).done();
     let text = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
     let (before, rest) = text.split_once("[feed]").unwrap();
@@ -100,33 +100,6 @@ fn a_halt_outlives_the_run_until_a_named_person_resumes() {
     let told = room.pregao(&["run", "--json"]).done();
     assert!(!told.err.contains("a halt is in force"), "{}", told.err);
     assert!(told.json()["orders"].as_u64().unwrap() > 0, "{}", told.out);
-}
-
-#[test]
-fn a_named_person_stops_a_running_daemon_and_it_stays_stopped() {
-    let room = Room::new();
-    quotes_file(&room);
-    let told = ["kill", "--by", "Ana", "--reason", "strange fills", "--json"];
-    room.pregao(&told).failed(1, &["no daemon listens"]);
-    let mut daemon = room.start(&["run", "--json"]);
-    daemon.until("running");
-    room.pregao(&["kill", "--by", "Ana"]).failed(2, &["--reason"]);
-    room.pregao(&["kill", "--by", "Ana", "--reason", " "]).failed(2, &["--reason is empty"]);
-    let killed = room.pregao(&told).done().json();
-    assert_documented(&killed, &["kill"]);
-    assert_eq!((&killed["now"], &killed["by"]), (&"stop_new".into(), &"Ana".into()));
-    daemon.until("strange fills");
-    assert_eq!(room.pregao(&["status", "--json"]).failed(3, &[]).json()["halt"], "stop_new");
-    daemon.terminate();
-    assert_eq!(daemon.end().done().json()["halt"], "stop_new");
-
-    let mut again = room.start(&["run", "--json"]);
-    again.until("strange fills");
-    again.until("running");
-    again.terminate();
-    assert_eq!(again.end().done().json()["halt"], "stop_new");
-    let resumed = room.pregao(&["resume", "--by", "Ana", "--reason", "explained", "--json"]).done().json();
-    assert_eq!(resumed["before"], "stop_new");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! within the time, whatever became of the first (15c3-5). That no identifier comes twice is the desk's care.
 //!
 //! An order that reduces is held to it too: what reduces twice may sell twice. A change of an order names the
-//! order that it is about and cannot be mistaken for another.
+//! order that it is about and cannot be mistaken for another; the engine's own closing orders are tried again
+//! on purpose. Both pass.
 
 use super::{Denial, Figure, Passed, Proposal, View};
 
@@ -11,7 +12,7 @@ pub(super) const NAME: &str = "duplicate_order";
 pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
     let least = view.limits.duplicate_seconds.nanos();
     let limit = Figure::Nanoseconds(least);
-    if proposal.replaces {
+    if proposal.replaces || proposal.closes {
         return Ok(Passed { asked: Figure::None, limit });
     }
     match view.activity.since_same(&proposal.order, view.now) {

@@ -107,10 +107,10 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// Whether nothing that the account could come to hold grows by it: it takes away from a position, or
-    /// changes an order to no more than it is.
+    /// Whether nothing that the account could come to hold grows by it: it takes away from a position,
+    /// as the engine's own closing orders do, or changes an order to no more than it is.
     pub fn adds_nothing(&self) -> bool {
-        self.reduces || (self.added <= Quantity::ZERO && self.added_notional <= Money::ZERO)
+        self.reduces || self.closes || (self.added <= Quantity::ZERO && self.added_notional <= Money::ZERO)
     }
 }
 

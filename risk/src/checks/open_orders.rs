@@ -1,8 +1,9 @@
 //! C09, open orders: how many may be open in a symbol and in all, those on their way and those of unknown
 //! outcome included; of the account and, where that is written, of the strategy.
 //!
-//! A change of an order opens none. An order that reduces counts like any other: whoever has that many open
-//! has something to take back first, and cancels always pass.
+//! A change of an order opens none. An order that reduces counts like any other: whoever has that many open has
+//! something to take back first, and cancels always pass. The engine's own closing orders pass: they come one
+//! at a time.
 
 use super::{Denial, Figure, Passed, Proposal, View};
 use crate::limits::amounts::Count;
@@ -11,7 +12,7 @@ pub(super) const NAME: &str = "open_orders";
 
 pub(super) fn review(proposal: &Proposal, view: &View<'_>) -> Result<Passed, Denial> {
     let (strategy, instrument) = (proposal.order.strategy, proposal.order.instrument);
-    let more = u32::from(!proposal.replaces);
+    let more = u32::from(!proposal.replaces && !proposal.closes);
     if let Some(written) = view.table.written_for(strategy) {
         let limits = view.table.of_strategy(strategy);
         if written.max_open_orders_per_symbol.is_some() {

@@ -2,7 +2,7 @@
 //! written, of the strategy (RTS 9; B3 charges for it).
 //!
 //! The first messages of a session are free, or nothing could ever begin. Orders that reduce pass: the ratio
-//! costs money, being stuck in a position may cost more. Cancels count and are never denied; a change of an
+//! costs money, being stuck in a position may cost more; so do the engine's own closing orders. Cancels count and are never denied; a change of an
 //! order is denied, because taking the order back does without.
 
 use super::{Denial, Figure, Passed, Proposal, View};
@@ -26,7 +26,7 @@ fn within(sender: Sender, limits: &LimitSet, proposal: &Proposal, view: &View<'_
     let by_trades = u64::from(limits.max_order_to_trade.0).saturating_mul(trades.max(1));
     let limit = by_trades.max(u64::from(limits.order_to_trade_grace.0));
     let (figure, most) = (Figure::Count(asked), Figure::Count(limit));
-    if asked <= limit || proposal.reduces {
+    if asked <= limit || proposal.reduces || proposal.closes {
         return Ok(Passed { asked: figure, limit: most });
     }
     let because = match sender {

@@ -337,6 +337,8 @@ fn the_engines_own_closing_orders_pass_what_stops_a_strategy() {
         (limits.global.max_rejects, limits.global.max_losing_trades) = (Count(1), Count(1));
         limits.global.max_repeated_executions = Count(1);
         (limits.global.max_messages, limits.global.cancel_share) = (Count(4), Rate::from_ppm(500_000));
+        (limits.global.max_order_to_trade, limits.global.order_to_trade_grace) = (Count(1), Count(0));
+        limits.global.max_gross_exposure = Rate::from_ppm(1);
     });
     world.report(refused, ReportKind::Rejected { reason: String::new() });
     assert_eq!(world.activity.stopped().len(), 2);

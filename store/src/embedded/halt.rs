@@ -1,6 +1,6 @@
 //! The halt state in `pregao.db`.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use market::Timestamp;
 
@@ -22,15 +22,11 @@ impl EmbeddedHalt {
 }
 
 impl HaltStore for EmbeddedHalt {
-    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
+    fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
         let Database { connection, path, .. } = &self.database;
         let loaded = load(connection).map_err(|fault| fault.at(path, "read the halt state"))?;
-        match loaded {
-            Some((record, digest)) if record.digest() != digest => {
-                Err(damaged(path, "the halt state is not what was written".to_owned(), None))
-            }
-            loaded => Ok(loaded.map(|(record, _)| record)),
-        }
+        let whole: Option<Vec<HaltRecord>> = loaded.into_iter().collect();
+        whole.ok_or_else(|| damaged(path, "the halt state is not what was written".to_owned(), None))
     }
 
     fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
@@ -39,24 +35,34 @@ impl HaltStore for EmbeddedHalt {
     }
 }
 
-fn load(connection: &Connection) -> Result<Option<(HaltRecord, Digest)>, Fault> {
-    let newest = "SELECT level, reason, decided_by, at, digest FROM halt ORDER BY id DESC LIMIT 1";
-    let found = connection.prepare_cached(newest)?.query_row([], |row| {
-        let record = HaltRecord {
-            level: row.get(0)?,
-            reason: row.get(1)?,
-            by: row.get(2)?,
-            at: Timestamp::from_nanos(row.get(3)?),
-        };
-        Ok((record, Digest::new(row.get(4)?)))
-    });
-    Ok(found.optional()?)
+/// The last of each scope; none for one that is not what was written.
+fn load(connection: &Connection) -> Result<Vec<Option<HaltRecord>>, Fault> {
+    let newest = "SELECT scope, level, reason, decided_by, at, digest FROM halt \
+                  WHERE id IN (SELECT max(id) FROM halt \
+                  WHERE id >= coalesce((SELECT max(id) FROM halt WHERE scope = '*'), 0) \
+                  GROUP BY coalesce(scope, 'global')) ORDER BY id";
+    let mut statement = connection.prepare_cached(newest)?;
+    let found = statement.query_map([], |row| {
+        let words = [row.get(1)?, row.get(2)?, row.get(3)?];
+        let (at, digest) = (Timestamp::from_nanos(row.get(4)?), Digest::new(row.get(5)?));
+        Ok(HaltRecord::checked(row.get(0)?, words, at, Some(digest)))
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 fn save(connection: &Connection, record: &HaltRecord) -> Result<(), Fault> {
     connection
-        .prepare_cached("INSERT INTO halt (level, reason, decided_by, at, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![record.level, record.reason, record.by, record.at.as_nanos(), record.digest().as_bytes()])?;
+        .prepare_cached(
+            "INSERT INTO halt (scope, level, reason, decided_by, at, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            record.scope,
+            record.level,
+            record.reason,
+            record.by,
+            record.at.as_nanos(),
+            record.digest().as_bytes()
+        ])?;
     Ok(())
 }
 
@@ -70,6 +76,9 @@ mod tests {
     fn a_changed_halt_state_is_an_error_so_that_the_caller_stays_halted() {
         for change in [
             "UPDATE halt SET level = 'active'",
+            "UPDATE halt SET scope = 'symbol:PETR4'",
+            "UPDATE halt SET scope = NULL",
+            "UPDATE halt SET scope = '*', level = 'active'",
             "UPDATE halt SET level = CAST(x'ff' AS TEXT)",
             "UPDATE halt SET at = at + 1",
             "UPDATE halt SET decided_by = 'joão'",
@@ -79,9 +88,25 @@ mod tests {
             let mut halt = EmbeddedStore::open(directory.path()).unwrap().halt().unwrap();
             halt.save_halt(&decision("cancel_all", 1)).unwrap();
             Connection::open(directory.path().join("pregao.db")).unwrap().execute(change, []).unwrap();
-            let error = halt.load_halt().unwrap_err();
+            let error = halt.load_halts().unwrap_err();
             assert!(matches!(error, StoreError::Corrupt { .. }), "{change}: {error}");
         }
+    }
+
+    /// A file of the schema before, as it is after its upgrade.
+    #[test]
+    fn a_row_from_before_there_were_scopes_means_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut halt = EmbeddedStore::open(directory.path()).unwrap().halt().unwrap();
+        let old = decision("cancel_all", 1);
+        let by_hand = Connection::open(directory.path().join("pregao.db")).unwrap();
+        let digest = old.digest_without_scope();
+        let insert = "INSERT INTO halt (level, reason, decided_by, at, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let values = params![old.level, old.reason, old.by, old.at.as_nanos(), digest.as_bytes()];
+        by_hand.execute(insert, values).unwrap();
+        assert_eq!(halt.load_halts().unwrap(), [old]);
+        halt.save_halt(&decision("active", 2)).unwrap();
+        assert_eq!(halt.load_halts().unwrap(), [decision("active", 2)]);
     }
 
     #[test]
@@ -89,6 +114,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut halt = EmbeddedStore::open(directory.path()).unwrap().halt().unwrap();
         halt.save_halt(&decision("", 1)).unwrap_err();
-        assert_eq!(halt.load_halt().unwrap(), None);
+        assert_eq!(halt.load_halts().unwrap(), []);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{HaltRecord, HaltStore};
+use super::{ANEW, HaltRecord, HaltStore};
 use crate::error::StoreError;
 
 /// Between two attempts to reach the remote store.
@@ -25,7 +25,7 @@ pub struct LocalFirst<L> {
     local: L,
     remote: Arc<Waiting>,
     /// Decisions of the remote store as they were found at the start; an error is kept as one.
-    found: Result<Option<HaltRecord>, StoreError>,
+    found: Result<Vec<HaltRecord>, StoreError>,
 }
 
 #[derive(Default)]
@@ -46,13 +46,12 @@ impl<L: HaltStore> LocalFirst<L> {
     /// # Errors
     /// The system gives no thread.
     pub fn new(local: L, mut remote: Box<dyn HaltStore>) -> std::io::Result<Self> {
-        let found = remote.load_halt();
+        let found = remote.load_halts();
         let waiting = Arc::new(Waiting::default());
         // What an earlier process could not carry over any more goes first.
-        if let (Ok(theirs), Ok(Some(ours))) = (&found, local.load_halt())
-            && theirs.as_ref().is_none_or(|theirs| theirs.at < ours.at)
-        {
-            waiting.push(ours);
+        if let (Ok(theirs), Ok(ours)) = (&found, local.load_halts()) {
+            let is_news = |ours: &HaltRecord| theirs.iter().all(|one| one.scope != ours.scope || one.at < ours.at);
+            ours.into_iter().filter(is_news).for_each(|record| waiting.push(record));
         }
         let theirs = Arc::clone(&waiting);
         thread::Builder::new().name("halt".to_owned()).spawn(move || theirs.carry(&mut *remote))?;
@@ -61,11 +60,11 @@ impl<L: HaltStore> LocalFirst<L> {
 }
 
 impl<L: HaltStore> HaltStore for LocalFirst<L> {
-    /// The later of the two decisions. One that cannot be read halts.
-    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-        let local = self.local.load_halt()?;
+    /// Of each scope the later of the two decisions. One that cannot be read halts.
+    fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+        let mut halts = self.local.load_halts()?;
         let remote = match &self.found {
-            Ok(record) => record.clone(),
+            Ok(records) => records,
             Err(error) => {
                 return Err(StoreError::Failed {
                     place: "the remote halt state".to_owned(),
@@ -74,10 +73,16 @@ impl<L: HaltStore> HaltStore for LocalFirst<L> {
                 });
             }
         };
-        Ok(match (local, remote) {
-            (Some(local), Some(remote)) => Some(if remote.at > local.at { remote } else { local }),
-            (local, remote) => local.or(remote),
-        })
+        for theirs in remote {
+            match halts.iter_mut().find(|ours| ours.scope == theirs.scope) {
+                Some(ours) if theirs.at > ours.at => *ours = theirs.clone(),
+                Some(_) => {}
+                None => halts.push(theirs.clone()),
+            }
+        }
+        let anew = halts.iter().filter(|record| record.scope == ANEW).map(|record| record.at).max();
+        halts.retain(|record| anew.is_none_or(|anew| record.at >= anew));
+        Ok(halts)
     }
 
     fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
@@ -150,7 +155,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::halt::decision;
+    use crate::contract::halt::{decision, of};
     use std::sync::mpsc;
 
     /// A store that refuses until it is let, and shows what reached it.
@@ -160,8 +165,8 @@ mod tests {
     }
 
     impl HaltStore for Gated {
-        fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-            Ok(Some(decision("stop_new", 5)))
+        fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+            Ok(vec![decision("stop_new", 5), of("symbol:PETR4", "cancel_all", 4)])
         }
 
         fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
@@ -178,8 +183,9 @@ mod tests {
     struct Local(Vec<HaltRecord>);
 
     impl HaltStore for Local {
-        fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
-            Ok(self.0.last().cloned())
+        fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
+            let last = |record: &&HaltRecord| self.0.iter().rev().find(|one| one.scope == record.scope) == Some(record);
+            Ok(self.0.iter().filter(last).cloned().collect())
         }
 
         fn save_halt(&mut self, record: &HaltRecord) -> Result<(), StoreError> {
@@ -189,14 +195,27 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_process_could_not_carry_over_goes_first_scope_by_scope() {
+        let (tried, seen) = mpsc::channel();
+        let remote = Gated { open: Arc::new(Mutex::new(true)), tried };
+        let ours = [decision("flatten", 4), of("symbol:PETR4", "active", 6), of("strategy:trend", "stop_new", 1)];
+        let halt = LocalFirst::new(Local(ours.to_vec()), Box::new(remote)).unwrap();
+        // The server's word on everything is the later one.
+        assert_eq!([seen.recv(), seen.recv()], [Ok(Ok(ours[1].clone())), Ok(Ok(ours[2].clone()))]);
+        let held = [decision("stop_new", 5), ours[1].clone(), ours[2].clone()];
+        assert_eq!(halt.load_halts().unwrap(), held);
+    }
+
+    #[test]
     fn a_halt_holds_here_while_the_server_is_down_and_reaches_it_when_it_is_back() {
         let (tried, seen) = mpsc::channel();
         let open = Arc::new(Mutex::new(false));
         let remote = Gated { open: Arc::clone(&open), tried };
         let mut halt = LocalFirst::new(Local::default(), Box::new(remote)).unwrap();
-        assert_eq!(halt.load_halt().unwrap(), Some(decision("stop_new", 5)), "what the server knew");
+        let petr4 = of("symbol:PETR4", "cancel_all", 4);
+        assert_eq!(halt.load_halts().unwrap(), [decision("stop_new", 5), petr4.clone()], "what the server knew");
         halt.save_halt(&decision("halted", 7)).unwrap();
-        assert_eq!(halt.load_halt().unwrap(), Some(decision("halted", 7)), "the later one counts");
+        assert_eq!(halt.load_halts().unwrap(), [decision("halted", 7), petr4], "the later one of a scope counts");
         assert_eq!(seen.recv(), Ok(Err(())));
         *open.lock().unwrap() = true;
         let arrived = loop {

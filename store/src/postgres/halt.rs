@@ -23,11 +23,14 @@ impl PostgresHalt {
 }
 
 impl HaltStore for PostgresHalt {
-    fn load_halt(&self) -> Result<Option<HaltRecord>, StoreError> {
+    fn load_halts(&self) -> Result<Vec<HaltRecord>, StoreError> {
         self.shared.server.call("read the halt state", |session| {
             Box::pin(async move {
-                let newest = "SELECT level, reason, decided_by, at, digest FROM halt ORDER BY id DESC LIMIT 1";
-                session.rows(newest, &[]).await?.first().map(checked).transpose()
+                let newest = "SELECT scope, level, reason, decided_by, at, digest FROM halt \
+                              WHERE id IN (SELECT max(id) FROM halt \
+                  WHERE id >= coalesce((SELECT max(id) FROM halt WHERE scope = '*'), 0) \
+                  GROUP BY coalesce(scope, 'global')) ORDER BY id";
+                session.rows(newest, &[]).await?.iter().map(checked).collect()
             })
         })
     }
@@ -37,28 +40,22 @@ impl HaltStore for PostgresHalt {
         let record = record.clone();
         self.shared.server.call("save the halt state", move |session| {
             Box::pin(async move {
-                let save = "INSERT INTO halt (level, reason, decided_by, at, digest) VALUES ($1, $2, $3, $4, $5)";
-                let HaltRecord { level, reason, by, at } = &record;
+                let save = "INSERT INTO halt (scope, level, reason, decided_by, at, digest) \
+                            VALUES ($1, $2, $3, $4, $5, $6)";
+                let HaltRecord { scope, level, reason, by, at } = &record;
                 let (at, digest) = (at.as_nanos(), record.digest());
-                session.change(save, &[level, reason, by, &at, &digest.as_bytes().as_slice()]).await?;
+                session.change(save, &[scope, level, reason, by, &at, &digest.as_bytes().as_slice()]).await?;
                 Ok(())
             })
         })
     }
 }
 
-/// From `level, reason, decided_by, at, digest`.
+/// From `scope, level, reason, decided_by, at, digest`.
 fn checked(row: &Row) -> Result<HaltRecord, Fault> {
-    let record = HaltRecord {
-        level: row.try_get(0)?,
-        reason: row.try_get(1)?,
-        by: row.try_get(2)?,
-        at: Timestamp::from_nanos(row.try_get(3)?),
-    };
-    let stored = <[u8; 32]>::try_from(row.try_get::<_, &[u8]>(4)?).ok().map(Digest::new);
-    if stored == Some(record.digest()) {
-        Ok(record)
-    } else {
-        Err(Fault::Damaged("the halt state is not what was written".to_owned()))
-    }
+    let words = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
+    let at = Timestamp::from_nanos(row.try_get(4)?);
+    let digest = <[u8; 32]>::try_from(row.try_get::<_, &[u8]>(5)?).ok().map(Digest::new);
+    HaltRecord::checked(row.try_get(0)?, words, at, digest)
+        .ok_or_else(|| Fault::Damaged("the halt state is not what was written".to_owned()))
 }

@@ -15,7 +15,7 @@ use desk::DeskSettings;
 use market::fees::Brokerage;
 use market::{Calendar, FeeSchedule, Instrument, InstrumentKind, Timestamp, Universe};
 use oms::BookSettings;
-use risk::{LimitSet, LimitTable, Seconds};
+use risk::{HaltLevel, LimitSet, LimitTable, Seconds};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use store::testing::Server;
@@ -41,6 +41,11 @@ const LIMITS: LimitSet = LimitSet {
 };
 /// The shortest lease that the program takes: so long a takeover waits.
 pub const LEASE_SECONDS: u64 = 10;
+
+/// How long a session may be gone before the venue cancels its day orders: the shortest window.
+pub const WINDOW_SECONDS: u64 = 5;
+/// How long a daemon may be silent before a watchdog fires: the shortest that the program takes.
+pub const SILENCE_SECONDS: u64 = 2;
 
 /// Symbols that are quoted and traded.
 const SYMBOLS: [&str; 4] = ["PETR4", "VALE3", "ITUB4", "BBAS3"];
@@ -116,7 +121,8 @@ impl Stage {
              [risk]\n{limits}\n\
              {store}\
              [broker]\nname = \"bridge\"\naddress = \"{address}\"\nheartbeat_milliseconds = 200\n\
-             reconnect_milliseconds = 100\nanswer_seconds = 1\n\n\
+             reconnect_milliseconds = 100\nanswer_seconds = 1\ncancel_on_disconnect_seconds = {WINDOW_SECONDS}\n\n\
+             [watchdog]\nsilence_seconds = {SILENCE_SECONDS}\nlogin = \"guard\"\n\n\
              [feed]\nkind = \"quotes_file\"\npath = \"quotes.csv\"\npoll_milliseconds = 5\n{strategies}"
         )
     }
@@ -160,8 +166,9 @@ impl Stage {
         // A first life that was killed while it made its files has stored nothing yet. If they cannot be
         // opened for another reason, the next life says so.
         let Ok(store) = EmbeddedStore::open_read_only(&self.data()) else { return Ok("active".to_owned()) };
-        let found = store.halt()?.load_halt()?;
-        Ok(found.map_or_else(|| "active".to_owned(), |record| record.level))
+        // The strictest of all scopes: what one of them says is in force.
+        let found = store.halt()?.load_halts()?.into_iter().filter_map(|record| HaltLevel::from_name(&record.level));
+        Ok(found.max().unwrap_or(HaltLevel::Active).name().to_owned())
     }
 
     fn command(&self, data: &str, arguments: &[&str]) -> Command {
@@ -195,6 +202,18 @@ impl Stage {
         }
         let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         Ok(Daemon { child, socket: self.directory.join(data).join("pregao.sock"), log: path })
+    }
+
+    /// Starts a watchdog of the data directory; its lines of JSON are in its log, between others.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_watchdog(&self) -> io::Result<Daemon> {
+        let path = self.directory.join("watchdog.log");
+        let log = File::create(&path)?;
+        let mut command = self.command("data", &["watchdog", "--json"]);
+        let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Daemon { child, socket: PathBuf::new(), log: path })
     }
 
     /// Runs another command of the program to its end: exit code, and its JSON if that is what it said.
@@ -393,6 +412,14 @@ impl VenueProcess {
         }
         let address = std::fs::read_to_string(&address_file)?;
         Ok(Self { address, child, to, from: BufReader::new(from) })
+    }
+
+    /// Sends a signal: stopped in its tracks, a venue neither reads nor writes, and closes nothing.
+    ///
+    /// # Errors
+    /// The system.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     /// Says a line of control and hears the answer.

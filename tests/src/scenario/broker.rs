@@ -9,6 +9,12 @@ use super::stage::Stage;
 use super::statement;
 use super::words::{Words, changed, traded};
 
+/// What a halt is about; everything, if nothing is said.
+fn scope(words: &mut Words<'_>) -> Result<HaltScope, String> {
+    let text = words.rest();
+    if text.is_empty() { Ok(HaltScope::Global) } else { text.parse().map_err(|unknown| format!("{unknown}")) }
+}
+
 impl Stage {
     pub(super) fn report(&mut self, words: &mut Words<'_>) -> Result<Outcome, String> {
         self.can_hear()?;
@@ -132,10 +138,29 @@ impl Stage {
         self.tell(Input::NoStatement { question, reason: "the broker is busy".to_owned() })
     }
 
-    pub(super) fn halt(&mut self, name: &str) -> Result<(), String> {
+    pub(super) fn halt(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let name = words.next("a halt level")?;
         let level = HaltLevel::from_name(name).ok_or_else(|| format!("'{name}' is not a halt level"))?;
-        self.switch.set(&HaltScope::Global, level);
+        let scope = scope(words)?;
+        self.switch.set(&scope, level);
         let (by, reason) = ("person".to_owned(), "scenario".to_owned());
-        self.tell(Input::Halted { scope: HaltScope::Global, level, by, reason, at: self.now })
+        self.tell(Input::Halted { scope, level, by, reason, at: self.now })
+    }
+
+    pub(super) fn resume(&mut self, words: &mut Words<'_>) -> Result<Outcome, String> {
+        let scope = scope(words)?;
+        let scopes = if scope == HaltScope::Global { HaltScope::PROGRAM.to_vec() } else { vec![scope] };
+        for scope in scopes {
+            let seen = self.switch.seen(&scope);
+            if seen.level() == HaltLevel::Active {
+                continue;
+            }
+            if let Err(why) = self.protocol.may_resume(seen) {
+                return Ok(Outcome::Ignored(why));
+            }
+            let (by, reason) = ("person".to_owned(), "has looked".to_owned());
+            self.tell(Input::Resumed { scope, seen, by, reason, at: self.now })?;
+        }
+        Ok(Outcome::Done)
     }
 }

@@ -2,6 +2,7 @@
 
 use desk::Alert;
 use market::{Money, Price, Quantity};
+use risk::HaltScope;
 
 use super::stage::Stage;
 use super::words::Words;
@@ -140,7 +141,13 @@ fn account(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
             let count = stage.protocol.desk().denials().get(check).copied().unwrap_or_default();
             return same(&format!("denied {check}"), count, words.read("a count")?);
         }
-        "halt" => return same(what, stage.switch.level().name(), words.next("a halt level")?),
+        "halt" => {
+            let word = words.next("a halt level or a scope")?;
+            return match word.parse::<HaltScope>() {
+                Ok(scope) => same(word, stage.switch.level_in(&scope).name(), words.next("a halt level")?),
+                Err(_) => same(what, stage.switch.level().name(), word),
+            };
+        }
         "phase" => return same(what, stage.protocol.desk().current_phase().name(), words.next("a phase")?),
         "sent" => {
             words.skip("nothing")?;
@@ -189,8 +196,10 @@ fn nothing(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
 fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
     let kind = words.next("the kind of alert")?;
     let about = match kind {
-        "unknown" | "late_fill" | "revoked" | "break" | "stopped" => Some(words.next("of what")?),
-        "ignored" | "journal" | "journal_back" | "broker" => None,
+        "unknown" | "late_fill" | "revoked" | "break" | "stopped" | "not_canceled" | "not_closed" => {
+            Some(words.next("of what")?)
+        }
+        "ignored" | "journal" | "journal_back" | "broker" | "nothing_open" => None,
         other => return Err(format!("'{other}' is not an alert")),
     };
     let id = about.and_then(|name| stage.names.get(name));
@@ -204,10 +213,15 @@ fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
         }
         // By the rule that tripped.
         Alert::StrategyStopped { rule, .. } => kind == "stopped" && about == Some(rule.name()),
+        Alert::NotClosed { symbol, .. } => {
+            kind == "not_closed" && about == symbol.map(|symbol| symbol.to_string()).as_deref()
+        }
+        Alert::NothingOpen => kind == "nothing_open",
         Alert::ReportNotApplied { .. } => kind == "ignored",
         Alert::JournalDown { .. } => kind == "journal",
         Alert::JournalBack => kind == "journal_back",
         Alert::BrokerDown { .. } => kind == "broker",
+        Alert::NotCanceledOnDisconnect { client_order_id, .. } => kind == "not_canceled" && Some(client_order_id) == id,
     };
     match stage.alerts().iter().find(fits) {
         Some(_) => Ok(()),

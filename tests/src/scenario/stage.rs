@@ -119,7 +119,9 @@ impl Stage {
         let exchange = setting.exchange.map(|simulation| {
             SimulatedExchange::new(simulation, Arc::clone(&universe), clock.phase()).with_statements(start)
         });
-        let switch = HaltSwitch::at(HaltLevel::Active);
+        let symbols = universe.iter().map(|(_, known)| known.symbol).collect();
+        let switch = HaltSwitch::of_run(vec![STRATEGY_NAME.to_owned()], symbols);
+        switch.set(&HaltScope::Global, HaltLevel::Active);
         let journal = Journal::new();
         let restored = super::outage::restored(&desk, &switch, &journal, None)?;
         let mut stage = Self {
@@ -289,7 +291,10 @@ impl Stage {
                 }
             }
             Effect::Raise { scope, level, by, reason } => self.raise(scope, level, by, &reason),
-            Effect::Traded { .. } => {}
+            Effect::Lift { scope, seen, .. } => {
+                self.switch.lift(&scope, seen);
+            }
+            Effect::NotLifted { .. } | Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alerts.push(alert),
         }
         Ok(())
@@ -319,6 +324,7 @@ impl Stage {
             self.inputs.push_back(Input::NotSent { command, reason });
             return Ok(());
         }
+        self.name_closing(&command);
         let name = self.names.iter().find(|(_, named)| **named == id).map(|(name, _)| name.clone());
         let name = name.ok_or_else(|| format!("{what} of {id} has left, which nobody asked for"))?;
         if what == "submit" && !self.journal.has_intent(id) {
@@ -336,6 +342,16 @@ impl Stage {
             sent.expect("it takes every command");
         });
         Ok(())
+    }
+
+    /// Nobody asked for the engine's own closing orders, so they are named as they come.
+    fn name_closing(&mut self, command: &Command) {
+        if let Command::Submit(order) = command
+            && order.closes()
+        {
+            let number = self.names.keys().filter(|name| name.starts_with("close")).count() + 1;
+            self.names.insert(format!("close{number}"), order.get().client_order_id);
+        }
     }
 
     fn asked(&mut self, question: u64) -> Result<(), String> {

@@ -291,11 +291,12 @@ impl World {
             }
             Effect::Observe { day, equity } => {
                 if let Some(breach) = self.processes[process].daily_loss.observe(day, equity) {
-                    self.raise(process, breach.level, &breach.to_string());
+                    self.raise(process, &HaltScope::Account, breach.level, &breach.to_string());
                 }
             }
-            Effect::Raise { level, reason, .. } => self.raise(process, level, &reason),
-            Effect::Traded { .. } => {}
+            Effect::Raise { scope, level, reason, .. } => self.raise(process, &scope, level, &reason),
+            Effect::Lift { scope, seen, .. } => self.lift(process, &scope, seen),
+            Effect::NotLifted { .. } | Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alert(process, alert),
         }
     }
@@ -314,7 +315,7 @@ impl World {
         self.kept.insert(id, command);
         // Now and then the switch is thrown at the last moment.
         if self.strikes(Fault::Halt) && self.processes[process].switch.raise(&HaltScope::Global, HaltLevel::StopNew) {
-            self.store_halt(process, HaltLevel::StopNew);
+            self.store_halt(process, &HaltScope::Global, HaltLevel::StopNew);
         }
         if self.strikes(Fault::ProcessPause) {
             self.pauses(process);
@@ -328,7 +329,7 @@ impl World {
 
     /// The store has not taken what was written: an error window, seen from outside.
     fn is_down(&self, process: usize) -> bool {
-        self.processes[process].switch.level() != HaltLevel::Active
+        !self.processes[process].switch.standing().is_empty()
     }
 
     fn entries(&self, written: &[std::sync::Arc<Written>]) -> Vec<JournalEntry> {
@@ -367,6 +368,7 @@ impl World {
                     }
                     Some(Path::Break)
                 }
+                "cancel_intent" if text.contains("\"stops\":true") => Some(Path::CancelledByHalt),
                 "external" => Some(Path::External),
                 "adopted" => Some(Path::Adopted),
                 "unreadable" => Some(Path::Unreadable),
@@ -418,6 +420,7 @@ impl World {
                 }
             }
             Alert::LateFill { .. } => self.reached(Path::LateFill),
+            Alert::NothingOpen => self.nothing_may_be_open(process),
             _ => {}
         }
     }
@@ -436,13 +439,52 @@ impl World {
     }
 
     /// Throws the switch, then makes it durable, as `actors::halt` does.
-    pub fn raise(&mut self, process: usize, level: HaltLevel, reason: &str) {
-        if !self.processes[process].switch.raise(&HaltScope::Global, level) {
+    pub fn raise(&mut self, process: usize, scope: &HaltScope, level: HaltLevel, reason: &str) {
+        if !self.processes[process].switch.raise(scope, level) {
             return;
         }
         self.reached(Path::HaltByEngine);
-        self.trace.note(self.now, || format!("halted {level:?}: {reason}"));
-        self.store_halt(process, level);
+        self.trace.note(self.now, || format!("halted {scope} {level:?}: {reason}"));
+        self.store_halt(process, scope, level);
+    }
+
+    /// Stored first, then open, unless something came on top of what the person saw.
+    fn lift(&mut self, process: usize, scope: &HaltScope, seen: risk::Seen) {
+        let state = &self.processes[process];
+        let can_store = state.epoch == self.disk.epoch && self.now >= self.disk.error_until;
+        if !can_store || state.switch.seen(scope) != seen {
+            return;
+        }
+        self.disk.halts.remove(scope);
+        if self.processes[process].switch.lift(scope, seen) {
+            self.reached(Path::ResumedRunning);
+            self.trace.note(self.now, || format!("lifted {scope}"));
+        }
+    }
+
+    /// The engine says that everything a halt takes back has ended: nothing of it may be open at the
+    /// broker either.
+    fn nothing_may_be_open(&mut self, process: usize) {
+        self.reached(Path::NothingOpen);
+        let state = &self.processes[process];
+        let Some(protocol) = state.protocol().filter(|_| state.epoch == self.disk.epoch) else { return };
+        let mut left = Vec::new();
+        for reference in self.venue.open() {
+            let market::OrderReference::Own(id) = reference else { continue };
+            let order = protocol.desk().book().order(&id);
+            let is_left = order.is_none_or(|order| {
+                let (strategy, instrument) = (order.intent.strategy, order.intent.instrument);
+                let level = state.switch.level_of(strategy, instrument);
+                let closes = self.closings.contains(&id) && level == HaltLevel::Flatten;
+                state.switch.cancels(strategy, instrument) && !closes
+            });
+            if is_left {
+                left.push(id);
+            }
+        }
+        if !left.is_empty() && !self.is_broken(Broken::IgnoresHalt) {
+            self.violated(format!("the engine says that nothing is open, the broker has {left:?}"));
+        }
     }
 
     /// Reads what is durable, as `actors::recovery` does.

@@ -167,9 +167,30 @@ impl World {
             Command::Replace(_) => true,
             Command::Cancel(_) => false,
         };
-        let halted = level >= HaltLevel::StopNew && !matches!(command, Command::Cancel(_));
+        let closes = matches!(command, Command::Submit(order) if order.closes());
+        let is_closing_time = level == HaltLevel::Flatten && closes;
+        let halted = level >= HaltLevel::StopNew && !matches!(command, Command::Cancel(_)) && !is_closing_time;
         if halted || (level == HaltLevel::Reducing && adds) {
             self.violated(format!("{id}: a {} left while trading was {}", command.name(), level.name()));
+        }
+        if let (true, Command::Submit(order)) = (closes, command) {
+            self.reached(Path::ClosedByHalt);
+            self.closings.insert(id);
+            let intent = *order.get();
+            // What is open includes this very order.
+            let left = self.processes[process].protocol().map(|protocol| {
+                let book = protocol.desk().book();
+                let held = book.position(intent.instrument).quantity;
+                (held, held - book.open_sells(intent.instrument), book.open_buys(intent.instrument))
+            });
+            if let Some((held, left, buys)) = left
+                && (intent.side == market::Side::Buy
+                    || left < market::Quantity::ZERO
+                    || !held.is_positive()
+                    || !buys.is_zero())
+            {
+                self.violated(format!("{id}: a closing order of {} goes beyond what is held", intent.quantity));
+            }
         }
         let durable = match command {
             Command::Submit(_) => self.disk.holds_intent(id),
@@ -211,6 +232,9 @@ impl World {
             }
             let input = match event {
                 BrokerEvent::Connected => Input::Connected,
+                BrokerEvent::Terms(terms) => Input::Terms(terms),
+                // Nobody here asks for one.
+                BrokerEvent::MassCanceled(_) => continue,
                 BrokerEvent::Disconnected { reason } => Input::Disconnected { reason },
                 BrokerEvent::Report(report) => {
                     let broker = &mut self.processes[process].broker;

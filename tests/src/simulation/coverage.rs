@@ -83,6 +83,14 @@ named! {
         HaltByEngine = "halt raised by the engine",
         /// A halt survived a crash.
         HaltSurvived = "halt found at the start",
+        /// A halt took an open order back.
+        CancelledByHalt = "order cancelled by a halt",
+        /// The engine closed what was held.
+        ClosedByHalt = "closing order of the engine's own",
+        /// The broker's statement confirmed that nothing is left open.
+        NothingOpen = "nothing left open, stated by the broker",
+        /// A person resumed without a restart.
+        ResumedRunning = "halt lifted while running",
         /// A person resumed.
         Resumed = "trading resumed by a person",
         /// The right ran out before a renewal.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use market::{ClientOrderId, Timestamp};
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use store::{AccountTag, Journal, JournalEntry, MemoryJournal, Snapshot};
 
 /// A snapshot, and whether it can still be read.
@@ -33,8 +33,8 @@ pub struct Disk {
     pub epoch: u64,
     /// Until when nobody else may take over. True time, which the store's clock keeps.
     pub lease_until: i64,
-    /// The halt record.
-    pub halt: HaltLevel,
+    /// The halt record: every scope that is not active.
+    pub halts: BTreeMap<HaltScope, HaltLevel>,
     /// Latest last.
     pub snapshots: Vec<Kept>,
     /// Writes fail until then.
@@ -51,7 +51,7 @@ impl Disk {
             account,
             epoch: 0,
             lease_until: i64::MIN,
-            halt: HaltLevel::Active,
+            halts: BTreeMap::new(),
             snapshots: Vec::new(),
             error_until: i64::MIN,
             intents: BTreeMap::new(),

@@ -42,11 +42,13 @@ impl World {
         }
         self.disk.epoch += 1;
         self.starts += 1;
-        let halt = self.disk.halt;
-        if halt != HaltLevel::Active {
+        if !self.disk.halts.is_empty() {
             self.reached(Path::HaltSurvived);
         }
-        let switch = HaltSwitch::at(halt);
+        let names = traders::settings(&self.universe).into_iter().map(|settings| settings.name).collect();
+        let switch = HaltSwitch::of_run(names, self.universe.iter().map(|(_, known)| known.symbol).collect());
+        switch.set(&HaltScope::Global, HaltLevel::Active);
+        self.disk.halts.iter().for_each(|(scope, level)| switch.set(scope, *level));
         let restored = match self.restore(switch.clone(), u64::MAX) {
             Ok(restored) => restored,
             Err(error) => return self.violated(format!("the journal does not lead to a protocol: {error}")),

@@ -4,7 +4,7 @@
 //! end of that time, also for a process that is stopped or gone: it is a server, or a disk.
 
 use desk::Input;
-use risk::HaltLevel;
+use risk::{HaltLevel, HaltScope};
 use store::{JournalEntry, Snapshot};
 
 use super::coverage::Path;
@@ -249,10 +249,11 @@ impl World {
     }
 
     /// Makes a halt durable, if the store lets us.
-    pub fn store_halt(&mut self, process: usize, level: HaltLevel) {
+    pub fn store_halt(&mut self, process: usize, scope: &HaltScope, level: HaltLevel) {
         let state = &self.processes[process];
         if state.epoch == self.disk.epoch && self.now >= self.disk.error_until {
-            self.disk.halt = self.disk.halt.max(level);
+            let stored = self.disk.halts.entry(scope.clone()).or_insert(HaltLevel::Active);
+            *stored = level.max(*stored);
         } else {
             self.trace.note(self.now, || "the halt could not be stored".to_owned());
         }

@@ -25,7 +25,7 @@ impl World {
         let Some(protocol) = state.protocol().filter(|_| state.account.stage == Stage::Up) else {
             return self.violated(format!("{when}: the account is not up"));
         };
-        let stopped = state.switch.level() != HaltLevel::Active;
+        let stopped = !state.switch.standing().is_empty();
         let unknown: Vec<ClientOrderId> = protocol.unknown_orders().collect();
         let what = if stopped {
             // The switch says who and why; a person has not come by yet.

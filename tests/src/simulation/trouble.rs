@@ -1,13 +1,13 @@
 //! What befalls the engine from outside, the person who looks after it, and the healing at the end.
 
-use desk::Entry;
+use desk::{Entry, Input};
 use market::{Symbol, Timestamp};
 use risk::{HaltLevel, HaltScope};
 use store::JournalEntry;
 
 use super::coverage::Path;
 use super::faults::Fault;
-use super::process::{Line, Stage};
+use super::process::{Line, Stage, ToAccount};
 use super::world::{Event, MILLISECOND, MINUTE, SECOND, World};
 
 impl World {
@@ -51,14 +51,35 @@ impl World {
             }
         }
         if self.strikes(Fault::Halt) {
-            let level = self.random.pick(&[HaltLevel::Reducing, HaltLevel::StopNew, HaltLevel::Halted]);
-            if self.processes[process].switch.raise(&HaltScope::Global, level) {
-                self.store_halt(process, level);
-            }
+            self.kill(process);
         }
         if self.strikes(Fault::ProcessPause) {
             self.pauses(process);
         }
+    }
+
+    /// A person stops something, somehow far, as `actors::system::Inquiry::kill` does it: the switch, the
+    /// store, and then the account is told, if it is there to be told.
+    fn kill(&mut self, process: usize) {
+        let levels =
+            [HaltLevel::Reducing, HaltLevel::StopNew, HaltLevel::CancelAll, HaltLevel::Flatten, HaltLevel::Halted];
+        let level = self.random.pick(&levels);
+        let place = self.random.below(self.universe.len() as u64) as usize;
+        let symbol = self.universe.iter().nth(place).map(|(_, known)| HaltScope::Symbol(known.symbol));
+        let traders = super::traders::settings(&self.universe);
+        let trader = traders[self.random.below(traders.len() as u64) as usize].name.clone();
+        let scope = match self.random.below(6) {
+            0 | 1 => HaltScope::Global,
+            2 => HaltScope::Account,
+            3 => HaltScope::Broker,
+            4 => HaltScope::Strategy(trader),
+            _ => symbol.unwrap_or(HaltScope::Global),
+        };
+        self.processes[process].switch.raise(&scope, level);
+        self.trace.note(self.now, || format!("a person stops {scope}: {level:?}"));
+        self.store_halt(process, &scope, level);
+        let (by, reason, at) = ("Ana".to_owned(), "a drill".to_owned(), self.wall());
+        self.to_account(process, ToAccount::Input(Box::new(Input::Halted { scope, level, by, reason, at })));
     }
 
     /// The clock jumps, and is put right after a while.
@@ -115,7 +136,8 @@ impl World {
         let Some(process) = self.running() else { return };
         let state = &self.processes[process];
         let Some(protocol) = state.protocol().filter(|_| state.account.stage == Stage::Up) else { return };
-        let halted = state.switch.level() != HaltLevel::Active;
+        let standing = state.switch.standing();
+        let halted = !standing.is_empty();
         let mut breaks: Vec<Option<Symbol>> =
             protocol.breaks().keys().filter_map(|id| self.universe.get(*id)).map(|known| Some(known.symbol)).collect();
         if protocol.account_break().is_some() {
@@ -123,6 +145,10 @@ impl World {
         }
         if !halted && breaks.is_empty() {
             return;
+        }
+        // Half of the time the engine need not be stopped for it.
+        if breaks.is_empty() && self.random.chance(5_000) {
+            return self.resumes_running(process, standing);
         }
         self.trace.note(self.now, || format!("a person resumes: {breaks:?}, halted {halted}"));
         self.stops(process);
@@ -152,8 +178,23 @@ impl World {
             }
         }
         self.reached(Path::Resumed);
-        self.disk.halt = HaltLevel::Active;
+        self.disk.halts.clear();
         self.queue.put(self.now + SECOND, Event::Start);
+    }
+
+    /// The running account is told, one scope after another.
+    fn resumes_running(&mut self, process: usize, standing: Vec<(HaltScope, HaltLevel)>) {
+        for (scope, _) in standing {
+            let seen = self.processes[process].switch.seen(&scope);
+            let refused = self.processes[process].protocol().is_none_or(|protocol| protocol.may_resume(seen).is_err());
+            if refused {
+                continue;
+            }
+            self.trace.note(self.now, || format!("a person resumes {scope} while the engine runs"));
+            let (by, reason, at) = ("Ana".to_owned(), "looked at it".to_owned(), self.wall());
+            let resumed = Input::Resumed { scope, seen, by, reason, at };
+            self.to_account(process, ToAccount::Input(Box::new(resumed)));
+        }
     }
 
     /// Faults end: what is asleep wakes, what is down starts, and then it must all come right.

@@ -144,6 +144,8 @@ pub struct World {
     pub heard_executions: BTreeSet<ExecutionId>,
     /// Broken engines: commands kept to be sent again, names made up.
     pub kept: BTreeMap<ClientOrderId, desk::Command>,
+    /// The engine's own closing orders that have left.
+    pub closings: BTreeSet<ClientOrderId>,
     pub last_quotes: Vec<Option<Quote>>,
     pub requests: u64,
     pub crashes: u64,
@@ -216,6 +218,7 @@ impl World {
             milestones: BTreeMap::new(),
             heard_executions: BTreeSet::new(),
             kept: BTreeMap::new(),
+            closings: BTreeSet::new(),
             last_quotes: vec![None; universe.len()],
             requests: 0,
             crashes: 0,
