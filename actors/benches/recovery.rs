@@ -175,6 +175,7 @@ fn day(universe: &Arc<Universe>, start: Timestamp) -> Day {
             order_type: OrderType::Limit { limit_price },
             time_in_force: TimeInForce::Day,
             decided_at: now,
+            parent: None,
             signal: Signal::new("busy", &[("number", f64::from(number))]),
         };
         let top = TopOfBook { at: now, last: price, bid, ask: price, ..TopOfBook::default() };

@@ -727,6 +727,11 @@ fn log(alert: &Alert) {
         Alert::TradeRevoked { client_order_id: order } => {
             tracing::error!(%order, "the broker took back or corrected a trade: applied, look at it");
         }
+        Alert::StrategyStopped { strategy, symbol, rule, latch } => {
+            let symbol = symbol.map(|symbol| symbol.to_string());
+            let (rule, seen, limit) = (rule.name(), latch.seen, latch.limit);
+            tracing::error!(strategy, symbol, rule, seen, limit, "strategy stopped until a person resumes it");
+        }
         Alert::JournalDown { reason } => tracing::error!(reason, "the journal failed: no new orders"),
         Alert::NothingOpen => tracing::warn!("everything that the halt takes back has ended; the broker lists no more"),
         Alert::NotClosed { symbol, reason } => {

@@ -200,6 +200,7 @@ fn buy() -> account::Message {
         order_type: OrderType::Market,
         time_in_force: TimeInForce::Day,
         decided_at: Clock::System.now(),
+        parent: None,
         signal: Signal::default(),
     };
     account::Message::Ask {

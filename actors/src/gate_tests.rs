@@ -88,6 +88,7 @@ fn order(sequence: u32, side: Side) -> NewOrder {
         order_type: OrderType::Limit { limit_price: Price::from_cents(1_000).expect("a price") },
         time_in_force: TimeInForce::Day,
         decided_at: Clock::System.now(),
+        parent: None,
     }
 }
 

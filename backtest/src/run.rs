@@ -122,7 +122,7 @@ impl Backtest {
 
         self.exchange.on_market(event, &mut self.reports);
         if !self.reports.is_empty() {
-            self.take_reports();
+            self.take_reports(event.at());
         }
         let top = &mut self.tops[instrument.index()];
         if top.apply(event) {
@@ -156,7 +156,7 @@ impl Backtest {
             let day = self.desk.day(change.at);
             self.record.begin_day(day, self.desk.book());
             self.exchange.on_phase(&change, &mut self.reports);
-            self.take_reports();
+            self.take_reports(change.at);
             self.desk.phase(&change);
         }
         self.changes = changes;
@@ -218,19 +218,19 @@ impl Backtest {
                 Command::Cancel(cancel) => self.exchange.cancel(cancel, now, &mut self.reports),
                 Command::Replace(replace) => self.exchange.replace(replace, now, &mut self.reports),
             };
-            self.take_reports();
+            self.take_reports(now);
         }
         self.commands = commands;
     }
 
-    fn take_reports(&mut self) {
+    fn take_reports(&mut self, now: Timestamp) {
         let mut reports = std::mem::take(&mut self.reports);
         for report in reports.drain(..) {
             if matches!(report.kind, ReportKind::Rejected { .. }) {
                 self.record.counts.rejections += 1;
             }
-            match self.desk.report(&report) {
-                Ok(applied) => {
+            match self.desk.report(&report, now) {
+                Ok((applied, _)) => {
                     self.record.applied(report.at, &applied);
                     let (client_order_id, status) = (applied.client_order_id, applied.status);
                     self.hosts[applied.strategy.index()].on_notice(&Notice {

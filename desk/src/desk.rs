@@ -12,7 +12,10 @@ use market::{
 };
 use oms::{Anomaly, Applied, Book, BookSettings, BookState};
 use risk::checks::code;
-use risk::{Approved, Denial, Explanation, Figure, HaltLevel, HaltSwitch, LimitTable, Limits, View};
+use risk::{
+    Activity, ActivityState, Approved, Denial, Explanation, Figure, HaltLevel, HaltScope, HaltSwitch, LimitTable,
+    Limits, Tripped, View,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Evidence, GONE, number_of};
@@ -39,6 +42,8 @@ pub struct Desk {
     universe: Arc<Universe>,
     calendar: Arc<Calendar>,
     book: Book,
+    /// What happened lately.
+    activity: Activity,
     limits: Arc<LimitTable>,
     halt: HaltSwitch,
     phase: Phase,
@@ -51,6 +56,8 @@ pub struct Desk {
     day: std::ops::Range<Timestamp>,
     denials: BTreeMap<&'static str, u64>,
     first_cash: Money,
+    /// The marks that decisions of this run have been journaled with, by instrument; zero: none yet.
+    told: Vec<Price>,
 }
 
 /// A desk as a snapshot keeps it.
@@ -62,6 +69,8 @@ pub(crate) struct DeskState {
     session: Date,
     sequence: (Date, u32),
     issued: Option<ClientOrderId>,
+    #[serde(default)]
+    activity: ActivityState,
 }
 
 impl Desk {
@@ -71,6 +80,8 @@ impl Desk {
         let session = settings.start.local_date();
         let mut desk = Self {
             first_cash: settings.book.cash,
+            activity: Activity::default(),
+            told: vec![Price::ZERO; settings.universe.len()],
             account: settings.account,
             universe: settings.universe,
             book: Book::new(settings.book),
@@ -107,7 +118,7 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
         let halt = self.halt.level_of(request.strategy, request.instrument);
-        self.decide(request, Evidence { top, halt }, now)
+        self.decide(request, &Evidence { top, halt, marks: Vec::new() }, now)
     }
 
     /// The same on what was looked at already: what the journal keeps of a decision must be what it was
@@ -115,12 +126,12 @@ impl Desk {
     pub(crate) fn decide(
         &mut self,
         request: &OrderRequest,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
         let reviewed = self.review(request, evidence, now);
         match &reviewed {
-            Ok(approved) => self.take_on(approved),
+            Ok(approved) => self.take_on(approved, now),
             Err(denial) => self.note_denial(denial),
         }
         reviewed
@@ -133,12 +144,12 @@ impl Desk {
     pub(crate) fn decide_closing(
         &mut self,
         request: &OrderRequest,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
         let reviewed = self.review_closing(request, evidence, now);
         match &reviewed {
-            Ok(approved) => self.take_on(approved),
+            Ok(approved) => self.take_on(approved, now),
             Err(denial) => self.note_denial(denial),
         }
         reviewed
@@ -148,7 +159,7 @@ impl Desk {
     pub(crate) fn review_closing(
         &mut self,
         request: &OrderRequest,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
@@ -159,18 +170,19 @@ impl Desk {
     }
 
     /// Uses up the name of an approved order and enters it in the book.
-    pub(crate) fn take_on(&mut self, approved: &Approved<NewOrder>) {
+    pub(crate) fn take_on(&mut self, approved: &Approved<NewOrder>, now: Timestamp) {
         let order = approved.get();
         self.sequence.1 = order.client_order_id.sequence();
         self.issued = Some(order.client_order_id);
         self.book.enter(*order, approved.worst_price());
+        self.activity.submitted(order, &self.book, now);
     }
 
     /// Reviews a request; nothing is entered or counted.
     pub(crate) fn review(
         &mut self,
         request: &OrderRequest,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
@@ -194,7 +206,7 @@ impl Desk {
         &self,
         request: &OrderRequest,
         closes: bool,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Option<Explanation> {
         let name = ClientOrderId::new(&self.account, now.local_date(), 1).ok()?;
@@ -208,7 +220,7 @@ impl Desk {
     pub(crate) fn explain_replace(
         &self,
         replace: ReplaceOrder,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Option<Explanation> {
         let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal())?;
@@ -277,6 +289,7 @@ impl Desk {
             forecast: None,
             limits: self.limits.of(strategy, instrument),
             table: &self.limits,
+            activity: &self.activity,
         })
     }
 
@@ -292,7 +305,7 @@ impl Desk {
     pub fn cancel(&mut self, id: ClientOrderId, now: Timestamp) -> Result<Approved<CancelOrder>, Denial> {
         let instrument = self.open_instrument(id)?;
         let cancel = CancelOrder { client_order_id: id, instrument, decided_at: now };
-        self.book.request_cancel(&cancel).map_err(|_| not_open())?;
+        self.restore_cancel(&cancel).map_err(|_| not_open())?;
         Ok(risk::approve_cancel(cancel))
     }
 
@@ -308,14 +321,14 @@ impl Desk {
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let owner = self.book.order(&replace.client_order_id).map(|order| order.intent.strategy);
         let halt = owner.map_or_else(|| self.halt.level(), |owner| self.halt.level_of(owner, replace.instrument));
-        self.decide_replace(replace, Evidence { top, halt }, now)
+        self.decide_replace(replace, &Evidence { top, halt, marks: Vec::new() }, now)
     }
 
     /// The same on what was looked at already.
     pub(crate) fn decide_replace(
         &mut self,
         replace: ReplaceOrder,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let reviewed = self.replace_reviewed(replace, evidence, now);
@@ -328,7 +341,7 @@ impl Desk {
     fn replace_reviewed(
         &mut self,
         replace: ReplaceOrder,
-        evidence: Evidence,
+        evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Approved<ReplaceOrder>, Denial> {
         let open = self.book.order(&replace.client_order_id).filter(|order| !order.status.is_terminal());
@@ -337,7 +350,7 @@ impl Desk {
         let approved = risk::review_replace(open, replace, evidence.halt, &view)?;
         let (strategy, instrument) = (open.intent.strategy, open.intent.instrument);
         let approved = approved.decided_in(self.epoch_of(strategy, instrument, evidence.halt));
-        self.book.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
+        self.restore_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
         Ok(approved)
     }
 
@@ -346,12 +359,123 @@ impl Desk {
         order.map(|order| order.intent.instrument).ok_or_else(not_open)
     }
 
-    /// Applies an execution report.
+    /// Applies the broker's execution report; gives what it changed, and the rules that it made trip, which
+    /// hold from now on.
     ///
     /// # Errors
     /// A report that does not fit changes nothing and says why.
-    pub fn report(&mut self, report: &ExecutionReport) -> Result<Applied, Anomaly> {
-        self.book.apply(report)
+    pub fn report(&mut self, report: &ExecutionReport, now: Timestamp) -> Result<(Applied, Vec<Tripped>), Anomaly> {
+        self.take_in(report, true, now)
+    }
+
+    /// The same of what we conclude ourselves, or what a statement tells: no rejection of the broker's.
+    pub(crate) fn conclude(
+        &mut self,
+        report: &ExecutionReport,
+        now: Timestamp,
+    ) -> Result<(Applied, Vec<Tripped>), Anomaly> {
+        self.take_in(report, false, now)
+    }
+
+    fn take_in(
+        &mut self,
+        report: &ExecutionReport,
+        spoken: bool,
+        now: Timestamp,
+    ) -> Result<(Applied, Vec<Tripped>), Anomaly> {
+        let applied = self.restore_report(report, spoken, now)?;
+        let tripped = self.due(&applied, now);
+        tripped.iter().for_each(|tripped| self.activity.latch(tripped));
+        Ok((applied, tripped))
+    }
+
+    /// The rules that a report has made trip and that do not hold yet.
+    pub(crate) fn due(&self, applied: &Applied, now: Timestamp) -> Vec<Tripped> {
+        self.activity.due((applied.strategy, applied.instrument), &self.limits, now).collect()
+    }
+
+    /// Applies a report that the journal holds; what it made trip, the journal holds too.
+    pub(crate) fn restore_report(
+        &mut self,
+        report: &ExecutionReport,
+        spoken: bool,
+        now: Timestamp,
+    ) -> Result<Applied, Anomaly> {
+        let applied = self.book.apply(report)?;
+        let parent = self.book.order(&report.client_order_id).and_then(|order| order.intent.parent);
+        self.activity.reported(report, &applied, parent, spoken, now);
+        Ok(applied)
+    }
+
+    /// A rule has stopped a strategy; `name` is its name if this run does not have it.
+    pub(crate) fn restore_latch(&mut self, tripped: &Tripped, name: Option<String>) {
+        let Some(name) = name else { return self.activity.latch(tripped) };
+        let symbol = tripped.instrument.and_then(|id| self.universe.get(id)).map(|known| known.symbol);
+        self.activity.latch_absent(name, symbol, tripped.rule, tripped.latch);
+    }
+
+    /// Notes a cancel that is about to be sent, or was.
+    pub(crate) fn restore_cancel(&mut self, cancel: &CancelOrder) -> Result<(), Anomaly> {
+        self.book.request_cancel(cancel)?;
+        self.count_message(cancel.client_order_id, cancel.decided_at);
+        Ok(())
+    }
+
+    /// Notes a replace that is about to be sent, or was.
+    pub(crate) fn restore_replace(&mut self, replace: &ReplaceOrder, worst_price: Price) -> Result<(), Anomaly> {
+        self.book.request_replace(replace, worst_price)?;
+        self.count_message(replace.client_order_id, replace.decided_at);
+        Ok(())
+    }
+
+    fn count_message(&mut self, id: ClientOrderId, at: Timestamp) {
+        if let Some(order) = self.book.order(&id) {
+            self.activity.message(order.intent.strategy, at);
+        }
+    }
+
+    /// A named person has resumed this scope: rules that had stopped a strategy, or whoever traded a symbol,
+    /// begin to count anew. Wider scopes say nothing of them. Gives whether anything was stopped.
+    pub fn rearm(&mut self, scope: &HaltScope, strategies: &[String]) -> bool {
+        let before = self.activity.stopped().len();
+        match scope {
+            HaltScope::Strategy(name) => match number_of(name, strategies) {
+                Some(strategy) => self.activity.rearm_strategy(strategy),
+                None => self.activity.rearm_absent(name),
+            },
+            HaltScope::Symbol(symbol) => {
+                if let Some(instrument) = self.universe.find(symbol) {
+                    self.activity.rearm_instrument(instrument);
+                }
+            }
+            HaltScope::Global | HaltScope::Account | HaltScope::Broker => {}
+        }
+        self.activity.stopped().len() < before
+    }
+
+    /// Marks that a decision on this instrument now rests on and that the journal does not hold: of what is
+    /// held or open, because their worth is compared with limits, and of the instrument itself.
+    pub(crate) fn untold_marks(&self, instrument: InstrumentId) -> Vec<(InstrumentId, Price)> {
+        let untold = self.universe.ids().filter_map(|id| {
+            let stake = self.book.stake(id);
+            let counts = id == instrument || !stake.held.is_zero() || stake.open.orders > 0;
+            (counts && stake.mark != self.told[id.index()]).then_some((id, stake.mark))
+        });
+        untold.collect()
+    }
+
+    /// The journal holds these marks now.
+    pub(crate) fn marks_told(&mut self, marks: &[(InstrumentId, Price)]) {
+        for (instrument, mark) in marks {
+            self.told[instrument.index()] = *mark;
+        }
+    }
+
+    /// The marks that a recorded decision rests on.
+    pub(crate) fn see_marks(&mut self, marks: &[(InstrumentId, Price)]) {
+        for (instrument, mark) in marks.iter().filter(|(instrument, _)| instrument.index() < self.told.len()) {
+            self.book.mark(*instrument, *mark);
+        }
     }
 
     /// Notes that what was sent for an order may or may not have arrived.
@@ -376,6 +500,7 @@ impl Desk {
             self.session = change.session;
             self.price_horizon = self.horizon_of(change.session);
             self.book.start_session(change.session);
+            self.activity.begin_session();
         }
         self.phase = change.phase;
         if change.phase == Phase::Closed {
@@ -391,10 +516,7 @@ impl Desk {
         }
         self.issued = self.issued.max(Some(id));
         self.book.enter(order, worst_price);
-    }
-
-    pub(crate) fn book_mut(&mut self) -> &mut Book {
-        &mut self.book
+        self.activity.submitted(&order, &self.book, order.decided_at);
     }
 
     /// Takes in an execution of an order that was placed elsewhere.
@@ -422,6 +544,7 @@ impl Desk {
             session: self.session,
             sequence: self.sequence,
             issued: self.issued,
+            activity: self.activity.state(symbol, |id| strategies.get(id.index()).cloned()),
         }
     }
 
@@ -440,6 +563,7 @@ impl Desk {
         desk.book = Book::from_state(settings.book, state.book, instrument, strategy)?;
         (desk.phase, desk.session) = (state.phase, state.session);
         (desk.sequence, desk.issued) = (state.sequence, state.issued);
+        desk.activity = Activity::from_state(state.activity, instrument, |name| number_of(name, strategies));
         desk.price_horizon = desk.horizon_of(desk.session);
         Ok(desk)
     }
@@ -464,6 +588,11 @@ impl Desk {
     /// The money that the book began with.
     pub fn first_cash(&self) -> Money {
         self.first_cash
+    }
+
+    /// What happened lately, and what it has stopped.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// The limits in force.
@@ -512,6 +641,7 @@ fn named(request: &OrderRequest, client_order_id: ClientOrderId, now: Timestamp)
         order_type: request.order_type,
         time_in_force: request.time_in_force,
         decided_at: now,
+        parent: request.parent,
     }
 }
 

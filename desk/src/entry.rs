@@ -15,19 +15,23 @@ use market::{
     Universe,
 };
 use oms::Applied;
-use risk::{Denial, Figure, HaltLevel, HaltScope, Limits};
+use risk::{Denial, Figure, HaltLevel, HaltScope, Latch, Limits, Rule, Tripped};
 use serde::{Deserialize, Serialize};
 
 use crate::desk::Desk;
 use crate::host::{HostSettings, Notice};
 
-/// What a decision was made on, beside the book: the price, and what the switch allowed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// What a decision was made on, beside the book: the price, what the switch allowed, and what else is worth.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Evidence {
     /// The hot quote.
     pub top: TopOfBook,
     /// The halt switch.
     pub halt: HaltLevel,
+    /// Marks that have changed since the decision before: the worth of everything that is held is compared
+    /// with limits. A decision rests on the latest of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<(InstrumentId, Price)>,
 }
 
 /// What a run decides with: enough to make the same decisions again.
@@ -196,6 +200,18 @@ pub enum Entry {
         /// what we concluded ourselves.
         broker_sequence: u64,
     },
+    /// A rule of repetition has tripped: the strategy is stopped until a named person resumes it, by a halt
+    /// entry with level `active` of its scope or of the symbol's.
+    Latched {
+        /// Which rule.
+        rule: Rule,
+        /// Whom it stops.
+        strategy: StrategyId,
+        /// In what; none: in everything.
+        instrument: Option<InstrumentId>,
+        /// When, and the figures.
+        latch: Latch,
+    },
     /// The broker reported something that does not fit; the book is unchanged.
     Anomaly {
         /// Its words.
@@ -311,6 +327,7 @@ impl Entry {
             Self::Denied { .. } => "denied",
             Self::ReplaceDenied { .. } => "replace_denied",
             Self::Report { .. } => "report",
+            Self::Latched { .. } => "latched",
             Self::Anomaly { .. } => "anomaly",
             Self::Unreadable { .. } => "unreadable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
@@ -325,6 +342,12 @@ impl Entry {
             Self::Limits { .. } => "limits",
             Self::Halt { .. } => "halt",
         }
+    }
+
+    /// A rule that has tripped.
+    pub fn latched(tripped: &Tripped) -> Self {
+        let Tripped { rule, strategy, instrument, latch } = *tripped;
+        Self::Latched { rule, strategy, instrument, latch }
     }
 
     /// A denial with what it was about.
@@ -431,11 +454,11 @@ impl<'a> Rebuild<'a> {
         self
     }
 
-    /// Applies the next entry; gives what a report changed.
+    /// Applies the next entry, which was written at `at`; gives what a report changed.
     ///
     /// # Errors
     /// The entry does not lead on from the ones before.
-    pub fn apply(&mut self, sequence: u64, entry: Entry) -> Result<Option<Applied>, RebuildError> {
+    pub fn apply(&mut self, sequence: u64, at: Timestamp, entry: Entry) -> Result<Option<Applied>, RebuildError> {
         let fails = |reason: String| RebuildError::DoesNotApply { sequence, reason };
         if let Entry::Started { instruments, strategies, origin, .. } = entry {
             if let Some(origin) = origin {
@@ -467,18 +490,18 @@ impl<'a> Rebuild<'a> {
             }
             Entry::CancelIntent { cancel, .. } => {
                 let cancel = CancelOrder { instrument: self.translate(sequence, cancel.instrument)?, ..cancel };
-                self.desk.book_mut().request_cancel(&cancel).map_err(|anomaly| fails(anomaly.to_string()))?;
+                self.desk.restore_cancel(&cancel).map_err(|anomaly| fails(anomaly.to_string()))?;
             }
             Entry::ReplaceIntent { replace, worst_price, .. } => {
                 let replace = ReplaceOrder { instrument: self.translate(sequence, replace.instrument)?, ..replace };
-                let book = self.desk.book_mut();
-                book.request_replace(&replace, worst_price).map_err(|anomaly| fails(anomaly.to_string()))?;
+                self.desk.restore_replace(&replace, worst_price).map_err(|anomaly| fails(anomaly.to_string()))?;
             }
             Entry::Report { report, broker_sequence } => {
                 self.facts.broker_sequence = self.facts.broker_sequence.max(broker_sequence);
                 self.facts.fills += u64::from(matches!(report.kind, ReportKind::Fill { .. }));
                 let report = ExecutionReport { instrument: self.translate(sequence, report.instrument)?, ..report };
-                let applied = self.desk.report(&report).map_err(|anomaly| fails(anomaly.to_string()))?;
+                let applied = self.desk.restore_report(&report, broker_sequence > 0, at);
+                let applied = applied.map_err(|anomaly| fails(anomaly.to_string()))?;
                 if applied.status.is_terminal() {
                     self.facts.closings.remove(&report.client_order_id);
                 }
@@ -511,6 +534,17 @@ impl<'a> Rebuild<'a> {
             Entry::Limits { limits, .. } => {
                 let names = if self.today.is_empty() { &self.facts.strategies } else { self.today };
                 self.desk.set_limits(*limits, names);
+            }
+            Entry::Latched { rule, strategy, instrument, latch } => {
+                let instrument = instrument.map(|instrument| self.translate(sequence, instrument)).transpose()?;
+                let name = self.facts.strategies.get(strategy.index()).cloned();
+                let strategy = self.translate_strategy(strategy);
+                let name = name.filter(|_| strategy == GONE);
+                self.desk.restore_latch(&Tripped { rule, strategy, instrument, latch }, name);
+            }
+            Entry::Halt { scope, level: HaltLevel::Active, .. } => {
+                let names = if self.today.is_empty() { &self.facts.strategies } else { self.today };
+                self.desk.rearm(&scope, names);
             }
             // Nothing of these stays in the book; the switch has its own durable record.
             Entry::Started { .. }

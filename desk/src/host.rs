@@ -10,8 +10,8 @@ use std::sync::Arc;
 use market::order::{OrderRequest, Signal};
 use market::time::{NANOS_PER_SECOND, TimeOfDay};
 use market::{
-    Bar, BarUse, ClientOrderId, Date, Instrument, InstrumentId, MarketEvent, Money, OrderType, Price, Quantity, Side,
-    StrategyId, TimeInForce, Timestamp, Universe,
+    Bar, BarUse, ClientOrderId, Date, Instrument, InstrumentId, MarketEvent, Money, OrderType, ParentOrder, Price,
+    Quantity, Side, StrategyId, TimeInForce, Timestamp, Universe,
 };
 use oms::{Holding, OrderStatus};
 use serde::{Deserialize, Serialize};
@@ -146,12 +146,25 @@ pub enum NoticeKind {
     },
 }
 
+/// A decision to bring a position to a target: the parent of every order that serves it.
+#[derive(Clone, Copy, Debug)]
+struct Decision {
+    parent: ParentOrder,
+    target: Quantity,
+    /// The least that was ever missing, signed. More than that can only be missing because something else has
+    /// traded or a trade was taken back, and that calls for a decision of its own. A host that is not told of
+    /// fills sees nothing of the kind, and its orders stay orders of the first decision.
+    least: Quantity,
+}
+
 /// A strategy's view of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
 struct View {
     holding: Holding,
     /// Asked for and not answered yet, signed.
     in_flight: Quantity,
+    /// The latest decision to trade.
+    decision: Option<Decision>,
     /// End of the latest bar that the strategy has seen: a bar of the warm-up may be delivered again.
     seen: Option<Timestamp>,
     /// When it last asked for the way out, after [`HostSettings::flat_by`].
@@ -171,6 +184,37 @@ impl View {
         let rest = self.in_flight - signed;
         let same_side = rest.units().signum() * self.in_flight.units().signum() >= 0;
         self.in_flight = if same_side && rest.abs() <= self.in_flight.abs() { rest } else { Quantity::ZERO };
+    }
+
+    /// What it holds now.
+    fn hold(&mut self, holding: Holding) {
+        self.holding = holding;
+        if let Some(decision) = &mut self.decision {
+            let missing = decision.target - holding.position;
+            let nearer = missing.abs() < decision.least.abs();
+            decision.least = if nearer { missing } else { decision.least };
+        }
+    }
+
+    /// The decision to come to hold `target`: the one that stands, or a new one.
+    fn decide(&mut self, target: Quantity, decided_at: Timestamp) -> ParentOrder {
+        let missing = target - self.holding.position;
+        let before = self.decision.map(|decision| decision.parent);
+        if let Some(decision) = self.decision
+            && decision.target == target
+            && decision.least.units().signum() == missing.units().signum()
+            && missing.abs() <= decision.least.abs()
+        {
+            return decision.parent;
+        }
+        // A clock that goes back must not make a decision look like an earlier one.
+        let (decided_at, number) = match before {
+            Some(before) if before.decided_at >= decided_at => (before.decided_at, before.number + 1),
+            _ => (decided_at, 0),
+        };
+        let parent = ParentOrder { decided_at, number, quantity: missing.abs() };
+        self.decision = Some(Decision { parent, target, least: missing });
+        parent
     }
 }
 
@@ -316,6 +360,7 @@ impl StrategyHost {
         let target = self.full_size(instrument, &wish);
         let view = &mut self.views[wish.instrument.index()];
         let change = target - view.holding.position;
+        let parent = Some(view.decide(target, decided_at));
         let toward = if change >= Quantity::ZERO { Side::Buy } else { Side::Sell };
         // What still works in the other direction, or at all when the wish is what is held, would
         // undo it: take it back first.
@@ -347,6 +392,7 @@ impl StrategyHost {
             order_type: self.order_type(instrument, toward, wish.price),
             time_in_force: TimeInForce::Day,
             decided_at,
+            parent,
             signal,
         }));
     }
@@ -386,7 +432,7 @@ impl StrategyHost {
     /// Takes in news from the account.
     pub fn on_notice(&mut self, notice: &Notice) {
         let Some(view) = self.views.get_mut(notice.instrument.index()) else { return };
-        view.holding = notice.holding;
+        view.hold(notice.holding);
         match &notice.kind {
             NoticeKind::Accepted { client_order_id, side, quantity } => {
                 view.answered(side.signed(*quantity));

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder};
 use market::{Calendar, ClientOrderId, Date, FeeSchedule, Money, StrategyId, Timestamp, Universe};
 use oms::{Applied, BookSettings};
-use risk::{Explanation, HaltSwitch, LimitTable};
+use risk::{Explanation, HaltSwitch, LimitTable, Tripped};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -63,6 +63,10 @@ pub struct Replay {
     accepted_before: Vec<(u64, Entry)>,
     session: Option<Date>,
     sequence: u64,
+    /// When the entry under way was written.
+    at: Timestamp,
+    /// What the report before made trip: the journal must say so next.
+    tripped: VecDeque<Tripped>,
     sessions: BTreeMap<Date, SessionReport>,
     lost_inputs: Vec<LostInput>,
     differences: Vec<Difference>,
@@ -90,9 +94,9 @@ struct Line {
 }
 
 impl Line {
-    fn apply(&mut self, sequence: u64, entry: Entry) -> Result<Option<Applied>, RebuildError> {
+    fn apply(&mut self, sequence: u64, at: Timestamp, entry: Entry) -> Result<Option<Applied>, RebuildError> {
         let mut step = rebuild(&mut self.desk).from(std::mem::take(&mut self.facts));
-        let applied = step.apply(sequence, entry);
+        let applied = step.apply(sequence, at, entry);
         self.facts = step.into_facts();
         applied
     }
@@ -138,6 +142,8 @@ impl Replay {
             accepted_before: Vec::new(),
             session: None,
             sequence: 0,
+            at: Timestamp::MIN,
+            tripped: VecDeque::new(),
             sessions: BTreeMap::new(),
             lost_inputs: Vec::new(),
             differences: Vec::new(),
@@ -162,6 +168,9 @@ impl Replay {
     /// # Errors
     /// The journal does not hold what a replay needs, or does not lead on.
     pub fn entry(&mut self, sequence: u64, at: Timestamp, entry: Entry) -> Result<Option<Applied>, ReplayError> {
+        if !matches!(entry, Entry::Latched { .. }) {
+            self.all_latched();
+        }
         self.begin(sequence, at, &entry)?;
         match entry {
             Entry::Started { instruments, strategies, cash, origin } => {
@@ -170,8 +179,8 @@ impl Replay {
                 let run = self.run(sequence)?;
                 let (strategies, origin) = (run.names.clone(), None);
                 let started = Entry::Started { instruments, strategies, cash, origin };
-                run.decided.apply(sequence, started.clone())?;
-                run.recovered.apply(sequence, started)?;
+                run.decided.apply(sequence, at, started.clone())?;
+                run.recovered.apply(sequence, at, started)?;
                 for (sequence, accepted) in std::mem::take(&mut self.accepted_before) {
                     self.apply(sequence, accepted)?;
                 }
@@ -186,30 +195,31 @@ impl Replay {
                     Ok(None)
                 }
             },
-            Entry::Intent { ref order, worst_price, ref signal, evidence, closes } => {
+            Entry::Intent { ref order, worst_price, ref signal, ref evidence, closes } => {
                 let request = requested(order, signal);
                 let recorded = Decision::Order { order: *order, worst_price };
-                let evidence = evidence.ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
+                let evidence = evidence.clone().ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
                 if closes {
                     return self.closed(at, &request, recorded, evidence, entry);
                 }
                 self.submitted(at, &request, false, recorded, evidence, entry)
             }
-            Entry::Denied { ref request, ref check, ref because, asked, limit, evidence, closes } => {
+            Entry::Denied { ref request, ref check, ref because, asked, limit, ref evidence, closes } => {
                 let recorded = Decision::Denied { check: check.clone(), because: because.clone(), asked, limit };
-                let evidence = evidence.ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
+                let evidence = evidence.clone().ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
                 let request = request.clone();
                 if closes {
                     return self.closed(at, &request, recorded, evidence, entry);
                 }
                 self.submitted(at, &request, true, recorded, evidence, entry)
             }
-            Entry::ReplaceIntent { replace, worst_price, evidence } => {
-                let evidence = evidence.ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
+            Entry::ReplaceIntent { replace, worst_price, ref evidence } => {
+                let evidence = evidence.clone().ok_or(ReplayError::NoEvidence { sequence, kind: entry.kind() })?;
                 self.replaced(at, replace, Decision::Replace { replace, worst_price }, evidence, entry)
             }
-            Entry::ReplaceDenied { replace, ref check, ref because, asked, limit, evidence } => {
+            Entry::ReplaceDenied { replace, ref check, ref because, asked, limit, ref evidence } => {
                 let recorded = Decision::Denied { check: check.clone(), because: because.clone(), asked, limit };
+                let evidence = evidence.clone();
                 self.replaced(at, replace, recorded, evidence, entry)
             }
             // A halt takes it back: given, as halts are.
@@ -228,6 +238,19 @@ impl Replay {
                 self.settle();
                 self.heard(strategy, after, &heard);
                 Ok(None)
+            }
+            Entry::Latched { rule, strategy, instrument, latch } => {
+                self.settle();
+                self.latched(Tripped { rule, strategy, instrument, latch });
+                self.apply(sequence, entry)
+            }
+            Entry::Report { .. } => {
+                self.settle();
+                let applied = self.apply(sequence, entry)?;
+                let run = self.run(sequence)?;
+                let tripped = applied.as_ref().map(|applied| run.decided.desk.due(applied, at)).unwrap_or_default();
+                self.tripped = tripped.into();
+                Ok(applied)
             }
             other => {
                 self.settle();
@@ -248,15 +271,18 @@ impl Replay {
     /// What the review of the decision in `entry`, which must be the next one, looks at; nothing for
     /// other entries.
     pub fn explain(&self, at: Timestamp, entry: &Entry) -> Option<Explanation> {
-        let desk = self.desk()?;
+        let mut desk = self.desk()?.clone();
+        let evidence = decision::evidence_of(entry)?;
+        desk.see_marks(&evidence.marks);
         match entry {
-            Entry::Intent { order, signal, evidence, closes, .. } => {
+            Entry::Intent { order, signal, closes, .. } => {
                 let request = requested(order, signal);
-                desk.explain(&request, *closes, (*evidence)?, at)
+                desk.explain(&request, *closes, &evidence, at)
             }
-            Entry::Denied { request, evidence, closes, .. } => desk.explain(request, *closes, (*evidence)?, at),
-            Entry::ReplaceIntent { replace, evidence, .. } => desk.explain_replace(*replace, (*evidence)?, at),
-            Entry::ReplaceDenied { replace, evidence, .. } => desk.explain_replace(*replace, *evidence, at),
+            Entry::Denied { request, closes, .. } => desk.explain(request, *closes, &evidence, at),
+            Entry::ReplaceIntent { replace, .. } | Entry::ReplaceDenied { replace, .. } => {
+                desk.explain_replace(*replace, &evidence, at)
+            }
             _ => None,
         }
     }
@@ -306,7 +332,7 @@ impl Replay {
         } else if !matches!(entry, Entry::Started { .. } | Entry::BreakAccepted { .. }) {
             return Err(RebuildError::NoStart(sequence).into());
         }
-        self.sequence = sequence;
+        (self.sequence, self.at) = (sequence, at);
         // The first entry of a journal is counted when its calendar is known.
         if self.run.is_some() && !matches!(entry, Entry::Started { .. }) {
             self.count(at);
@@ -328,9 +354,10 @@ impl Replay {
 
     /// Applies an entry that is no decision, as recovery does.
     fn apply(&mut self, sequence: u64, entry: Entry) -> Result<Option<Applied>, ReplayError> {
+        let at = self.at;
         let run = self.run(sequence)?;
-        let applied = run.decided.apply(sequence, entry.clone())?;
-        run.recovered.apply(sequence, entry)?;
+        let applied = run.decided.apply(sequence, at, entry.clone())?;
+        run.recovered.apply(sequence, at, entry)?;
         Ok(applied)
     }
 
@@ -433,6 +460,25 @@ impl Replay {
         name.cloned().unwrap_or_else(|| format!("number {}", strategy.index()))
     }
 
+    /// The journal says that a rule tripped: the report before it must have made it trip here too.
+    fn latched(&mut self, recorded: Tripped) {
+        let replayed = self.tripped.pop_front();
+        let is_same = replayed == Some(recorded);
+        if is_same {
+            self.decided(Verdict::Matched);
+        } else {
+            self.decided(Verdict::Differs);
+            self.differ("latch", format!("{recorded:?}"), format!("{replayed:?}"));
+        }
+    }
+
+    /// A rule that trips here and not in the journal.
+    fn all_latched(&mut self) {
+        for tripped in std::mem::take(&mut self.tripped) {
+            self.differ("latch", "nothing", format!("{tripped:?}"));
+        }
+    }
+
     /// A decision on a new order: the request derived, the review made again.
     fn submitted(
         &mut self,
@@ -444,6 +490,7 @@ impl Replay {
         entry: Entry,
     ) -> Result<Option<Applied>, ReplayError> {
         let sequence = self.sequence;
+        self.run(sequence)?.decided.desk.see_marks(&evidence.marks);
         let asked = self.next_ask(request.strategy, |ask| matches!(ask, Ask::Submit(_)));
         let is_lost = matches!(asked, Asked::Lost);
         let is_same = match &asked {
@@ -458,7 +505,7 @@ impl Replay {
             self.decided(if is_same { Verdict::Given } else { Verdict::Differs });
             return self.apply(sequence, entry);
         }
-        let reviewed = run.decided.desk.review(request, evidence, at);
+        let reviewed = run.decided.desk.review(request, &evidence, at);
         let replayed = match &reviewed {
             Ok(approved) => Decision::Order { order: *approved.get(), worst_price: approved.worst_price() },
             Err(denial) => (*denial).into(),
@@ -473,8 +520,8 @@ impl Replay {
         let run = self.run(sequence)?;
         match reviewed {
             Ok(approved) if is_decided_alike => {
-                run.decided.desk.take_on(&approved);
-                run.recovered.apply(sequence, entry)?;
+                run.decided.desk.take_on(&approved, at);
+                run.recovered.apply(sequence, at, entry)?;
                 Ok(None)
             }
             _ => self.apply(sequence, entry),
@@ -492,7 +539,9 @@ impl Replay {
     ) -> Result<Option<Applied>, ReplayError> {
         self.settle();
         let sequence = self.sequence;
-        let reviewed = self.run(sequence)?.decided.desk.review_closing(request, evidence, at);
+        let desk = &mut self.run(sequence)?.decided.desk;
+        desk.see_marks(&evidence.marks);
+        let reviewed = desk.review_closing(request, &evidence, at);
         let replayed = match &reviewed {
             Ok(approved) => Decision::Order { order: *approved.get(), worst_price: approved.worst_price() },
             Err(denial) => (*denial).into(),
@@ -513,6 +562,7 @@ impl Replay {
         entry: Entry,
     ) -> Result<Option<Applied>, ReplayError> {
         let sequence = self.sequence;
+        self.run(sequence)?.decided.desk.see_marks(&evidence.marks);
         let ReplaceOrder { client_order_id, quantity, limit_price, .. } = replace;
         let change = Change { client_order_id, quantity, limit_price };
         let asked = match self.owner(&client_order_id) {
@@ -534,7 +584,7 @@ impl Replay {
         // Rare enough to try on a desk of its own: the book has its say in it.
         let run = self.run(sequence)?;
         let mut tried = run.decided.desk.clone();
-        let replayed = match tried.decide_replace(replace, evidence, at) {
+        let replayed = match tried.decide_replace(replace, &evidence, at) {
             Ok(approved) => Decision::Replace { replace: *approved.get(), worst_price: approved.worst_price() },
             Err(denial) => denial.into(),
         };
@@ -550,7 +600,7 @@ impl Replay {
         }
         let run = self.run(sequence)?;
         run.decided.desk = tried;
-        run.recovered.apply(sequence, entry)?;
+        run.recovered.apply(sequence, at, entry)?;
         Ok(None)
     }
 
@@ -588,9 +638,9 @@ impl Replay {
         });
         let run = self.run(sequence)?;
         if !is_same {
-            run.decided.apply(sequence, entry.clone())?;
+            run.decided.apply(sequence, at, entry.clone())?;
         }
-        run.recovered.apply(sequence, entry)?;
+        run.recovered.apply(sequence, at, entry)?;
         Ok(None)
     }
 

@@ -36,6 +36,6 @@ pub use execution::{ExecutionId, ExecutionReport, ReportKind};
 pub use fees::FeeSchedule;
 pub use history::{DailyRecord, IndexClose};
 pub use instrument::{Instrument, InstrumentId, InstrumentKind, Isin, Symbol, Universe};
-pub use order::{ClientOrderId, NewOrder, OrderType, Side, StrategyId, TimeInForce};
+pub use order::{ClientOrderId, NewOrder, OrderType, ParentOrder, Side, StrategyId, TimeInForce};
 pub use statement::{OrderReference, StatedExecution, StatedOrder, StatedStatus, Statement};
 pub use time::{Date, Timestamp};

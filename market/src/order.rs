@@ -350,6 +350,26 @@ impl Signal {
     }
 }
 
+/// What an order serves: one decision to trade so many units, which may take several orders. Of all orders
+/// of a decision no more may trade than was decided, whoever loses count of fills on the way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct ParentOrder {
+    /// When it was decided. With the number, what it is known by among its strategy's decisions on its
+    /// instrument; later ones are greater.
+    pub decided_at: Timestamp,
+    /// Tells apart decisions of one moment.
+    pub number: u32,
+    /// Units that were decided on, positive.
+    pub quantity: Quantity,
+}
+
+impl ParentOrder {
+    /// What it is known by; a later decision is greater.
+    pub const fn id(&self) -> (Timestamp, u32) {
+        (self.decided_at, self.number)
+    }
+}
+
 /// What a strategy asks for, before anybody has approved or named it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct OrderRequest {
@@ -367,6 +387,9 @@ pub struct OrderRequest {
     pub time_in_force: TimeInForce,
     /// The moment of the decision.
     pub decided_at: Timestamp,
+    /// The decision that it serves, if it is one of several orders that may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentOrder>,
     /// Why.
     pub signal: Signal,
 }
@@ -390,6 +413,9 @@ pub struct NewOrder {
     pub time_in_force: TimeInForce,
     /// The moment of the decision.
     pub decided_at: Timestamp,
+    /// The decision that it serves, if it is one of several orders that may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentOrder>,
 }
 
 /// Ask the broker to cancel what is left of an order.
@@ -607,6 +633,7 @@ mod tests {
             order_type,
             time_in_force,
             decided_at: "2017-12-28T15:00:00Z".parse().unwrap(),
+            parent: None,
         }
     }
 

@@ -5,10 +5,12 @@
 //! backtest), so no two decisions ever see the same remaining limit.
 //!
 //! - `executions`: fills, busts and corrections
+//! - `exposure`: what it could come to hold at worst
 //! - `external`: what other hands do in the same account
 //! - `state`: the whole book as a value that can be stored
 
 mod executions;
+mod exposure;
 mod external;
 mod state;
 
@@ -36,6 +38,8 @@ use crate::position::Position;
 use executions::Effects;
 pub(crate) use executions::Owner;
 pub use executions::{Execution, FillEffect, Revocation, RevokedEffect};
+use exposure::Sums;
+pub use exposure::{Exposure, Open, Stake, Worth};
 use external::ExternalExecution;
 pub use state::BookState;
 
@@ -180,9 +184,12 @@ pub struct Applied {
 struct Line {
     position: Position,
     mark: Price,
-    /// Worst-case units of open buys and sells.
-    open_buys: Quantity,
-    open_sells: Quantity,
+    /// Open orders at worst.
+    open: Open,
+    /// What the line adds to the exposure.
+    worth: Worth,
+    /// Something is held, and there is no mark.
+    unpriced: bool,
     /// Orders whose outcome is unknown.
     unknown: u32,
     /// Σ signed fills, kept apart from the position so that the two can be compared.
@@ -208,6 +215,7 @@ pub struct Book {
     cash: CashLedger,
     reserved: Money,
     market_value: Money,
+    sums: Sums,
     fees: Money,
     /// Of the date seen last, so that most orders and fills skip calendar and schedule.
     terms: Option<DayTerms>,
@@ -238,6 +246,7 @@ impl Book {
             cash: CashLedger::with(settings.cash),
             reserved: Money::ZERO,
             market_value: Money::ZERO,
+            sums: Sums::default(),
             fees: Money::ZERO,
             terms: None,
             day_traded: BTreeMap::new(),
@@ -441,20 +450,14 @@ impl Book {
         let rate = self.terms.map_or(Rate::ZERO, |terms| terms.rate);
         let entered = self.orders.at_mut(place);
         let order = &entered.order;
-        let (counted, working) = (order.worst_leaves(), order.intent.side.signed(order.leaves()));
+        let (open, working) = (Open::of(entered), order.intent.side.signed(order.leaves()));
         let brokerage = if entered.brokerage.is_some() { Money::ZERO } else { self.settings.brokerage.fee() };
         let reserved = match order.intent.side {
-            Side::Buy if counted.is_positive() => with_fees(order.worst_notional(), rate, brokerage),
+            Side::Buy if open.buys.is_positive() => with_fees(order.worst_notional(), rate, brokerage),
             _ => Money::ZERO,
         };
-        let line = &mut self.lines[order.intent.instrument.index()];
-        let open = match order.intent.side {
-            Side::Buy => &mut line.open_buys,
-            Side::Sell => &mut line.open_sells,
-        };
-        *open += counted - entered.counted;
         let places = &mut self.open[order.intent.instrument.index()];
-        match (entered.counted.is_positive(), counted.is_positive()) {
+        match (entered.counted.is_any(), open.is_any()) {
             (false, true) => places.push(place),
             (true, false) => places.retain(|known| *known != place),
             _ => {}
@@ -462,7 +465,9 @@ impl Book {
         self.reserved += reserved - entered.reserved;
         let key = (order.intent.strategy, order.intent.instrument);
         self.holdings.entry(key).or_default().working += working - entered.working;
-        (entered.counted, entered.working, entered.reserved) = (counted, working, reserved);
+        let before = std::mem::replace(&mut entered.counted, open);
+        (entered.working, entered.reserved) = (working, reserved);
+        self.recount_open(key, &before, &open);
     }
 
     /// Today's fee rate, for reservations; beyond the schedule the review denies what costs cash.
@@ -558,6 +563,9 @@ impl Book {
             self.market_value += (price - line.mark).times(held);
         }
         line.mark = price;
+        if !held.is_zero() || line.open.orders > 0 || !line.external.is_zero() {
+            self.revalue(instrument);
+        }
     }
 
     /// The broker charges this from now on. What is set aside for open orders follows with their next
@@ -599,13 +607,13 @@ impl Book {
     /// Units that open buys may add at worst.
     #[inline]
     pub fn open_buys(&self, instrument: InstrumentId) -> Quantity {
-        self.lines[instrument.index()].open_buys
+        self.lines[instrument.index()].open.buys
     }
 
     /// Units that open sells may take away at worst.
     #[inline]
     pub fn open_sells(&self, instrument: InstrumentId) -> Quantity {
-        self.lines[instrument.index()].open_sells
+        self.lines[instrument.index()].open.sells
     }
 
     /// Whether an order of unknown outcome freezes new entries in this instrument.
@@ -660,17 +668,10 @@ impl Book {
         self.cash.total() + self.market_value
     }
 
-    /// Value of all positions at their marks, longs and shorts added, with open orders at worst.
-    /// What other hands hold counts: it is the same account that bears it.
+    /// Value of all positions, longs and shorts added, with open orders at worst.
+    #[inline]
     pub fn gross_exposure(&self) -> Money {
-        self.lines
-            .iter()
-            .map(|line| {
-                let held = line.position.quantity + line.external;
-                let worst = (held + line.open_buys).abs().max((held - line.open_sells).abs());
-                line.mark.times(worst)
-            })
-            .sum()
+        self.exposure().gross
     }
 
     /// All fees so far, day-trade refunds taken off.
@@ -709,16 +710,11 @@ impl Book {
         let differs = |what: &str, kept: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
             Err(format!("{what} is kept as {kept:?}, a recount gives {found:?}"))
         };
-        let mut lines = vec![(Quantity::ZERO, Quantity::ZERO, 0); self.lines.len()];
+        let mut lines = vec![0; self.lines.len()];
         let (mut reserved, mut working) = (Money::ZERO, FxHashMap::default());
         for entered in self.orders.values() {
             let order = &entered.order;
-            let (buys, sells, unknown) = &mut lines[order.intent.instrument.index()];
-            *unknown += u32::from(order.status == OrderStatus::Unknown);
-            match order.intent.side {
-                Side::Buy => *buys += order.worst_leaves(),
-                Side::Sell => *sells += order.worst_leaves(),
-            }
+            lines[order.intent.instrument.index()] += u32::from(order.status == OrderStatus::Unknown);
             reserved += entered.reserved;
             let traded: (Quantity, Money) =
                 entered.standing().fold((Quantity::ZERO, Money::ZERO), |(units, amount), execution| {
@@ -748,9 +744,8 @@ impl Book {
             }
         }
         for (index, (line, found)) in self.lines.iter().zip(&lines).enumerate() {
-            let open = (line.open_buys, line.open_sells, line.unknown);
-            if open != *found {
-                return differs(&format!("open buys, sells and unknown of instrument {index}"), &open, found);
+            if line.unknown != *found {
+                return differs(&format!("unknown orders of instrument {index}"), &line.unknown, found);
             }
             let external = line.adopted + self.applied_externals(InstrumentId::new(index as u32));
             if line.external != external {
@@ -774,6 +769,7 @@ impl Book {
                 return differs(&format!("working quantity of {key:?}"), &holding.working, &found);
             }
         }
+        self.verify_exposure()?;
         // Cash, cost, result and fees close the circle: nothing is created or lost.
         let cost: Money = self.lines.iter().map(|line| line.position.cost).sum();
         let expected = self.settings.cash - cost + self.realized() - self.fees;

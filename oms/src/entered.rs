@@ -10,14 +10,14 @@ use market::{ClientOrderId, Date, ExecutionId, Money, Quantity};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::book::{Execution, Revocation};
+use crate::book::{Execution, Open, Revocation};
 use crate::order::Order;
 
 /// An order with what it currently adds to the book's aggregates.
 #[derive(Clone, Debug)]
 pub(crate) struct Entered {
     pub(crate) order: Order,
-    pub(crate) counted: Quantity,
+    pub(crate) counted: Open,
     pub(crate) working: Quantity,
     pub(crate) reserved: Money,
     /// When the brokerage charged for it moves; none while nothing of it stands.
@@ -33,7 +33,7 @@ impl Entered {
     pub(crate) fn new(order: Order) -> Self {
         Self {
             order,
-            counted: Quantity::ZERO,
+            counted: Open::default(),
             working: Quantity::ZERO,
             reserved: Money::ZERO,
             brokerage: None,

@@ -18,7 +18,8 @@ pub mod position;
 pub mod reconcile;
 
 pub use book::{
-    Anomaly, Applied, Book, BookSettings, BookState, Execution, FillEffect, Holding, Revocation, RevokedEffect,
+    Anomaly, Applied, Book, BookSettings, BookState, Execution, Exposure, FillEffect, Holding, Open, Revocation,
+    RevokedEffect, Stake, Worth,
 };
 pub use cash::CashLedger;
 pub use life_cycle::{OrderEvent, OrderStatus, transition};

@@ -1,5 +1,6 @@
 //! What is allowed. The only maker of [`Approved`] orders.
 //!
+//! - [`activity`]: what happened lately: messages, executions, rejections, equal orders, decisions
 //! - [`limits`]: the configured amounts by scope; none has a default
 //! - [`limit_change`]: whether a change of them allows more than before
 //! - [`attestation`]: whether what runs is what was approved
@@ -12,6 +13,7 @@
 //! - [`silence`]: when a connection that stands counts as lost
 //! - [`dead_man`]: when a watchdog cancels everything, and when it is done
 
+pub mod activity;
 pub mod attestation;
 pub mod checks;
 pub mod dead_man;
@@ -24,6 +26,8 @@ pub mod monitor;
 pub mod review;
 pub mod silence;
 
+pub use activity::latch::{Latch, Rule, Tripped};
+pub use activity::{Activity, ActivityState};
 pub use attestation::Attestation;
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
 pub use four_eyes::{Asked, Direction, FourEyes, SamePerson};

@@ -126,11 +126,15 @@ fn not_frozen(order: &NewOrder, reduces: bool, view: &View<'_>) -> Result<(), De
 
 fn proposal(order: NewOrder, reduces: bool, view: &View<'_>) -> Proposal {
     let worst_price = worst_price(&order, view);
-    let cost = match order.side {
-        Side::Buy => view.book.cost_of_buy(worst_price.times(order.quantity), order.decided_at),
-        Side::Sell => Some(Money::ZERO),
+    let (cost, added_notional) = match order.side {
+        Side::Buy => {
+            let notional = worst_price.times(order.quantity);
+            (view.book.cost_of_buy(notional, order.decided_at), notional)
+        }
+        Side::Sell => (Some(Money::ZERO), Money::ZERO),
     };
-    Proposal { order, added: order.quantity, worst_price, reduces, cost }
+    let added = order.quantity;
+    Proposal { order, added, worst_price, added_notional, reduces, replaces: false, closes: false, cost }
 }
 
 /// Reviews a new order.
@@ -165,7 +169,7 @@ pub fn review_closing(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Res
     let reduces = reduces(&order, view);
     switch_for_closing(level)?;
     only_reduces(reduces)?;
-    let approved = run(&proposal(order, false, view), view)?;
+    let approved = run(&Proposal { closes: true, ..proposal(order, false, view) }, view)?;
     Ok(Approved { closes: true, reduces: true, ..approved })
 }
 
@@ -184,15 +188,16 @@ fn proposal_of_replace(open: &Order, replace: ReplaceOrder, view: &View<'_>) -> 
         ..open.intent
     };
     let worst_price = worst_price(&order, view);
-    let cost = match order.side {
+    let (cost, added_notional) = match order.side {
         Side::Buy => {
             let to = Replacement { quantity: replace.quantity, worst_price };
-            view.book.cost_of_replace(&order.client_order_id, to, replace.decided_at)
+            let more = open.worst_notional_with(Some(to)) - open.worst_notional();
+            (view.book.cost_of_replace(&order.client_order_id, to, replace.decided_at), more.max(Money::ZERO))
         }
-        Side::Sell => Some(Money::ZERO),
+        Side::Sell => (Some(Money::ZERO), Money::ZERO),
     };
     let added = (leaves - open.worst_leaves()).max(Quantity::ZERO);
-    Proposal { order, added, worst_price, reduces: false, cost }
+    Proposal { order, added, worst_price, added_notional, reduces: false, replaces: true, closes: false, cost }
 }
 
 /// Reviews a change of an open order.
@@ -272,7 +277,8 @@ pub fn explain(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Explanatio
 /// is that it may only reduce.
 pub fn explain_closing(order: NewOrder, level: HaltLevel, view: &View<'_>) -> Explanation {
     let reduces = reduces(&order, view);
-    let told = Explanation::of(&proposal(order, false, view), switch_for_closing(level), only_reduces(reduces), view);
+    let proposal = Proposal { closes: true, ..proposal(order, false, view) };
+    let told = Explanation::of(&proposal, switch_for_closing(level), only_reduces(reduces), view);
     Explanation { reduces, ..told }
 }
 

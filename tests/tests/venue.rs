@@ -193,6 +193,7 @@ fn order(random: &mut Random, sequence: u32) -> NewOrder {
         order_type: if market { OrderType::Market } else { OrderType::Limit { limit_price } },
         time_in_force: TimeInForce::Day,
         decided_at: at(),
+        parent: None,
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn order(sequence: u32) -> NewOrder {
         order_type: OrderType::Limit { limit_price: price("60.10") },
         time_in_force: TimeInForce::Day,
         decided_at: at(),
+        parent: None,
     }
 }
 

@@ -9,7 +9,7 @@ use market::{
     Money, NewOrder, OrderType, Phase, Price, Quantity, Rate, ReportKind, Side, TimeInForce, Timestamp, TopOfBook,
 };
 use oms::{Book, BookSettings};
-use risk::{Approved, HaltLevel, LimitSet, LimitTable, Seconds, View};
+use risk::{Activity, Approved, HaltLevel, LimitSet, LimitTable, Seconds, View};
 
 const PLENTY: i64 = 1_000_000_000_000;
 
@@ -18,6 +18,7 @@ pub(crate) struct Approver {
     instrument: Instrument,
     limits: LimitSet,
     table: LimitTable,
+    activity: Activity,
 }
 
 impl Approver {
@@ -44,6 +45,7 @@ impl Approver {
                     order_type: OrderType::Limit { limit_price: price },
                     time_in_force: TimeInForce::Day,
                     decided_at: at,
+                    parent: None,
                 },
                 price,
             );
@@ -63,6 +65,7 @@ impl Approver {
             book,
             instrument,
             table: LimitTable::uniform(LimitSet::WIDE, &universe),
+            activity: Activity::default(),
             limits: LimitSet {
                 max_order_quantity: Quantity::new(PLENTY),
                 max_order_notional: Money::from_steps(i128::MAX),
@@ -87,6 +90,7 @@ impl Approver {
             forecast: None,
             limits: &self.limits,
             table: &self.table,
+            activity: &self.activity,
         }
     }
 

@@ -217,6 +217,7 @@ impl Floor {
             order_type,
             time_in_force,
             decided_at: now,
+            parent: None,
         };
         self.orders.entry(letter(which)).or_insert(order);
         // The approver knows as many instruments as there are; one more must still reach the exchange.

@@ -241,6 +241,7 @@ impl Machine {
             order_type,
             time_in_force,
             decided_at: self.now,
+            parent: None,
         }
     }
 

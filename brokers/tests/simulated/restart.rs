@@ -24,6 +24,7 @@ fn order(time_in_force: TimeInForce) -> NewOrder {
         order_type: OrderType::Limit { limit_price: price("10.00") },
         time_in_force,
         decided_at: "2025-06-12T15:00:00Z".parse().expect("a time"),
+        parent: None,
     }
 }
 

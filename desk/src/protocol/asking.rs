@@ -41,9 +41,9 @@ impl Protocol {
     ) {
         self.record.counts.requests += 1;
         let (instrument, side, quantity) = (request.instrument, request.side, request.quantity);
-        let evidence = Evidence { top, halt: self.desk.halt().level_of(strategy, instrument) };
+        let evidence = self.evidence(strategy, instrument, top);
         let reviewed = match self.cannot_take_on(instrument) {
-            None => self.desk.decide(&request, evidence, now),
+            None => self.desk.decide(&request, &evidence, now),
             Some(denial) => {
                 self.desk.note_denial(&denial);
                 Err(denial)
@@ -58,6 +58,7 @@ impl Protocol {
                 let accepted = NoticeKind::Accepted { client_order_id: order.client_order_id, side, quantity };
                 self.tell(strategy, instrument, accepted, effects);
                 let worst_price = approved.worst_price();
+                self.desk.marks_told(&evidence.marks);
                 let (signal, evidence) = (request.signal, Some(evidence));
                 let entry = Entry::Intent { order, worst_price, signal, evidence, closes: false };
                 self.write_command(now, entry, Command::Submit(approved), effects);
@@ -67,10 +68,19 @@ impl Protocol {
                 self.tell(strategy, instrument, NoticeKind::Denied { side, quantity }, effects);
                 // A journal that does not answer is not given more to hold.
                 if denial.check != code::JOURNAL {
+                    self.desk.marks_told(&evidence.marks);
                     self.write(now, vec![Entry::denied(request, &denial, Some(evidence))], effects);
                 }
             }
         }
+    }
+
+    /// What a decision is made on. The marks in it count as journaled once its entry is written.
+    pub(super) fn evidence(&self, strategy: StrategyId, instrument: InstrumentId, top: TopOfBook) -> Evidence {
+        let halt = self.desk.halt().level_of(strategy, instrument);
+        let known = instrument.index() < self.desk.universe().len();
+        let marks = if known { self.desk.untold_marks(instrument) } else { Vec::new() };
+        Evidence { top, halt, marks }
     }
 
     fn cancel(&mut self, strategy: StrategyId, id: ClientOrderId, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -99,9 +109,9 @@ impl Protocol {
         let own = own.filter(|_| !self.closings.contains(&client_order_id));
         let Some(instrument) = own.map(|order| order.intent.instrument) else { return };
         let replace = ReplaceOrder { client_order_id, instrument, quantity, limit_price, decided_at: now };
-        let evidence = Evidence { top, halt: self.desk.halt().level_of(strategy, instrument) };
+        let evidence = self.evidence(strategy, instrument, top);
         let reviewed = match self.cannot_take_on(instrument) {
-            None => self.desk.decide_replace(replace, evidence, now),
+            None => self.desk.decide_replace(replace, &evidence, now),
             Some(denial) => {
                 self.desk.note_denial(&denial);
                 Err(denial)
@@ -111,12 +121,14 @@ impl Protocol {
             Ok(approved) => {
                 self.record.counts.replaces += 1;
                 let worst_price = approved.worst_price();
+                self.desk.marks_told(&evidence.marks);
                 let entry = Entry::ReplaceIntent { replace, worst_price, evidence: Some(evidence) };
                 self.write_command(now, entry, Command::Replace(approved), effects);
             }
             Err(denial) => {
                 self.record.counts.denials += 1;
                 if denial.check != code::JOURNAL {
+                    self.desk.marks_told(&evidence.marks);
                     let denied = Entry::ReplaceDenied {
                         replace,
                         check: denial.check.to_owned(),

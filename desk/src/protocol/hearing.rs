@@ -2,6 +2,7 @@
 
 use market::{ClientOrderId, ExecutionReport, ReportKind, StatedExecution, Timestamp};
 use oms::{Anomaly, Applied, OrderStatus};
+use risk::Tripped;
 use risk::disconnect::{self, Expectation, Terms};
 
 use super::{Alert, Command, Effect, HandedOver, Link, Protocol, is_overdue};
@@ -47,15 +48,23 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         self.begin_day(now);
-        match self.desk.report(&report) {
-            Ok(applied) => {
+        // What comes in no stream is what we conclude ourselves, or what a statement tells.
+        let taken = match broker_sequence {
+            0 => self.desk.conclude(&report, now),
+            _ => self.desk.report(&report, now),
+        };
+        match taken {
+            Ok((applied, tripped)) => {
                 self.count(&report, &applied);
                 self.answered(&report, &applied);
                 if applied.status.is_terminal() {
                     self.closing_ended(report.client_order_id, applied.instrument, applied.status);
                 }
                 self.tell_person(&report, &applied, effects);
-                self.write(now, vec![Entry::Report { report, broker_sequence }], effects);
+                let mut entries = vec![Entry::Report { report, broker_sequence }];
+                entries.extend(tripped.iter().map(Entry::latched));
+                self.write(now, entries, effects);
+                effects.extend(tripped.iter().map(|tripped| Effect::Alert(self.stopped(tripped))));
                 let kind = NoticeKind::Order { client_order_id: applied.client_order_id, status: applied.status };
                 self.tell(applied.strategy, applied.instrument, kind, effects);
             }
@@ -69,6 +78,13 @@ impl Protocol {
                 self.write(now, vec![Entry::Anomaly { report, reason, broker_sequence }], effects);
             }
         }
+    }
+
+    fn stopped(&self, tripped: &Tripped) -> Alert {
+        let Tripped { rule, strategy, instrument, latch } = *tripped;
+        let name = self.settings.strategies.get(strategy.index()).map(|settings| settings.name.clone());
+        let symbol = instrument.and_then(|id| self.desk.universe().get(id)).map(|known| known.symbol);
+        Alert::StrategyStopped { strategy: name.unwrap_or_default(), symbol, rule, latch }
     }
 
     fn count(&mut self, report: &ExecutionReport, applied: &Applied) {

@@ -39,7 +39,7 @@ use market::{
 };
 use oms::FillEffect;
 use risk::disconnect::Terms;
-use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, LimitTable, Limits, Seen};
+use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, Latch, LimitTable, Limits, Rule, Seen};
 
 use crate::desk::Desk;
 use crate::entry::{Entry, Heard, Origin, StrategyOrigin};
@@ -409,6 +409,17 @@ pub enum Alert {
         /// Of which order.
         client_order_id: ClientOrderId,
     },
+    /// A rule of repetition has stopped a strategy until a named person resumes it, or the symbol.
+    StrategyStopped {
+        /// Which.
+        strategy: String,
+        /// In what; none: in everything.
+        symbol: Option<Symbol>,
+        /// Which rule.
+        rule: Rule,
+        /// When, and the figures.
+        latch: Latch,
+    },
     /// Everything that a halt takes back has ended, and the broker lists nothing else.
     NothingOpen,
     /// A closing order was denied: it is tried again.
@@ -686,6 +697,9 @@ impl Protocol {
             Input::Look { instrument, top } => self.look(instrument, top, now, effects),
             Input::Phase(change) => self.phase(change, effects),
             Input::Halted { scope, level, by, reason, at } => {
+                if level == HaltLevel::Active {
+                    self.rearm(&scope);
+                }
                 self.write(at, vec![Entry::Halt { scope, level, by, reason }], effects);
             }
             Input::Limits { limits, by, second, reason } => self.limits(limits, by, second, reason, now, effects),
@@ -754,6 +768,13 @@ impl Protocol {
         self.look_at_waiting(now, effects);
         self.look_at_handed_over(now, effects);
         self.look_at_broker(now, effects);
+    }
+
+    /// A named person has resumed this scope, and the entry that says so is written: what rules of repetition
+    /// had stopped in it begins anew.
+    fn rearm(&mut self, scope: &HaltScope) {
+        let names: Vec<String> = self.settings.strategies.iter().map(|settings| settings.name.clone()).collect();
+        self.desk.rearm(scope, &names);
     }
 
     fn begin_day(&mut self, now: Timestamp) {

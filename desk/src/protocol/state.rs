@@ -159,7 +159,7 @@ impl Restore {
         };
         let facts = std::mem::take(&mut self.facts);
         let mut step = rebuild(&mut self.desk).for_strategies(&self.strategies).from(facts);
-        let applied = step.apply(sequence, entry)?;
+        let applied = step.apply(sequence, at, entry)?;
         self.facts = step.into_facts();
         if let (Some(applied), Some(at)) = (applied, reported_at) {
             self.record.applied(at, &applied);

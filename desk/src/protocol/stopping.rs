@@ -25,7 +25,7 @@ use oms::OrderStatus;
 use risk::{HaltLevel, HaltScope, Seen};
 
 use super::{Alert, Command, Effect, Link, Protocol, is_overdue};
-use crate::entry::{Entry, Evidence, GONE};
+use crate::entry::{Entry, GONE};
 
 const SECOND: i64 = market::time::NANOS_PER_SECOND;
 /// Between two cancels of one order that the broker refuses, and between two looks at its statement.
@@ -241,14 +241,15 @@ impl Protocol {
             order_type,
             time_in_force: TimeInForce::Day,
             decided_at: now,
+            parent: None,
             // Units are far below what a float holds exactly.
             signal: Signal::new("flatten", &[("held", held.units() as f64)]),
         };
         self.begin_day(now);
         let top = self.top(instrument);
-        let evidence = Evidence { top, halt: self.desk.halt().level_of(strategy, instrument) };
+        let evidence = self.evidence(strategy, instrument, top);
         let before = self.stopping.closing.get(&instrument).and_then(|attempt| attempt.denied);
-        let reviewed = self.desk.decide_closing(&request, evidence, now);
+        let reviewed = self.desk.decide_closing(&request, &evidence, now);
         let denied = reviewed.as_ref().err().map(|denial| (denial.check, denial.because));
         self.stopping.closing.insert(instrument, Attempt { at: now, denied });
         match reviewed {
@@ -256,6 +257,7 @@ impl Protocol {
                 self.record.counts.orders += 1;
                 let (order, worst_price) = (*approved.get(), approved.worst_price());
                 self.closings.insert(order.client_order_id);
+                self.desk.marks_told(&evidence.marks);
                 let (signal, evidence) = (request.signal, Some(evidence));
                 let entry = Entry::Intent { order, worst_price, signal, evidence, closes: true };
                 self.write_command(now, entry, Command::Submit(approved), effects);
@@ -265,6 +267,7 @@ impl Protocol {
                 self.record.counts.denials += 1;
                 let symbol = self.desk.universe().get(instrument).map(|known| known.symbol);
                 effects.push(Effect::Alert(Alert::NotClosed { symbol, reason: denial.to_string() }));
+                self.desk.marks_told(&evidence.marks);
                 self.write(now, vec![Entry::denied_closing(request, &denial, evidence)], effects);
             }
             Err(_) => {}
@@ -383,6 +386,7 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         let (level, told) = (HaltLevel::Active, (by.clone(), reason.clone()));
+        self.rearm(&scope);
         self.write(at, vec![Entry::Halt { scope: scope.clone(), level, by: told.0, reason: told.1 }], effects);
         self.stopping.lifts.push_back(Lift { sequence: self.writing.sequence(), scope, seen, by, reason });
     }

@@ -2,7 +2,8 @@
 
 use market::order::{CancelOrder, OrderRequest, ReplaceOrder, Signal};
 use market::{
-    ClientOrderId, InstrumentId, NewOrder, OrderType, Price, Quantity, Side, StrategyId, TimeInForce, Timestamp,
+    ClientOrderId, InstrumentId, NewOrder, OrderType, ParentOrder, Price, Quantity, Side, StrategyId, TimeInForce,
+    Timestamp,
 };
 use risk::Figure;
 use risk::checks::code;
@@ -22,6 +23,8 @@ pub(super) struct Request<'a> {
     /// An intent does not keep it: it is the moment of what was heard last, which the journal has.
     #[serde(skip_serializing_if = "Option::is_none")]
     decided_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<ParentOrder>,
     signal: &'a Signal,
 }
 
@@ -35,6 +38,7 @@ impl<'a> Request<'a> {
             order_type: request.order_type,
             time_in_force: request.time_in_force,
             decided_at: with_moment.then_some(request.decided_at),
+            parent: request.parent,
             signal: &request.signal,
         }
     }
@@ -81,6 +85,7 @@ pub(super) fn requested(order: &NewOrder, signal: &Signal) -> OrderRequest {
         order_type: order.order_type,
         time_in_force: order.time_in_force,
         decided_at: order.decided_at,
+        parent: order.parent,
         signal: signal.clone(),
     }
 }
@@ -95,9 +100,9 @@ pub(super) fn text(value: &impl Serialize) -> String {
 pub(super) fn evidence_of(entry: &Entry) -> Option<Evidence> {
     match entry {
         Entry::Intent { evidence, .. } | Entry::Denied { evidence, .. } | Entry::ReplaceIntent { evidence, .. } => {
-            *evidence
+            evidence.clone()
         }
-        Entry::ReplaceDenied { evidence, .. } => Some(*evidence),
+        Entry::ReplaceDenied { evidence, .. } => Some(evidence.clone()),
         _ => None,
     }
 }

@@ -64,7 +64,7 @@ fn a_day_has_no_more_names_than_fit() {
     let mut desk = desk();
     let mut last = rebuild(&mut desk);
     let (instruments, strategies) = (vec!["PETR4".parse().unwrap()], Vec::new());
-    last.apply(1, Entry::Started { instruments, strategies, cash: money("100000"), origin: None }).unwrap();
+    last.apply(1, noon(), Entry::Started { instruments, strategies, cash: money("100000"), origin: None }).unwrap();
     let order = NewOrder {
         client_order_id: id(999_998),
         strategy: market::StrategyId(0),
@@ -74,9 +74,11 @@ fn a_day_has_no_more_names_than_fit() {
         order_type: buy(100).order_type,
         time_in_force: market::TimeInForce::Day,
         decided_at: noon(),
+        parent: None,
     };
     last.apply(
         2,
+        noon(),
         Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None, closes: false },
     )
     .unwrap();
@@ -115,7 +117,7 @@ fn denials_are_counted_by_check() {
         }
     }
     ask(&mut desk, &request(Side::Buy, 1, InstrumentId::new(7), "10.00"), now).unwrap_err();
-    desk.report(&report(1, PETR4, ReportKind::New)).unwrap();
+    desk.report(&report(1, PETR4, ReportKind::New), noon()).unwrap();
     let replace = ReplaceOrder {
         client_order_id: id(1),
         instrument: PETR4,
@@ -168,14 +170,14 @@ fn what_is_not_open_is_neither_cancelled_nor_replaced() {
     };
     // On its way: there is nothing to change yet.
     assert_eq!(denied(desk.replace(replace(1), top(noon()), noon())), code::NOT_OPEN);
-    desk.report(&report(1, PETR4, ReportKind::New)).unwrap();
+    desk.report(&report(1, PETR4, ReportKind::New), noon()).unwrap();
     let elsewhere = ReplaceOrder { instrument: BOVA11, ..replace(1) };
     assert_eq!(denied(desk.replace(elsewhere, top(noon()), noon())), code::NOT_OPEN);
     let approved = desk.replace(replace(1), top(noon()), noon()).unwrap();
     assert_eq!((*approved.get(), approved.worst_price()), (replace(1), price("10.00")));
     assert_eq!(desk.book().order(&id(1)).unwrap().status, OrderStatus::PendingReplace);
     assert_eq!(denied(desk.replace(replace(1), top(noon()), noon())), code::NOT_OPEN);
-    desk.report(&report(1, PETR4, ReportKind::Expired)).unwrap();
+    desk.report(&report(1, PETR4, ReportKind::Expired), noon()).unwrap();
     for number in [1, 2] {
         assert_eq!(denied(desk.cancel(id(number), noon())), code::NOT_OPEN);
         assert_eq!(denied(desk.replace(replace(number), top(noon()), noon())), code::NOT_OPEN);
@@ -189,7 +191,7 @@ fn an_unknown_outcome_freezes_its_instrument() {
     desk.outcome_unknown(id(1)).unwrap();
     assert_eq!(denied(ask(&mut desk, &buy(100), noon())), code::UNKNOWN_ORDER);
     assert!(ask(&mut desk, &request(Side::Buy, 10, BOVA11, "10.00"), noon()).is_ok());
-    desk.report(&report(1, PETR4, fill("X1", 100, "10.00"))).unwrap();
+    desk.report(&report(1, PETR4, fill("X1", 100, "10.00")), noon()).unwrap();
     assert!(ask(&mut desk, &buy(100), noon()).is_ok());
     assert!(desk.outcome_unknown(id(9)).is_err());
 }
@@ -203,9 +205,9 @@ fn a_session_settles_rerates_and_moves_the_price_horizon() {
     let mut desk = desk();
     assert_eq!((desk.current_phase(), desk.session().to_string().as_str()), (Phase::Continuous, "2025-06-12"));
     ask(&mut desk, &buy(100), noon()).unwrap();
-    desk.report(&report(1, PETR4, fill("X1", 100, "10.00"))).unwrap();
+    desk.report(&report(1, PETR4, fill("X1", 100, "10.00")), noon()).unwrap();
     ask(&mut desk, &request(Side::Sell, 100, PETR4, "10.00"), noon()).unwrap();
-    desk.report(&report(2, PETR4, fill("X2", 100, "10.00"))).unwrap();
+    desk.report(&report(2, PETR4, fill("X2", 100, "10.00")), noon()).unwrap();
     // 0.60 and two times 5.145; the day trade gives 0.14 back.
     assert_eq!(desk.book().fees(), money("10.89"));
     desk.phase(&change("2025-06-12T20:00:00Z", Phase::Closed, "2025-06-12"));

@@ -26,6 +26,7 @@ fn order(order_type: OrderType, time_in_force: TimeInForce) -> NewOrder {
         order_type,
         time_in_force,
         decided_at: at("2025-06-12T15:00:00.000000001Z"),
+        parent: None,
     }
 }
 

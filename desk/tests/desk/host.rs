@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use desk::{Ask, Execution, HostSettings, Listen, Notice, NoticeKind, OpenOrder, Sizing, StrategyHost};
-use market::order::{OrderRequest, Signal};
+use market::order::{OrderRequest, ParentOrder, Signal};
 use market::{
     Bar, BarUse, InstrumentId, MarketEvent, OrderType, Quantity, Quote, Side, StrategyId, TimeInForce, Timestamp, Trade,
 };
@@ -160,6 +160,7 @@ fn sizes_are_whole_lots_of_the_exposure_wanted() {
 #[test]
 fn a_request_says_who_wants_what_when_and_why() {
     let asks = Stage::new(FULL, Execution::Market).wants(1.0, PETR4, "10.00");
+    let at = Timestamp::from_nanos(60_000_000_000);
     let expected = OrderRequest {
         strategy: StrategyId(3),
         instrument: PETR4,
@@ -167,7 +168,8 @@ fn a_request_says_who_wants_what_when_and_why() {
         quantity: Quantity::new(300),
         order_type: OrderType::Market,
         time_in_force: TimeInForce::Day,
-        decided_at: Timestamp::from_nanos(60_000_000_000),
+        decided_at: at,
+        parent: Some(ParentOrder { decided_at: at, number: 0, quantity: Quantity::new(300) }),
         // What is not a number could not be read back from the journal.
         signal: Signal::new("told", &[("wanted", 1.0)]),
     };
@@ -416,4 +418,71 @@ fn a_wish_for_an_instrument_of_another_run_is_nothing() {
         holding: Holding::default(),
         kind: NoticeKind::Restart { open: Vec::new() },
     });
+}
+
+/// What the next order of the full size serves: since which minute, the how manieth of it, how many units.
+fn parent(stage: &mut Stage, exposure: f64) -> Option<(i64, u32, i64)> {
+    let asks = stage.wants(exposure, PETR4, "10.00");
+    let request = asks.iter().find_map(|ask| if let Ask::Submit(request) = ask { Some(request) } else { None });
+    let parent = request?.parent.expect("a host's request has one");
+    Some((parent.decided_at.as_nanos() / 60_000_000_000, parent.number, parent.quantity.units()))
+}
+
+#[test]
+fn orders_serve_one_decision_until_the_target_changes() {
+    let mut stage = Stage::new(FULL, Execution::Market);
+    assert_eq!(parent(&mut stage, 1.0), Some((1, 0, 300)));
+    stage.denied(Side::Buy, 300, 0, 0);
+    assert_eq!(parent(&mut stage, 1.0), Some((1, 0, 300)), "asked for again, decided once");
+    stage.accepted(1, Side::Buy, 300, 0, 300);
+    stage.reported(1, OrderStatus::Canceled, 100, 0);
+    assert_eq!(parent(&mut stage, 1.0), Some((1, 0, 300)), "what is left of it");
+    stage.denied(Side::Buy, 200, 100, 0);
+    assert_eq!(parent(&mut stage, 0.0), Some((4, 0, 100)));
+    stage.denied(Side::Sell, 100, 100, 0);
+    assert_eq!(parent(&mut stage, 1.0), Some((5, 0, 200)));
+}
+
+#[test]
+fn a_host_that_never_hears_of_fills_goes_on_with_the_same_decision() {
+    let mut stage = Stage::new(FULL, Execution::Market);
+    for number in 1..4 {
+        assert_eq!(parent(&mut stage, 1.0), Some((1, 0, 300)));
+        stage.accepted(number, Side::Buy, 300, 0, 0); // the position never moves
+        stage.reported(number, OrderStatus::Filled, 0, 0);
+    }
+}
+
+#[test]
+fn what_something_else_has_traded_away_is_decided_anew() {
+    let mut stage = Stage::new(FULL, Execution::Market);
+    assert_eq!(parent(&mut stage, 1.0), Some((1, 0, 300)));
+    stage.accepted(1, Side::Buy, 300, 0, 300);
+    stage.reported(1, OrderStatus::Filled, 300, 0);
+    assert_eq!(parent(&mut stage, 1.0), None);
+    stage.reported(2, OrderStatus::Filled, 100, 0); // closed by somebody else's order
+    assert_eq!(parent(&mut stage, 1.0), Some((3, 0, 200)));
+}
+
+#[test]
+fn decisions_of_one_moment_and_of_a_clock_that_goes_back_follow_each_other() {
+    let mut stage = Stage::listening(Listen::Quotes, FULL, Execution::Market);
+    let mut decided = Vec::new();
+    for (seconds, exposure) in [(60, 1.0), (60, 0.4), (30, 1.0), (90, 0.4)] {
+        stage.puppet.0.lock().expect("one thread").0 = exposure;
+        let at = Timestamp::from_nanos(seconds * 1_000_000_000);
+        let quote = Quote {
+            at,
+            instrument: PETR4,
+            bid: price("9.99"),
+            ask: price("10.00"),
+            bid_size: Quantity::new(100),
+            ask_size: Quantity::new(100),
+        };
+        let request = only(stage.take(&MarketEvent::Quote(quote)));
+        stage.denied(Side::Buy, request.quantity.units(), 0, 0);
+        let parent = request.parent.expect("a host's request has one");
+        decided.push((parent.decided_at.as_nanos() / 1_000_000_000, parent.number));
+    }
+    assert_eq!(decided, [(60, 0), (60, 1), (60, 2), (90, 0)]);
 }

@@ -169,11 +169,19 @@ impl Live {
         };
         let instrument = self.instrument_of(&client_order_id);
         let report = ExecutionReport { at: self.now, client_order_id, instrument, kind };
-        let entry = match self.desk.report(&report) {
+        let entry = match self.desk.report(&report, self.now) {
             Ok(_) => Entry::Report { report, broker_sequence: self.executions },
             Err(anomaly) => Entry::Anomaly { report, reason: anomaly.to_string(), broker_sequence: 0 },
         };
         self.entries.push(entry);
+    }
+}
+
+/// When an entry was written, as far as a rebuild looks at it.
+fn told_at(entry: &Entry) -> Timestamp {
+    match entry {
+        Entry::Report { report, .. } => report.at,
+        _ => noon(),
     }
 }
 
@@ -196,6 +204,9 @@ fn told(desk: &Desk, ids: &[ClientOrderId]) -> BTreeMap<String, String> {
     }
     let money = (book.cash(), book.reserved(), book.equity(), book.gross_exposure(), book.fees(), book.realized());
     told.insert("money".to_owned(), format!("{money:?}"));
+    let lately =
+        desk.activity().state(|id| desk.universe().get(id).expect("known").symbol, |id| Some(id.0.to_string()));
+    told.insert("lately".to_owned(), serde_json::to_string(&lately).expect("plain data"));
     told.insert("session".to_owned(), format!("{:?} {:?}", desk.session(), desk.current_phase()));
     told
 }
@@ -216,7 +227,7 @@ proptest! {
         for (place, entry) in live.entries.iter().enumerate() {
             let text = serde_json::to_string(entry).expect("plain data");
             let entry: Entry = serde_json::from_str(&text).expect("what was written");
-            let applied = rebuilding.apply(place as u64 + 1, entry);
+            let applied = rebuilding.apply(place as u64 + 1, told_at(&entry), entry);
             prop_assert!(applied.is_ok(), "{}: {:?}", text, applied);
         }
         let fills = |entry: &&Entry| match entry {
@@ -256,6 +267,7 @@ fn intent(number: u32, instrument: u32) -> Entry {
         order_type: asked.order_type,
         time_in_force: asked.time_in_force,
         decided_at: noon(),
+        parent: None,
     };
     Entry::Intent { order, worst_price: price("10.00"), signal: Signal::default(), evidence: None, closes: false }
 }
@@ -263,7 +275,7 @@ fn intent(number: u32, instrument: u32) -> Entry {
 fn rebuilt(symbols: &[&str], entries: Vec<Entry>) -> Result<(), RebuildError> {
     let mut desk = Desk::new(settings(universe(symbols), noon()), HaltSwitch::at(HaltLevel::Active));
     let mut rebuilding = rebuild(&mut desk);
-    (41..).zip(entries).try_for_each(|(sequence, entry)| rebuilding.apply(sequence, entry).map(|_| ()))
+    (41..).zip(entries).try_for_each(|(sequence, entry)| rebuilding.apply(sequence, noon(), entry).map(|_| ()))
 }
 
 #[test]

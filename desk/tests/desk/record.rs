@@ -84,7 +84,7 @@ fn a_day_is_closed_by_the_next_and_by_the_end() {
     assert_eq!(record.days, []);
     let now = noon();
     desk.request(&request(Side::Buy, 100, PETR4, "10.00"), top(now), now).unwrap();
-    desk.report(&report(1, PETR4, fill("X1", 100, "10.00"))).unwrap();
+    desk.report(&report(1, PETR4, fill("X1", 100, "10.00")), noon()).unwrap();
     desk.mark(PETR4, price("11.00"));
     record.begin_day(first.succ_opt().unwrap(), desk.book());
     desk.mark(PETR4, price("12.00"));

@@ -12,13 +12,13 @@ use desk::{
     Protocol, ProtocolSettings, Replay, ReplayReport, Restore, Sizing, StrategyHost, StrategyOrigin, rebuild,
 };
 use market::{
-    ExecutionReport, FeeSchedule, MarketEvent, OrderReference, Price, Quantity, Quote, ReportKind, StatedOrder,
-    StatedStatus, Statement, StrategyId, Timestamp, TopOfBook,
+    ExecutionId, ExecutionReport, FeeSchedule, MarketEvent, OrderReference, Price, Quantity, Quote, ReportKind,
+    StatedOrder, StatedStatus, Statement, StrategyId, Timestamp, TopOfBook,
 };
-use risk::{HaltLevel, HaltScope, HaltSwitch};
+use risk::{Count, HaltLevel, HaltScope, HaltSwitch, LimitTable, Limits, Seconds};
 use strategies::Parameters;
 
-use crate::world::{PETR4, noon, settings, universe};
+use crate::world::{PETR4, id, noon, settings, universe};
 
 struct Room {
     protocol: Protocol,
@@ -45,8 +45,15 @@ fn parameters() -> BTreeMap<String, f64> {
 
 impl Room {
     fn open() -> Self {
+        Self::held_to(|_| {})
+    }
+
+    fn held_to(change: impl FnOnce(&mut Limits)) -> Self {
         let universe = universe(&["PETR4", "BOVA11"]);
-        let (halt, made_of) = (HaltSwitch::at(HaltLevel::Active), settings(Arc::clone(&universe), noon()));
+        let (halt, mut made_of) = (HaltSwitch::at(HaltLevel::Active), settings(Arc::clone(&universe), noon()));
+        let mut limits = made_of.limits.limits().clone();
+        change(&mut limits);
+        made_of.limits = Arc::new(LimitTable::new(limits, &universe, &["cross".to_owned()]));
         let host_settings = HostSettings {
             id: StrategyId(0),
             name: "cross".to_owned(),
@@ -201,6 +208,24 @@ impl Room {
         asks
     }
 
+    /// The account is told of the last price.
+    fn look(&mut self) {
+        let (instrument, top) = (PETR4, self.top);
+        self.take(Input::Look { instrument, top });
+    }
+
+    /// The broker fills the order of this number.
+    fn fill(&mut self, number: u32, units: i64, cents: i64) {
+        let client_order_id = id(number);
+        self.open.retain(|order| order.reference != OrderReference::Own(client_order_id));
+        self.reports += 1;
+        let price = Price::from_cents(cents).expect("a price");
+        let execution_id = ExecutionId::new(&format!("X{}", self.reports));
+        let kind = ReportKind::Fill { execution_id, price, quantity: Quantity::new(units) };
+        let report = ExecutionReport { at: self.now, client_order_id, instrument: PETR4, kind };
+        self.take(Input::Report { report, sequence: self.reports });
+    }
+
     /// Tells the account what was heard and what is wanted.
     fn tell(&mut self, asks: Vec<Ask>) {
         let heard = std::mem::take(&mut self.heard);
@@ -255,6 +280,77 @@ fn orders_and_cancels_are_made_again() {
     assert_same(&report);
     assert_eq!((report.decisions, report.lost_inputs.len()), (report.matched, 0));
     assert_eq!(report.decisions as usize, room.kinds("intent") + room.kinds("cancel_intent"));
+}
+
+/// Runs away with its first fill, is resumed, and goes on.
+fn a_strategy_that_is_stopped_and_resumed() -> Room {
+    let mut room = Room::held_to(|limits| {
+        limits.global.max_repeated_executions = Count(1);
+        limits.global.repeated_execution_seconds = Seconds(3_600);
+    });
+    let step = |room: &mut Room, cents| {
+        let asks = room.quote(cents);
+        room.look();
+        room.tell(asks);
+    };
+    for cents in [1_000, 990, 980, 1_000, 1_010] {
+        step(&mut room, cents);
+    }
+    room.fill(1, 500, 1_002);
+    for cents in [1_020, 1_000, 990] {
+        step(&mut room, cents);
+    }
+    let (by, reason) = ("Maria".to_owned(), "the fills are right".to_owned());
+    let (scope, level, at) = (HaltScope::Strategy("cross".to_owned()), HaltLevel::Active, room.now);
+    room.take(Input::Halted { scope, level, by, reason, at });
+    for cents in [980, 1_000, 980] {
+        step(&mut room, cents);
+    }
+    room
+}
+
+#[test]
+fn a_strategy_that_runs_away_is_stopped_until_a_person_resumes_it() {
+    let room = a_strategy_that_is_stopped_and_resumed();
+    assert_eq!(room.kinds("latched"), 1);
+    let by = |(_, entry): &&(Timestamp, Entry)| matches!(entry, Entry::Denied { check, .. } if check == "repeated_executions");
+    assert!(room.entries.values().any(|entry| by(&entry)), "{:?}", room.entries);
+    assert!(room.kinds("intent") >= 2, "the sale after the resumption: {:?}", room.entries);
+    let told = |(_, entry): &(Timestamp, Entry)| match entry {
+        Entry::Intent { evidence: Some(evidence), .. } | Entry::Denied { evidence: Some(evidence), .. } => {
+            Some(evidence.marks.len())
+        }
+        _ => None,
+    };
+    assert!(room.entries.values().filter_map(told).any(|marks| marks > 0), "marks are journaled");
+    assert_same(&room.replay());
+}
+
+#[test]
+fn a_latch_holds_over_a_restart_and_a_resumption_does_too() {
+    let room = a_strategy_that_is_stopped_and_resumed();
+    let latched = room.entries.iter().find(|(_, (_, entry))| entry.kind() == "latched").map(|(sequence, _)| *sequence);
+    // Recovered with limits that would never have latched: what the journal says counts.
+    let stopped = |upto: u64| {
+        let made_of = settings(universe(&["BOVA11", "PETR4"]), noon());
+        let mut restore = Restore::new(made_of, vec!["other".to_owned(), "cross".to_owned()], room.halt.clone(), 0);
+        for (sequence, (at, entry)) in room.entries.range(..=upto) {
+            let text = serde_json::to_string(entry).expect("plain data");
+            restore.entry(*sequence, *at, &text).expect("an entry that applies");
+        }
+        restore.finish().expect("a sound book").desk.activity().stopped()
+    };
+    let tripped = stopped(latched.expect("a latch"));
+    assert_eq!(tripped.iter().map(|tripped| tripped.strategy).collect::<Vec<_>>(), [StrategyId(1)]);
+    assert_eq!(stopped(u64::MAX), []);
+}
+
+#[test]
+fn a_journal_without_its_latch_is_found_out() {
+    let mut room = a_strategy_that_is_stopped_and_resumed();
+    room.entries.retain(|_, (_, entry)| entry.kind() != "latched");
+    let found = room.replay().differences;
+    assert!(found.iter().any(|difference| difference.what == "latch"), "{found:?}");
 }
 
 #[test]
@@ -407,7 +503,7 @@ fn the_desk_of_a_replay_is_the_one_that_recovery_makes() {
     let mut steps = rebuild(&mut recovered);
     let mut replay = Replay::new("TEST", FeeSchedule::b3());
     for (sequence, (at, entry)) in &room.entries {
-        steps.apply(*sequence, entry.clone()).expect("an entry that applies");
+        steps.apply(*sequence, *at, entry.clone()).expect("an entry that applies");
         replay.entry(*sequence, *at, entry.clone()).expect("a journal that can be replayed");
     }
     let book = replay.desk().expect("a desk").book();

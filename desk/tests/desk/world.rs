@@ -92,6 +92,7 @@ pub(crate) fn request(side: Side, units: i64, instrument: InstrumentId, limit: &
         order_type: OrderType::Limit { limit_price: price(limit) },
         time_in_force: TimeInForce::Day,
         decided_at: noon(),
+        parent: None,
         signal: Signal::new("tested", &[("price", 10.0)]),
     }
 }

@@ -114,7 +114,7 @@ fn reasons(story: &Story, decision: &Moment) -> Vec<Vec<String>> {
         let values: Vec<String> = signal.values.iter().map(|(name, value)| format!("{name}={value}")).collect();
         row("Signal", format!("{} {}", signal.rule, values.join(" ")));
     }
-    if let Some(Evidence { top, halt }) = decision.evidence() {
+    if let Some(Evidence { top, halt, .. }) = decision.evidence() {
         let quote = match top.is_known() {
             true => {
                 let age = duration(decision.at.nanos_since(top.at));
@@ -272,7 +272,7 @@ fn document(story: &Story) -> Value {
         })),
         "heard": story.heard.as_ref().map(|heard| json!({ "sequence": heard.sequence, "event": heard.event })),
         "signal": story.signal,
-        "quote": evidence.map(|evidence| json!({
+        "quote": evidence.as_ref().map(|evidence| json!({
             "at": evidence.top.is_known().then_some(evidence.top.at),
             "bid": evidence.top.bid,
             "ask": evidence.top.ask,

@@ -20,8 +20,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::Symbol;
+use risk::activity::most_remembered;
 use risk::limits::{Hours, Sector, StrategyLimits};
-use risk::{KEYS, Limits, SomeLimits};
+use risk::{Figure, KEYS, Limits, SomeLimits};
 
 use super::document::{Setting, Text};
 use super::reader::{Reader, nearest};
@@ -93,11 +94,32 @@ fn read_into(reader: &mut Reader, into: &mut SomeLimits, path: &str, name: &str,
         return false;
     };
     match (key.read)(into, text) {
+        Ok(()) if is_too_much((key.value)(into), most_remembered(name)) => {
+            let most = most_remembered(name).map(told).unwrap_or_default();
+            reader.complain(path, format!("'{text}' is not allowed: at most {most} are remembered"));
+            false
+        }
         Ok(()) => true,
         Err(error) => {
             reader.complain(path, format!("'{text}' is not allowed: {error}; expected {}", key.expected));
             false
         }
+    }
+}
+
+fn is_too_much(value: Option<Figure>, most: Option<Figure>) -> bool {
+    match (value, most) {
+        (Some(Figure::Count(value)), Some(Figure::Count(most))) => value > most,
+        (Some(Figure::Nanoseconds(value)), Some(Figure::Nanoseconds(most))) => value > most,
+        _ => false,
+    }
+}
+
+/// As a person writes it.
+fn told(most: Figure) -> String {
+    match most {
+        Figure::Nanoseconds(nanos) => format!("{} seconds", nanos / market::time::NANOS_PER_SECOND),
+        other => other.to_string(),
     }
 }
 

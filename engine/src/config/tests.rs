@@ -121,6 +121,21 @@ fn two_strategies_cannot_have_one_name() {
     assert!(told[0].contains("strategy[1].name: 'trend' names two strategies"), "{told:?}");
 }
 
+#[test]
+fn a_limit_beyond_what_is_remembered_is_refused() {
+    for (key, most, too_much, expected) in [
+        ("max_messages", "8192", "8193", "at most 8192 are remembered"),
+        ("max_rejects", "1024", "1025", "at most 1024 are remembered"),
+        ("message_seconds", "86400", "86401", "at most 86400 seconds are remembered"),
+        ("duplicate_seconds", "3600", "3601", "at most 3600 seconds are remembered"),
+    ] {
+        let name = format!("PREGAO__RISK__{}", key.to_uppercase());
+        assert_eq!(problems(EXAMPLE, &[(&name, most)]), Vec::<String>::new(), "{key}");
+        let found = problems(EXAMPLE, &[(&name, too_much)]);
+        assert!(found.iter().any(|problem| problem.contains(expected)), "{found:?}");
+    }
+}
+
 const GUARDED: &str = "[watchdog]\nsilence_seconds = 10\nlogin = \"guard\"\n";
 
 /// The example with a bridge instead of the simulated exchange, and quotes instead of a replay.

@@ -47,6 +47,7 @@ impl Book {
         line.external += execution.side.signed(execution.quantity);
         self.executions.insert(execution_id.clone(), Owner::External);
         self.externals.insert(execution_id, (self.sessions, execution.clone()));
+        self.revalue(execution.instrument);
         Ok(())
     }
 
@@ -57,6 +58,7 @@ impl Book {
         let line = &mut self.lines[instrument.index()];
         line.external = quantity;
         line.adopted = quantity - applied;
+        self.revalue(instrument);
     }
 
     /// An execution of another hand's order, as long as it is remembered.

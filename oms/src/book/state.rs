@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use market::{ClientOrderId, Date, ExecutionId, InstrumentId, Money, Quantity, StatedExecution, StrategyId, Symbol};
 use serde::{Deserialize, Serialize};
 
-use super::{Book, BookSettings, Execution, Owner, Revocation};
+use super::{Book, BookSettings, Execution, Open, Owner, Revocation};
 use crate::cash::CashLedger;
 use crate::day_trade::{DayTerms, DayTraded};
 use crate::entered::Entered;
@@ -146,10 +146,12 @@ impl Book {
             line.position = stored.position;
             line.fills = stored.position.quantity;
             (line.external, line.adopted) = (stored.external, stored.adopted);
+            book.revalue(stored.instrument);
         }
         for held in state.holdings {
             // Strategies that are gone may share a number: what they hold adds up.
             book.holdings.entry((held.strategy, held.instrument)).or_default().position += held.position;
+            book.touch(held.strategy, held.instrument);
         }
         for stored in state.orders {
             book.enter_stored(stored)?;
@@ -192,18 +194,18 @@ impl Book {
         for by in revocations.iter().map(|revocation| &revocation.by).filter(|by| !is_correction(by)) {
             self.name(by, Owner::Order(id))?;
         }
-        let (counted, working) = (order.worst_leaves(), intent.side.signed(order.leaves()));
+        let working = intent.side.signed(order.leaves());
         let line = &mut self.lines[intent.instrument.index()];
-        match intent.side {
-            market::Side::Buy => line.open_buys += counted,
-            market::Side::Sell => line.open_sells += counted,
-        }
         line.unknown += u32::from(order.status == crate::OrderStatus::Unknown);
         self.holdings.entry((intent.strategy, intent.instrument)).or_default().working += working;
         self.reserved += reserved;
-        let place =
-            self.orders.enter(Entered { order, counted, working, reserved, brokerage, executions, revocations });
-        if counted.is_positive() {
+        let counted = Open::default();
+        let mut entered = Entered { order, counted, working, reserved, brokerage, executions, revocations };
+        entered.counted = Open::of(&entered);
+        let is_open = entered.counted.is_any();
+        self.recount_open((intent.strategy, intent.instrument), &counted, &entered.counted);
+        let place = self.orders.enter(entered);
+        if is_open {
             self.open[intent.instrument.index()].push(place);
         }
         Ok(())

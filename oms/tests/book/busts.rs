@@ -209,6 +209,7 @@ fn played(side: Side, reports: &[ReportKind], again: u32) -> End {
         order_type: OrderType::Limit { limit_price: price },
         time_in_force: TimeInForce::Day,
         decided_at: at,
+        parent: None,
     };
     book.enter(order, price);
     let mut told: Vec<&ReportKind> = reports.iter().collect();

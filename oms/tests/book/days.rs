@@ -171,6 +171,7 @@ fn of_ended_orders_no_more_than_ten_thousand_are_kept() {
             order_type: OrderType::Market,
             time_in_force: TimeInForce::Day,
             decided_at: at,
+            parent: None,
         };
         book.enter(order, "10".parse().unwrap());
         // The second one stays open, however many end after it.
@@ -201,6 +202,7 @@ fn the_names_of_forgotten_orders_last_until_the_next_session() {
             order_type: OrderType::Market,
             time_in_force: TimeInForce::Day,
             decided_at: at,
+            parent: None,
         };
         book.enter(order, price);
         let kind = ReportKind::Fill { execution_id: execution(number), price, quantity: Quantity::new(1) };

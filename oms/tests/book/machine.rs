@@ -160,6 +160,7 @@ impl Machine {
             order_type: OrderType::Limit { limit_price: price(cents) },
             time_in_force: TimeInForce::GoodTillCancel,
             decided_at: self.now(0),
+            parent: None,
         };
         self.book.enter(order, price(cents));
         let (price, status) = (price(cents), OrderStatus::PendingNew);

@@ -9,7 +9,7 @@ use market::{
     Calendar, ClientOrderId, Date, ExecutionId, FeeSchedule, InstrumentId, Money, Price, Quantity, Rate, ReportKind,
     Side, StrategyId,
 };
-use oms::{Book, Holding, OrderStatus};
+use oms::{Book, Exposure, Holding, OrderStatus};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ModelOrder {
@@ -322,6 +322,13 @@ impl Model {
     /// The most that an open buy may still cost: every number of units that may trade before the
     /// replace takes effect is tried, and that it never does.
     fn worst_cost(&self, id: &ClientOrderId, order: &ModelOrder, rate: Rate) -> Money {
+        let Some(worst) = self.worst_notional(id, order) else { return Money::ZERO };
+        let brokerage = if self.filled(id) == 0 { self.brokerage.fee() } else { Money::ZERO };
+        worst + worst.scaled(rate) + brokerage
+    }
+
+    /// The same without fees; nothing for an order that has nothing left.
+    fn worst_notional(&self, id: &ClientOrderId, order: &ModelOrder) -> Option<Money> {
         let filled = self.filled(id);
         let left = (order.quantity - filled).max(0);
         let mut worst = order.price.times(Quantity::new(left));
@@ -335,11 +342,26 @@ impl Model {
                 worst = worst.max(cost);
             }
         }
-        if most == 0 {
-            return Money::ZERO;
+        (most > 0).then_some(worst)
+    }
+
+    /// What is held at the mark, what open buys may come to cost, and the units of open sells at the mark:
+    /// the worth of it if only the buys trade, and if only the sells do.
+    fn ends(&self, of: InstrumentId, held: Quantity, whose: impl Fn(&ModelOrder) -> bool) -> (Money, Money) {
+        let mark = self.marks.get(&of).copied().unwrap_or_default();
+        let (mut cost, mut bought, mut sold) = (Money::ZERO, 0, 0);
+        for (id, order) in self.open().filter(|(_, order)| order.instrument == of && whose(order)) {
+            let most = order.quantity.max(order.replace.map_or(0, |to| to.0));
+            let units = (most - self.filled(id)).max(0);
+            match order.side {
+                Side::Buy => {
+                    (bought, cost) = (bought + units, cost + self.worst_notional(id, order).unwrap_or_default())
+                }
+                Side::Sell => sold += units,
+            }
         }
-        let brokerage = if filled == 0 { self.brokerage.fee() } else { Money::ZERO };
-        worst + worst.scaled(rate) + brokerage
+        let up = mark.times(held) + cost.max(mark.times(Quantity::new(bought)));
+        (up, mark.times(held - Quantity::new(sold)))
     }
 
     fn open(&self) -> impl Iterator<Item = (&ClientOrderId, &ModelOrder)> {
@@ -393,7 +415,13 @@ impl Model {
             fees += brokerage;
         }
         let refunds: Money = self.refunds.values().copied().sum();
-        let (mut exposure, mut equity) = (Money::ZERO, cash + refunds);
+        let (mut exposure, mut equity) = (Exposure::default(), cash + refunds);
+        let mut own = vec![Exposure::default(); usize::from(strategies)];
+        let add = |exposure: &mut Exposure, (up, down): (Money, Money)| {
+            exposure.gross += up.abs().max(down.abs());
+            exposure.ends.up += up;
+            exposure.ends.down += down;
+        };
         for number in 0..instruments {
             let of = InstrumentId::new(number);
             let fills = || self.standing().filter(|fill| self.of(fill).instrument == of);
@@ -411,14 +439,15 @@ impl Model {
             let mark = self.marks.get(&of).copied().unwrap_or_default();
             same(format!("mark {number}"), &book.mark_of(of), &mark);
             equity += mark.times(held);
-            exposure += mark.times((held + buys).abs().max((held - sells).abs()));
+            add(&mut exposure, self.ends(of, held, |_| true));
             let unknown = self.open().any(|(_, o)| o.instrument == of && o.status == OrderStatus::Unknown);
             same(format!("frozen {number}"), &book.is_frozen(of), &unknown);
             for strategy in (0..strategies).map(StrategyId) {
-                let own = |order: &ModelOrder| order.strategy == strategy && order.instrument == of;
-                let position = fills().filter(|fill| own(self.of(fill))).map(|fill| self.signed(fill)).sum();
+                let mine = |order: &ModelOrder| order.strategy == strategy && order.instrument == of;
+                let position = fills().filter(|fill| mine(self.of(fill))).map(|fill| self.signed(fill)).sum();
+                add(&mut own[strategy.index()], self.ends(of, position, |order| order.strategy == strategy));
                 let leaves = |id, order: &ModelOrder| Quantity::new((order.quantity - self.filled(id)).max(0));
-                let working = self.open().filter(|(_, order)| own(order));
+                let working = self.open().filter(|(_, order)| mine(order));
                 let working = working.map(|(id, order)| order.side.signed(leaves(id, order))).sum();
                 same(format!("holding {number}"), &book.holding(strategy, of), &Holding { position, working });
             }
@@ -429,7 +458,14 @@ impl Model {
         same("fees".to_owned(), &book.fees(), &(fees - refunds));
         same("reserved".to_owned(), &book.reserved(), &reserved);
         same("equity".to_owned(), &book.equity(), &equity);
-        same("exposure".to_owned(), &book.gross_exposure(), &exposure);
+        same("exposure".to_owned(), &book.exposure(), &exposure);
+        same("open orders".to_owned(), &(book.open_order_count() as usize), &self.open().count());
+        for (place, own) in own.iter().enumerate() {
+            let strategy = StrategyId(place as u16);
+            let open = self.open().filter(|(_, order)| order.strategy == strategy).count();
+            same(format!("exposure of {place}"), &book.exposure_of(strategy), own);
+            same(format!("orders of {place}"), &(book.open_order_count_of(strategy) as usize), &open);
+        }
         same("settled and pending".to_owned(), &book.cash().projected(Date::MAX), &(cash + refunds));
         for (id, order) in &self.orders {
             let told = book.order(id).map(|told| (told.status, told.quantity, told.cumulative, told.worst_price));

@@ -216,6 +216,7 @@ fn what_an_order_adds_is_held_by_its_strategy() {
         order_type: OrderType::Limit { limit_price: "10".parse().unwrap() },
         time_in_force: TimeInForce::Day,
         decided_at: "2025-06-12T14:00:00Z".parse().unwrap(),
+        parent: None,
     };
     let price = "10".parse().unwrap();
     book.enter(order(1, 0, Side::Buy, 300), price);

@@ -40,6 +40,7 @@ fn begun(replace: bool, cancel: bool) -> Book {
             order_type: OrderType::Limit { limit_price: ten() },
             time_in_force: TimeInForce::Day,
             decided_at: at(),
+            parent: None,
         },
         ten(),
     );

@@ -570,6 +570,7 @@ fn an_order_of_today_that_had_to_make_room_is_recognised() {
                 order_type: market::OrderType::Limit { limit_price: price },
                 time_in_force: market::TimeInForce::Day,
                 decided_at: at,
+                parent: None,
             },
             price,
         );

@@ -166,6 +166,7 @@ impl Day {
                     order_type: OrderType::Limit { limit_price },
                     time_in_force: TimeInForce::Day,
                     decided_at,
+                    parent: None,
                 };
                 self.book.enter(order, limit_price);
                 if arrives {

@@ -161,6 +161,7 @@ impl Stage {
             order_type,
             time_in_force: TimeInForce::Day,
             decided_at: self.now,
+            parent: None,
         };
         self.book().enter(order, worst);
     }

@@ -4,19 +4,30 @@
 //! pass; either way it says what it compared. We *deny*; a broker or exchange *rejects*.
 
 mod book_collar;
+mod burst;
 mod buying_power;
+mod concentration;
+mod correlated_group;
+mod duplicate_order;
+mod exposure;
 mod forecast;
 mod last_entry;
 mod lot_and_tick;
+mod message_rate;
+mod open_orders;
 mod order_bounds;
 mod order_notional;
 mod order_quantity;
+mod order_to_trade;
+mod parent_quantity;
 mod position_per_symbol;
 mod price_collar;
+mod repeated_executions;
 mod self_trade;
 mod session_phase;
 mod short_sale;
 mod stale_quote;
+mod sums;
 mod symbol_list;
 mod trading_status;
 mod wide_spread;
@@ -30,6 +41,7 @@ use market::{
 use oms::Book;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::Activity;
 use crate::limits::{LimitSet, LimitTable};
 
 /// One check: its stable name, and the rule.
@@ -59,6 +71,16 @@ pub const CHECKS: &[Check] = &[
     Check { name: position_per_symbol::NAME, review: position_per_symbol::review },
     Check { name: self_trade::NAME, review: self_trade::review },
     Check { name: buying_power::NAME, review: buying_power::review },
+    Check { name: repeated_executions::NAME, review: repeated_executions::review },
+    Check { name: burst::NAME, review: burst::review },
+    Check { name: message_rate::NAME, review: message_rate::review },
+    Check { name: order_to_trade::NAME, review: order_to_trade::review },
+    Check { name: open_orders::NAME, review: open_orders::review },
+    Check { name: duplicate_order::NAME, review: duplicate_order::review },
+    Check { name: parent_quantity::NAME, review: parent_quantity::review },
+    Check { name: exposure::NAME, review: exposure::review },
+    Check { name: concentration::NAME, review: concentration::review },
+    Check { name: correlated_group::NAME, review: correlated_group::review },
 ];
 
 /// Denials that do not come from the list: the switch, a frozen instrument, an exhausted day.
@@ -92,11 +114,25 @@ pub struct Proposal {
     pub added: Quantity,
     /// The worst price a unit may trade at.
     pub worst_price: Price,
+    /// What those may cost at worst, fees aside; nothing for a sale.
+    pub added_notional: Money,
     /// It only takes away from a position, whatever else is open.
     pub reduces: bool,
+    /// It is the change of an open order.
+    pub replaces: bool,
+    /// It is the engine's own closing order.
+    pub closes: bool,
     /// Cash that it would set aside beyond what is set aside now; nothing for a sale. None when its
     /// fills could not be booked.
     pub cost: Option<Money>,
+}
+
+impl Proposal {
+    /// Whether nothing that the account could come to hold grows by it: it takes away from a position,
+    /// as the engine's own closing orders do, or changes an order to no more than it is.
+    pub fn adds_nothing(&self) -> bool {
+        self.reduces || self.closes || (self.added <= Quantity::ZERO && self.added_notional <= Money::ZERO)
+    }
 }
 
 /// The account and market as they stand at the moment of the review.
@@ -120,6 +156,8 @@ pub struct View<'a> {
     pub limits: &'a LimitSet,
     /// All limits, for what concerns more than this order.
     pub table: &'a LimitTable,
+    /// What happened lately.
+    pub activity: &'a Activity,
 }
 
 impl View<'_> {

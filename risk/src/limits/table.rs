@@ -25,10 +25,14 @@ pub struct LimitTable {
     /// The tightest of all scopes, by strategy and then instrument; last those of no known strategy.
     sets: Vec<LimitSet>,
     strategies: Vec<SomeLimits>,
+    /// For the account, held also to what is written for a strategy, by strategy.
+    own: Vec<LimitSet>,
     /// By strategy and then instrument: what it may trade.
     allowed: Vec<bool>,
     symbols: Vec<SomeLimits>,
     sectors: Vec<Group>,
+    /// For the account, held also to what is written for a sector, by sector.
+    sector_sets: Vec<LimitSet>,
     sector_of: Vec<Option<usize>>,
     groups: Vec<Group>,
     groups_of: Vec<Vec<usize>>,
@@ -78,9 +82,11 @@ impl LimitTable {
             account,
             instruments,
             sets,
+            own: written.iter().map(|strategy| account.tightened(strategy)).collect(),
             strategies: written,
             allowed,
             symbols,
+            sector_sets: sectors.iter().map(|sector| account.tightened(&sector.limits)).collect(),
             sectors,
             sector_of,
             groups,
@@ -111,6 +117,24 @@ impl LimitTable {
         &self.sets[row * self.instruments + instrument.index()]
     }
 
+    /// For what all orders of an instrument come to, whoever's they are.
+    #[inline]
+    pub fn of_instrument(&self, instrument: InstrumentId) -> &LimitSet {
+        &self.sets[self.strategies.len() * self.instruments + instrument.index()]
+    }
+
+    /// For what a strategy's own orders come to, whatever they are of.
+    #[inline]
+    pub fn of_strategy(&self, strategy: StrategyId) -> &LimitSet {
+        self.own.get(strategy.index()).unwrap_or(&self.account)
+    }
+
+    /// What is written for a strategy, if it is one of the run.
+    #[inline]
+    pub fn written_for(&self, strategy: StrategyId) -> Option<&SomeLimits> {
+        self.strategies.get(strategy.index())
+    }
+
     /// What is written for a strategy.
     pub fn strategy(&self, strategy: StrategyId) -> SomeLimits {
         self.strategies.get(strategy.index()).copied().unwrap_or_default()
@@ -124,6 +148,11 @@ impl LimitTable {
     /// The sector of an instrument.
     pub fn sector(&self, instrument: InstrumentId) -> Option<&Group> {
         self.sector_of[instrument.index()].map(|place| &self.sectors[place])
+    }
+
+    /// For what a sector's instruments come to together.
+    pub fn sector_limits(&self, instrument: InstrumentId) -> Option<&LimitSet> {
+        self.sector_of[instrument.index()].map(|place| &self.sector_sets[place])
     }
 
     /// The groups of an instrument.

@@ -26,7 +26,7 @@ fn a_buy_that_passes_tells_every_figure() {
     world.limits.max_position_quantity = Quantity::new(400);
     (world.limits.book_collar, world.limits.max_spread) = (Rate::from_ppm(20_000), Rate::from_ppm(20_000));
     world.limits.max_forecast_age_seconds = Seconds(60);
-    world.now = world.now.plus_nanos(SECOND);
+    world.now = world.now.plus_nanos(SECOND - 1);
     let explanation = world.explain(world.order(Side::Buy, 100, BOVA11, limit("10.10")));
     assert_eq!(
         told(&explanation),
@@ -37,7 +37,7 @@ fn a_buy_that_passes_tells_every_figure() {
             "symbol_list 100 none",
             "lot_and_tick 100 1",
             "order_bounds 10.10 none",
-            "stale_quote 1000ms 5000ms",
+            "stale_quote 999ms 5000ms",
             "wide_spread 0.01 0.1998",
             "forecast none 60000ms",
             "order_quantity 100 500",
@@ -48,6 +48,16 @@ fn a_buy_that_passes_tells_every_figure() {
             "position_per_symbol 150 400",
             "self_trade 10.10 none",
             "buying_power 1010.00 99500.00",
+            "repeated_executions 1 4294967295",
+            "burst 0 4294967295",
+            "message_rate 2 4294967295",
+            "order_to_trade 2 4294967295",
+            "open_orders 1 4294967295",
+            "duplicate_order none 0ms",
+            "parent_quantity none none",
+            "exposure 1510.00 100000000000.00",
+            "concentration 1510.00 100000000000.00",
+            "correlated_group none none",
         ]
     );
     assert_eq!((explanation.denial(), explanation.reduces), (None, false));

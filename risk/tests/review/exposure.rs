@@ -188,6 +188,7 @@ fn a_day_whose_trades_cannot_be_booked_takes_no_buys() {
 fn what_other_hands_hold_counts_when_we_buy_and_is_not_ours_to_sell() {
     let mut world = World::new("100000");
     world.limits.max_position_quantity = Quantity::new(100);
+    world.mark(BOVA11, "10.00");
     for (theirs, units, expected) in [
         (60, 40, "allowed"),
         (60, 41, "position_per_symbol"),
@@ -204,5 +205,5 @@ fn what_other_hands_hold_counts_when_we_buy_and_is_not_ours_to_sell() {
     world.book.adopt_external(BOVA11, Quantity::new(60));
     assert_eq!(verdict(&world.review(world.order(Side::Sell, 30, BOVA11, limit("10.00")))), "allowed");
     assert_eq!(verdict(&world.review(world.order(Side::Sell, 31, BOVA11, limit("10.00")))), "short_sale");
-    assert_eq!(world.book.gross_exposure(), money("900")); // 90 units at the price of the only trade
+    assert_eq!(world.book.gross_exposure(), money("900")); // 90 units at their mark
 }

@@ -2,6 +2,9 @@
 //! breaks a limit.
 
 mod book_collar;
+mod checked;
+#[path = "../checker/mod.rs"]
+mod checker;
 mod checks;
 mod explained;
 mod exposure;
@@ -11,8 +14,11 @@ mod last_entry;
 mod limits_hold;
 mod naive;
 mod order_bounds;
+mod parents;
+mod rates;
 mod self_trade;
 mod short_sale;
+mod sums;
 mod symbol_list;
 mod trading_status;
 mod wide_spread;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use market::fees::Brokerage;
-use market::order::{Forecast, ReplaceOrder};
+use market::order::{CancelOrder, Forecast, ReplaceOrder};
 use market::{
     Calendar, ClientOrderId, Date, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind,
     Money, NewOrder, OrderType, Phase, Price, Quantity, Rate, ReportKind, Side, StrategyId, TimeInForce, Timestamp,
     TopOfBook, Universe,
 };
 use oms::{Book, BookSettings};
-use risk::{Approved, Denial, Explanation, HaltLevel, LimitSet, LimitTable, Limits, Seconds, View};
+use risk::{Activity, Approved, Denial, Explanation, HaltLevel, LimitSet, LimitTable, Limits, Seconds, Tripped, View};
 
 /// A fund with a lot of one unit.
 pub(crate) const BOVA11: InstrumentId = InstrumentId::new(0);
@@ -19,6 +19,11 @@ pub(crate) const PETR4: InstrumentId = InstrumentId::new(1);
 /// Its fractional twin.
 pub(crate) const PETR4F: InstrumentId = InstrumentId::new(2);
 
+/// The name of strategy 0.
+pub(crate) const ALPHA: &str = "alpha";
+/// The name of strategy 1.
+pub(crate) const BETA: &str = "beta";
+
 pub(crate) const SECOND: i64 = 1_000_000_000;
 
 pub(crate) struct World {
@@ -26,6 +31,7 @@ pub(crate) struct World {
     pub(crate) book: Book,
     pub(crate) limits: LimitSet,
     pub(crate) table: LimitTable,
+    pub(crate) activity: Activity,
     pub(crate) top: TopOfBook,
     pub(crate) phase: Phase,
     pub(crate) price_horizon: Timestamp,
@@ -83,6 +89,7 @@ impl World {
                 ..LimitSet::WIDE
             },
             table,
+            activity: Activity::default(),
             top: TopOfBook {
                 at: now,
                 last: price("9.95"),
@@ -100,6 +107,25 @@ impl World {
         }
     }
 
+    /// Holds the account to the world's limits as `change` leaves them, with two strategies.
+    pub(crate) fn hold_to(&mut self, change: impl FnOnce(&mut Limits)) {
+        let mut limits = Limits::from(self.limits);
+        change(&mut limits);
+        self.limits = limits.global;
+        self.table = LimitTable::new(limits, &self.universe, &[ALPHA.to_owned(), BETA.to_owned()]);
+    }
+
+    /// Moves the clock, and the quote with it.
+    pub(crate) fn wait(&mut self, nanos: i64) {
+        self.now = self.now.plus_nanos(nanos);
+        self.top.at = self.now;
+    }
+
+    /// A price of everything that is held.
+    pub(crate) fn mark(&mut self, of: InstrumentId, at: &str) {
+        self.book.mark(of, price(at));
+    }
+
     pub(crate) fn view(&self, instrument: InstrumentId) -> View<'_> {
         View {
             book: &self.book,
@@ -111,6 +137,7 @@ impl World {
             forecast: self.forecast.as_ref(),
             limits: &self.limits,
             table: &self.table,
+            activity: &self.activity,
         }
     }
 
@@ -126,6 +153,7 @@ impl World {
             order_type,
             time_in_force: TimeInForce::Day,
             decided_at: self.now,
+            parent: None,
         }
     }
 
@@ -150,6 +178,7 @@ impl World {
     pub(crate) fn send(&mut self, order: NewOrder) -> Result<Approved<NewOrder>, Denial> {
         let approved = self.review(order)?;
         self.book.enter(*approved.get(), approved.worst_price());
+        self.activity.submitted(approved.get(), &self.book, self.now);
         self.orders += 1;
         Ok(approved)
     }
@@ -204,12 +233,26 @@ impl World {
     pub(crate) fn replace(&mut self, id: ClientOrderId, units: i64, to: &str) {
         let approved = self.review_replace(id, units, to).expect("allowed");
         self.book.request_replace(approved.get(), approved.worst_price()).expect("an open order");
+        self.activity.message(self.book.order(&id).expect("the order").intent.strategy, self.now);
+    }
+
+    /// Cancels an order, as the desk does.
+    pub(crate) fn cancel(&mut self, id: ClientOrderId) {
+        let intent = self.book.order(&id).expect("the order").intent;
+        let cancel = CancelOrder { client_order_id: id, instrument: intent.instrument, decided_at: self.now };
+        self.book.request_cancel(&cancel).expect("an open order");
+        self.activity.message(intent.strategy, self.now);
     }
 
     pub(crate) fn report(&mut self, id: ClientOrderId, kind: ReportKind) {
         let instrument = self.book.order(&id).expect("the order").intent.instrument;
         let report = ExecutionReport { at: self.now, client_order_id: id, instrument, kind };
-        self.book.apply(&report).expect("a report that fits");
+        let applied = self.book.apply(&report).expect("a report that fits");
+        let parent = self.book.order(&id).and_then(|order| order.intent.parent);
+        self.activity.reported(&report, &applied, parent, true, self.now);
+        let of = (applied.strategy, applied.instrument);
+        let tripped: Vec<Tripped> = self.activity.due(of, &self.table, self.now).collect();
+        tripped.iter().for_each(|tripped| self.activity.latch(tripped));
     }
 
     pub(crate) fn fill(&mut self, id: ClientOrderId, units: i64, at: Price) {

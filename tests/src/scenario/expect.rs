@@ -196,7 +196,9 @@ fn nothing(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
 fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
     let kind = words.next("the kind of alert")?;
     let about = match kind {
-        "unknown" | "late_fill" | "revoked" | "break" | "not_canceled" | "not_closed" => Some(words.next("of what")?),
+        "unknown" | "late_fill" | "revoked" | "break" | "stopped" | "not_canceled" | "not_closed" => {
+            Some(words.next("of what")?)
+        }
         "ignored" | "journal" | "journal_back" | "broker" | "nothing_open" => None,
         other => return Err(format!("'{other}' is not an alert")),
     };
@@ -209,6 +211,8 @@ fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
             let scope = symbol.map_or_else(|| "account".to_owned(), |symbol| symbol.to_string());
             kind == "break" && about == Some(scope.as_str())
         }
+        // By the rule that tripped.
+        Alert::StrategyStopped { rule, .. } => kind == "stopped" && about == Some(rule.name()),
         Alert::NotClosed { symbol, .. } => {
             kind == "not_closed" && about == symbol.map(|symbol| symbol.to_string()).as_deref()
         }

@@ -23,6 +23,7 @@ impl Stage {
             order_type: order_type(words)?,
             time_in_force: time_in_force(words)?,
             decided_at: self.now,
+            parent: None,
             signal: Signal::new("scenario", &[]),
         };
         if self.names.contains_key(&name) || self.vanished.contains(&name) {

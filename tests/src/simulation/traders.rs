@@ -213,6 +213,7 @@ impl World {
             order_type,
             time_in_force,
             decided_at: self.wall(),
+            parent: None,
             signal: Signal::new("idea", &[]),
         }))
     }
