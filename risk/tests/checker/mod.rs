@@ -135,6 +135,8 @@ fn some_limits(dice: &mut Dice, written: i64) -> SomeLimits {
         max_order_quantity: Quantity::new(dice.within(300, 900));
         max_order_notional: Money::from_cents(dice.within(300_000, 900_000));
         price_collar: Rate::from_ppm(dice.within(10_000, 60_000));
+        book_collar: Rate::from_ppm(dice.within(5_000, 50_000));
+        max_spread: Rate::from_ppm(dice.within(1_000, 20_000));
         max_repeated_executions: Count(dice.pick(&[3, 6, 12, 40]));
         repeated_execution_seconds: Seconds(dice.pick(&[1, 10, 60]));
         max_messages: Count(dice.pick(&[5, 10, 30, 1_000]));

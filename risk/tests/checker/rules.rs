@@ -164,12 +164,23 @@ impl Rules<'_> {
     pub(crate) fn verdicts(&self) -> Vec<(&'static str, bool)> {
         vec![
             ("session_phase", self.moment.is_continuous),
+            // Nothing is told of the instruments here, nor written about hours, lists and bounds.
+            ("trading_status", true),
+            ("last_entry", true),
+            ("symbol_list", true),
             ("lot_and_tick", self.is_sound()),
+            ("order_bounds", self.asked.units >= 0),
             ("stale_quote", self.has_fresh_price()),
+            ("wide_spread", self.is_close_enough()),
+            // No order here rests on a forecast.
+            ("forecast", true),
             ("order_quantity", self.asked.units <= least!(&self.of_order(), max_order_quantity).units()),
             ("price_collar", self.is_within_the_collar()),
+            ("book_collar", self.is_within_the_book()),
             ("order_notional", self.is_affordable_as_one_order()),
+            ("short_sale", self.sells_what_is_held()),
             ("position_per_symbol", self.fits_the_position()),
+            ("self_trade", !self.meets_its_own()),
             ("buying_power", self.is_paid_for()),
             ("repeated_executions", !self.ran_away()),
             ("burst", !self.was_refused_too_often() && !self.lost_too_often()),
@@ -217,16 +228,55 @@ impl Rules<'_> {
         worth <= least!(&self.of_order(), max_order_notional).steps()
     }
 
+    /// Bid and ask of a market that trades, where both are told.
+    fn is_close_enough(&self) -> bool {
+        let top = &self.moment.top;
+        let is_told = top.bid > Price::ZERO && top.ask > Price::ZERO && self.moment.is_continuous;
+        !is_told || self.reduces() || top.ask - top.bid <= top.bid.scaled(least!(&self.of_order(), max_spread))
+    }
+
+    fn is_within_the_book(&self) -> bool {
+        let (top, collar) = (&self.moment.top, least!(&self.of_order(), book_collar));
+        let (own, other) = match self.asked.side {
+            Side::Buy => (top.bid, top.ask),
+            Side::Sell => (top.ask, top.bid),
+        };
+        if other <= Price::ZERO {
+            return own <= Price::ZERO || !self.moment.is_continuous || self.reduces();
+        }
+        match (self.asked.order_type.limit_price(), self.asked.side) {
+            (None, _) => true,
+            (Some(price), Side::Buy) => price <= other + other.scaled(collar),
+            (Some(price), Side::Sell) => price >= other - other.scaled(collar),
+        }
+    }
+
+    fn sells_what_is_held(&self) -> bool {
+        let Asked { instrument, side, .. } = *self.asked;
+        let (held, open) = (self.paper.held(instrument, None), self.paper.open_units(instrument, side, None));
+        side == Side::Buy || held - open - self.added() >= 0
+    }
+
     fn fits_the_position(&self) -> bool {
         let Asked { instrument, side, .. } = *self.asked;
         let (held, open) = (self.paper.held(instrument, None), self.paper.open_units(instrument, side, None));
-        match side {
-            Side::Buy => {
-                let worst = held + self.paper.others[instrument].max(0) + open + self.added();
-                worst <= least!(&self.of_order(), max_position_quantity).units()
-            }
-            Side::Sell => held - open - self.added() >= 0,
-        }
+        let worst = held + self.paper.others[instrument].max(0) + open + self.added();
+        side == Side::Sell || worst <= least!(&self.of_order(), max_position_quantity).units()
+    }
+
+    /// Whether an open order of the other side, on its terms of now or those on their way, could trade with it.
+    fn meets_its_own(&self) -> bool {
+        let meets = |other: Option<Price>| match (self.asked.order_type.limit_price(), other, self.asked.side) {
+            (Some(price), Some(other), Side::Buy) => price >= other,
+            (Some(price), Some(other), Side::Sell) => price <= other,
+            _ => true,
+        };
+        self.paper.open().any(|(order, placed)| {
+            let is_opposite = placed.instrument == self.asked.instrument && placed.side != self.asked.side;
+            let now = placed.order_type.limit_price();
+            let then = placed.change.map(|(_, worst)| now.map(|_| worst));
+            is_opposite && self.paper.most_left(order) > 0 && (meets(now) || then.is_some_and(meets))
+        })
     }
 
     fn is_paid_for(&self) -> bool {

@@ -253,7 +253,9 @@ fn the_first_check_that_denies_speaks() {
     // is asked what a purchase cannot break, and the other way round.
     let seen = [speaks(Side::Sell, &["position_per_symbol", "buying_power"]), speaks(Side::Buy, &["short_sale"])];
     for (seen, left_out) in seen.iter().zip([&["position_per_symbol", "buying_power"][..], &["short_sale"]]) {
-        let names: Vec<&str> = CHECKS.iter().map(|check| check.name).filter(|name| !left_out.contains(name)).collect();
+        // Those of rates and sums, which come last, have files of their own.
+        let names = CHECKS.iter().map(|check| check.name).take_while(|name| *name != "repeated_executions");
+        let names: Vec<&str> = names.filter(|name| !left_out.contains(name)).collect();
         assert_eq!(*seen, names);
     }
 }

@@ -102,7 +102,9 @@ fn a_replace_grows_within_the_parent() {
 fn only_the_latest_decision_takes_orders_and_it_stays_what_it_was() {
     let mut world = World::new("100000");
     world.hold(500, BOVA11, "10.00");
-    send(&mut world, 100, parent(5, 1, 300)).unwrap();
+    let first = send(&mut world, 100, parent(5, 1, 300)).unwrap();
+    // What works against an order would keep it from leaving.
+    world.report(first, ReportKind::Canceled { reason: String::new() });
     for (side, of, expected) in [
         (Side::Buy, parent(5, 1, 300), "allowed"),
         (Side::Buy, parent(5, 1, 301), "parent_quantity"), // it was three hundred

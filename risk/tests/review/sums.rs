@@ -181,7 +181,7 @@ fn one_symbol_one_sector_one_group() {
         with_sectors(&mut world, of_symbol, of_sector, of_group);
         assert_eq!(buy(&world, 30), expected);
         assert_eq!(told(world.review_replace(open, 50, "10.00")), expected, "a replace that adds as much");
-        assert_eq!(verdict(&world.review(world.order(Side::Sell, 200, BOVA11, limit("10.00")))), "allowed");
+        assert_eq!(verdict(&world.review(world.order(Side::Sell, 200, BOVA11, limit("10.01")))), "allowed");
     }
 }
 
