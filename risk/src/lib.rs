@@ -1,6 +1,7 @@
 //! What is allowed. The only maker of [`Approved`] orders.
 //!
 //! - [`limits`]: the configured amounts by scope; none has a default
+//! - [`catalogue`]: all 37 controls, what each one is and what proves it
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads, scope by scope
@@ -10,6 +11,7 @@
 //! - [`silence`]: when a connection that stands counts as lost
 //! - [`dead_man`]: when a watchdog cancels everything, and when it is done
 
+pub mod catalogue;
 pub mod checks;
 pub mod dead_man;
 pub mod disconnect;
