@@ -34,6 +34,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
+use crate::limits::{LimitsInForce, LimitsOrder, Waiting};
 use crate::pulse::Beat;
 use crate::recovery;
 use crate::turn::Turn;
@@ -43,6 +44,10 @@ use crate::{broker, journal, limit, strategy};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a starting Account waits for its predecessor's entries to be written.
 const SETTLING_LIMIT: Duration = Duration::from_secs(10);
+/// How long changed limits may wait for the journal before they are taken back, in nanoseconds.
+const LIMITS_PATIENCE: i64 = 5 * market::time::NANOS_PER_SECOND;
+/// Changes that may wait at the same time: people and their scripts.
+const MOST_CHANGES: usize = 8;
 
 /// What an Account hears.
 #[derive(Debug)]
@@ -173,6 +178,8 @@ pub enum Message {
         /// The turn that waits.
         turn: Turn,
     },
+    /// A person changes the limits.
+    Limits(Box<LimitsOrder>, oneshot::Sender<Result<u64, String>>),
     /// A named person resumes.
     Resume {
         /// What.
@@ -252,6 +259,8 @@ pub struct Arguments {
     pub desk: DeskSettings,
     /// What the run decides with, for the journal.
     pub origin: Origin,
+    /// The limits in force: the run's first, or what they were changed to.
+    pub limits: LimitsInForce,
     /// How long things may take.
     pub patience: Patience,
     /// Entries after which the end of a session is worth a snapshot.
@@ -274,6 +283,8 @@ pub struct State {
     account: AccountTag,
     protocol: Protocol,
     effects: Vec<Effect>,
+    /// Changes of the limits that are in force and not durable, oldest first.
+    changes: Vec<Waiting>,
     /// Who waits for a halt to be lifted.
     resuming: Vec<(HaltScope, oneshot::Sender<Result<(), String>>)>,
 }
@@ -363,11 +374,16 @@ impl Actor for Account {
                 // Between two events of compressed time one turn waits at most; live there is none.
                 let turn = turns.last().cloned().unwrap_or_default();
                 state.take(Input::Committed { writer, through }, &turn);
+                state.changes_are_durable();
                 drop(turns);
             }
             Message::JournalFailed { writer, reason, turns } => {
                 let turn = turns.last().cloned().unwrap_or_default();
+                let failed = format!("the journal failed: {reason}");
                 state.take(Input::JournalFailed { writer, reason }, &turn);
+                if state.protocol.is_journal_down() {
+                    state.take_back_changes(&failed);
+                }
                 drop(turns);
             }
             Message::JournalRestarted => state.take(Input::JournalRestarted, &none),
@@ -380,12 +396,20 @@ impl Actor for Account {
             Message::Halted { scope, level, by, reason, at, turn } => {
                 state.take(Input::Halted { scope, level, by, reason, at }, &turn);
             }
+            Message::Limits(order, reply) => state.change_limits(*order, reply),
             Message::Resume { scope, seen, by, reason, reply } => state.resume(scope, seen, by, reason, reply),
             Message::FlattenPlan(scope, reply) => {
                 let (cancels, closings) = state.protocol.flatten_plan(&scope);
                 let _ = reply.send(FlattenPlan { cancels, closings });
             }
-            Message::LookAtWaiting => state.take(Input::Tick, &none),
+            Message::LookAtWaiting => {
+                state.take(Input::Tick, &none);
+                let now = state.arguments.clock.now();
+                let late = |change: &Waiting| now.nanos_since(change.since).saturating_abs() > LIMITS_PATIENCE;
+                if state.changes.first().is_some_and(late) {
+                    state.take_back_changes("the journal does not answer");
+                }
+            }
             Message::Pulse(beat) => {
                 // A Limit that is down stops it here, and with it the lease.
                 let _ = state.arguments.limit.send(limit::Message::Pulse(beat));
@@ -415,7 +439,10 @@ fn statement_input(question: u64, answer: Result<Box<Statement>, String>) -> Inp
 
 impl State {
     /// Starting is recovering: the protocol is what the journal says.
-    fn recover(arguments: Arguments) -> Result<Self, ActorProcessingErr> {
+    fn recover(mut arguments: Arguments) -> Result<Self, ActorProcessingErr> {
+        let limits = arguments.limits.get();
+        arguments.origin.limits = limits.limits().clone();
+        arguments.desk.limits = limits;
         let names = arguments.strategies.iter().map(|(_, settings)| settings.name.clone()).collect();
         let switch = arguments.halt.switch.clone();
         let after = arguments.record_after;
@@ -432,6 +459,7 @@ impl State {
             account: arguments.desk.account.parse()?,
             protocol,
             effects: Vec::new(),
+            changes: Vec::new(),
             resuming: Vec::new(),
             arguments,
         })
@@ -443,6 +471,8 @@ impl State {
         for instrument in self.protocol.desk().universe().clone().ids() {
             self.protocol.mark(instrument, self.arguments.board.top(instrument));
         }
+        // A predecessor may have told it of limits that did not become durable.
+        let _ = self.arguments.limit.send(limit::Message::Limits(self.arguments.limits.get()));
         let (reply, answer) = oneshot::channel();
         let asked = self.arguments.broker.send(broker::Message::Begin(reply)).is_ok();
         let begun = if asked { tokio::time::timeout(SETTLING_LIMIT, answer).await.ok() } else { None };
@@ -478,6 +508,48 @@ impl State {
                 }
             };
             self.decide(Input::Ask { strategy, ask, top });
+        }
+    }
+
+    /// In force at once, answered when durable.
+    fn change_limits(&mut self, order: LimitsOrder, reply: oneshot::Sender<Result<u64, String>>) {
+        let refusal = if self.protocol.is_journal_down() {
+            Some("the journal does not answer")
+        } else {
+            (self.changes.len() >= MOST_CHANGES).then_some("too many changes wait for the journal; try again")
+        };
+        if let Some(reason) = refusal {
+            // Whoever asked may have given up.
+            let _ = reply.send(Err(reason.to_owned()));
+            return;
+        }
+        let LimitsOrder { limits, by, second, reason } = order;
+        let before = self.protocol.desk().shared_limits();
+        self.take(Input::Limits { limits: Box::new(limits), by, second, reason }, &Turn::none());
+        let after = self.protocol.desk().shared_limits();
+        let (sequence, since) = (self.protocol.sequence(), self.arguments.clock.now());
+        self.changes.push(Waiting { sequence, since, before, after, reply });
+    }
+
+    fn changes_are_durable(&mut self) {
+        let through = self.protocol.durable_through();
+        let durable = self.changes.iter().take_while(|change| change.sequence <= through).count();
+        for change in self.changes.drain(..durable) {
+            self.arguments.limits.set(Arc::clone(&change.after));
+            // Told twice: a Limit that died in between has begun with the limits before.
+            let _ = self.arguments.limit.send(limit::Message::Limits(change.after));
+            let _ = change.reply.send(Ok(change.sequence));
+        }
+    }
+
+    /// Back to the limits before the oldest change that is not durable, by an entry of its own: it follows
+    /// that change into the journal, if that comes back.
+    fn take_back_changes(&mut self, reason: &str) {
+        let Some(before) = self.changes.first().map(|change| change.before.limits().clone()) else { return };
+        let (by, why) = ("engine".to_owned(), format!("the change before was not made durable: {reason}"));
+        self.take(Input::Limits { limits: Box::new(before), by, second: None, reason: why }, &Turn::none());
+        for change in std::mem::take(&mut self.changes) {
+            let _ = change.reply.send(Err(format!("{reason}; the limits before stay in force")));
         }
     }
 
@@ -573,6 +645,7 @@ impl State {
                 let at = to.clock.now();
                 to.limit.send(limit::Message::Observe { day, at, equity, turn: turn.clone() })
             }
+            Effect::Limits(limits) => to.limit.send(limit::Message::Limits(limits)),
             // They need the list of those who wait.
             Effect::Lift { .. } | Effect::NotLifted { .. } => Ok(()),
             Effect::Raise { scope, level, by, reason } => {

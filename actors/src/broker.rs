@@ -311,6 +311,9 @@ impl State {
         if !command.may_leave(level) {
             return Some(format!("not sent: trading is {}", level.name()));
         }
+        if command.is_overtaken(&self.arguments.halt) {
+            return Some("not sent: trading was stopped after it was decided".to_owned());
+        }
         if !right.holds() && !matches!(command, Command::Cancel(_)) {
             return Some("not sent: the right to trade the account has run out".to_owned());
         }

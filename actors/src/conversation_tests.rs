@@ -23,6 +23,7 @@ use crate::address::Address;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::halt::Halter;
+use crate::limits::LimitsInForce;
 use crate::system::shared;
 use crate::turn::Turn;
 use crate::{account, broker, journal, limit, strategy};
@@ -159,7 +160,7 @@ pub(crate) fn halter() -> Halter {
 
 const ONE: InstrumentId = InstrumentId::new(0);
 
-fn settings() -> DeskSettings {
+pub(crate) fn settings() -> DeskSettings {
     let mut universe = Universe::new();
     universe.add(Instrument::cash("TEST3".parse().expect("a symbol"), InstrumentKind::Share));
     let cash = Money::from_cents(100_000_000);
@@ -277,6 +278,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
             limits: settings().limits.limits().clone(),
             brokerage: Brokerage::FREE,
         },
+        limits: LimitsInForce::new(settings().limits),
         patience: Patience::default(),
         snapshot_every: u64::MAX,
         record_after: 0,

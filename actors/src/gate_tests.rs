@@ -21,8 +21,9 @@ use crate::address::Address;
 use crate::board::QuoteSlots;
 use crate::broker::{self, ReportLog};
 use crate::clock::Clock;
-use crate::conversation_tests::{halter, next, probe};
+use crate::conversation_tests::{halter, next, probe, settings};
 use crate::lease::Right;
+use crate::limits::LimitsInForce;
 use crate::pulse::{LEASE, Pulse};
 use crate::system::shared;
 use crate::turn::Turn;
@@ -196,7 +197,7 @@ async fn a_limit_that_lives_keeps_the_pulse_going() {
     let arguments = limit::Arguments {
         address: to_limit.clone(),
         account,
-        max_daily_loss: market::Money::ZERO,
+        limits: LimitsInForce::new(settings().limits),
         halt: halter(),
         pulse: pulse.clone(),
         outside: None,

@@ -22,6 +22,7 @@
 //! - [`clock`]: the seam for time
 //! - [`board`]: hot quotes, conflated: the latest wins
 //! - [`halt`]: the switch with its durable record
+//! - [`limits`]: the limits in force, and a change that waits for the journal
 //! - [`recovery`]: what a protocol begins from, read from its journal
 //! - [`lease`]: the right that the last gate reads
 //! - [`pulse`]: whether the risk monitors are heard, which it reads as well; the engine's sign of life
@@ -41,6 +42,7 @@ pub mod halt;
 pub mod journal;
 pub mod lease;
 pub mod limit;
+pub mod limits;
 pub mod pulse;
 pub mod recovery;
 pub mod session;
@@ -55,6 +57,7 @@ pub use board::Board;
 pub use clock::Clock;
 pub use feed::{FeedSource, Polled};
 pub use lease::Right;
+pub use limits::LimitsOrder;
 pub use pulse::Pulse;
 pub use supervisor::{RestartPolicy, Restarts};
 pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp};

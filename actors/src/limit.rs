@@ -9,13 +9,16 @@
 //! `reducing` before it restarts it; a person resumes. Its memory of the day's start is lost, which
 //! is why it may not simply go on.
 
+use std::sync::Arc;
+
 use market::{Date, Money, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{DailyLoss, HaltScope};
+use risk::{DailyLoss, HaltScope, LimitTable};
 
 use crate::account;
 use crate::address::Address;
 use crate::halt::Halter;
+use crate::limits::LimitsInForce;
 use crate::pulse::{Beat, HaltedOutside, Pulse};
 use crate::turn::Turn;
 
@@ -33,6 +36,8 @@ pub enum Message {
         /// The turn that waits.
         turn: Turn,
     },
+    /// Other limits are in force.
+    Limits(Arc<LimitTable>),
     /// The Supervisor's beat has come through: whoever watches is heard.
     Pulse(Beat),
     /// Panic, to show that it is survived.
@@ -47,8 +52,8 @@ pub struct Arguments {
     pub address: Address<Message>,
     /// Where the halt is journaled.
     pub account: Address<account::Message>,
-    /// Loss of one day that is allowed.
-    pub max_daily_loss: Money,
+    /// The limits in force: here the loss of one day.
+    pub limits: LimitsInForce,
     /// The switch.
     pub halt: Halter,
     /// What the gate reads of it.
@@ -73,7 +78,7 @@ impl Actor for Limit {
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         arguments.address.bind(myself);
-        let monitor = DailyLoss::new(arguments.max_daily_loss);
+        let monitor = DailyLoss::new(arguments.limits.get().account().max_daily_loss);
         Ok(State { arguments, monitor })
     }
 
@@ -98,6 +103,7 @@ impl Actor for Limit {
                     }
                 }
             }
+            Message::Limits(limits) => state.monitor.set_limit(limits.account().max_daily_loss),
             Message::Pulse(beat) => {
                 let Arguments { pulse, halt, outside, .. } = &state.arguments;
                 pulse.came_through(&beat, halt, outside.as_ref());

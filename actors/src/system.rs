@@ -9,7 +9,7 @@ use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, SamePerson, Seen};
+use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, LimitTable, SamePerson, Seen};
 use store::{HaltRecord, StoreError};
 use strategies::ParameterError;
 use tokio::runtime::Handle;
@@ -24,6 +24,7 @@ use crate::feed::{Pace, SharedSource};
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
+use crate::limits::{LimitsInForce, LimitsOrder};
 use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
@@ -205,6 +206,9 @@ pub enum SystemError {
     /// The account does not answer.
     #[error("the account does not answer: {0}")]
     NoAnswer(String),
+    /// The account did not take the limits.
+    #[error("the limits were not changed: {0}")]
+    LimitsRefused(String),
 }
 
 /// What can be seen of a tree without asking any of its actors.
@@ -223,6 +227,7 @@ pub struct System {
     supervisor: ActorRef<supervisor::Message>,
     addresses: Addresses,
     halter: Halter,
+    limits: LimitsInForce,
     connection: SharedConnection,
     view: View,
     pulse: Pulse,
@@ -272,6 +277,7 @@ impl System {
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
         let (lost, _) = watch::channel(None);
+        let limits = LimitsInForce::new(Arc::clone(&settings.desk.limits));
         let view = View {
             board: Arc::new(Board::new(universe.len())),
             universe,
@@ -287,7 +293,7 @@ impl System {
             halt: halter.clone(),
             restarts: view.restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &halter, &addresses, &view, &pulse, &ended_in, &lost),
+            children: children(&settings, &limits, &halter, &addresses, &view, &pulse, &ended_in, &lost),
             pulse: pulse.clone(),
             account: addresses.account.clone(),
         };
@@ -296,7 +302,19 @@ impl System {
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, view, pulse, ended, lost, second_person, proposals })
+        Ok(Self {
+            supervisor,
+            addresses,
+            halter,
+            limits,
+            connection,
+            view,
+            pulse,
+            ended,
+            lost,
+            second_person,
+            proposals,
+        })
     }
 
     /// How things stand.
@@ -313,6 +331,7 @@ impl System {
             account: self.addresses.account.clone(),
             broker: self.addresses.broker.clone(),
             halter: self.halter.clone(),
+            limits: self.limits.clone(),
             connection: Arc::clone(&self.connection),
             view: self.view.clone(),
             second_person: self.second_person,
@@ -422,6 +441,7 @@ pub struct Inquiry {
     account: Address<account::Message>,
     broker: Address<broker::Message>,
     halter: Halter,
+    limits: LimitsInForce,
     connection: SharedConnection,
     view: View,
     second_person: bool,
@@ -546,6 +566,23 @@ impl Inquiry {
             tracing::error!(%error, "the halt is in force but could not be journaled");
         }
         stored.map(|()| level)
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Arc<LimitTable> {
+        self.limits.get()
+    }
+
+    /// Puts other limits in force, with an entry in the journal; the entry, once it is durable. Whether they
+    /// may be changed, whoever asks has asked already.
+    ///
+    /// # Errors
+    /// The limits before stay in force, or the account does not answer: then [`Self::limits`] tells.
+    pub async fn set_limits(&self, order: LimitsOrder) -> Result<u64, SystemError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.account.send(account::Message::Limits(Box::new(order), reply));
+        sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
+        answered(answer).await?.map_err(SystemError::LimitsRefused)
     }
 
     /// Every scope that is not active: how far, by whom, why, since when.
@@ -715,6 +752,7 @@ fn origin(settings: &SystemSettings) -> Origin {
 /// The tree, in starting order.
 fn children(
     settings: &SystemSettings,
+    limits: &LimitsInForce,
     halter: &Halter,
     to: &Addresses,
     View { board, stats, .. }: &View,
@@ -781,6 +819,7 @@ fn children(
                     .collect(),
                 desk: settings.desk.clone(),
                 origin: origin(settings),
+                limits: limits.clone(),
                 patience: settings.conduct.patience,
                 snapshot_every: settings.conduct.snapshot_every,
                 record_after: settings.conduct.entries_before,
@@ -798,7 +837,7 @@ fn children(
             limit::Arguments {
                 address: to.limit.clone(),
                 account: to.account.clone(),
-                max_daily_loss: settings.desk.limits.account().max_daily_loss,
+                limits: limits.clone(),
                 halt: halter.clone(),
                 pulse: pulse.clone(),
                 outside: settings.conduct.halted_outside.clone(),

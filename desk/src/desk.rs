@@ -12,7 +12,7 @@ use market::{
 };
 use oms::{Anomaly, Applied, Book, BookSettings, BookState};
 use risk::checks::code;
-use risk::{Approved, Denial, Explanation, Figure, HaltSwitch, LimitTable, View};
+use risk::{Approved, Denial, Explanation, Figure, HaltLevel, HaltSwitch, LimitTable, Limits, View};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Evidence, GONE, number_of};
@@ -153,7 +153,9 @@ impl Desk {
     ) -> Result<Approved<NewOrder>, Denial> {
         let client_order_id = self.next_id(now)?;
         let order = named(request, client_order_id, now);
-        risk::review_closing(order, evidence.halt, &self.view(request.strategy, request.instrument, evidence.top, now)?)
+        let view = self.view(request.strategy, request.instrument, evidence.top, now)?;
+        let approved = risk::review_closing(order, evidence.halt, &view)?;
+        Ok(approved.decided_in(self.epoch_of(request.strategy, request.instrument, evidence.halt)))
     }
 
     /// Uses up the name of an approved order and enters it in the book.
@@ -174,7 +176,16 @@ impl Desk {
         let client_order_id = self.next_id(now)?;
         let order = named(request, client_order_id, now);
         let view = self.view(request.strategy, request.instrument, evidence.top, now)?;
-        risk::review(order, evidence.halt, &View { forecast: request.signal.forecast.as_ref(), ..view })
+        let view = View { forecast: request.signal.forecast.as_ref(), ..view };
+        let approved = risk::review(order, evidence.halt, &view)?;
+        Ok(approved.decided_in(self.epoch_of(request.strategy, request.instrument, evidence.halt)))
+    }
+
+    /// The epoch of the switch in which a decision under `level` is made. Where it has moved since the level
+    /// was looked at, the decision is older than that.
+    fn epoch_of(&self, strategy: StrategyId, instrument: InstrumentId, level: HaltLevel) -> u64 {
+        let epoch = self.halt.epoch();
+        if self.halt.level_of(strategy, instrument) == level { epoch } else { 0 }
     }
 
     /// Explains what the review says of a request, whatever name it would have; nothing for an
@@ -324,6 +335,8 @@ impl Desk {
         let open = open.ok_or_else(not_open)?;
         let view = self.view(open.intent.strategy, open.intent.instrument, evidence.top, now)?;
         let approved = risk::review_replace(open, replace, evidence.halt, &view)?;
+        let (strategy, instrument) = (open.intent.strategy, open.intent.instrument);
+        let approved = approved.decided_in(self.epoch_of(strategy, instrument, evidence.halt));
         self.book.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
         Ok(approved)
     }
@@ -434,6 +447,18 @@ impl Desk {
     /// The broker charges this from now on.
     pub(crate) fn charge(&mut self, brokerage: Brokerage) {
         self.book.charge(brokerage);
+    }
+
+    /// These limits count from now on. What is open already stays as it was approved.
+    pub(crate) fn set_limits(&mut self, limits: Limits, strategies: &[String]) {
+        if *self.limits.limits() != limits {
+            self.limits = Arc::new(LimitTable::new(limits, &self.universe, strategies));
+        }
+    }
+
+    /// The limits in force, to keep.
+    pub fn shared_limits(&self) -> Arc<LimitTable> {
+        Arc::clone(&self.limits)
     }
 
     /// The money that the book began with.

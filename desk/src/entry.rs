@@ -267,6 +267,18 @@ pub enum Entry {
         /// To which, when.
         change: PhaseChange,
     },
+    /// Other limits count from here on.
+    Limits {
+        /// All of them.
+        limits: Limits,
+        /// Who changed them.
+        by: String,
+        /// Who confirmed it, where that took a second person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<String>,
+        /// Why.
+        reason: String,
+    },
     /// The halt switch was moved.
     Halt {
         /// For what; journals that knew one scope only meant everything.
@@ -310,6 +322,7 @@ impl Entry {
             Self::Break { .. } => "break",
             Self::BreakAccepted { .. } => "break_accepted",
             Self::Phase { .. } => "phase",
+            Self::Limits { .. } => "limits",
             Self::Halt { .. } => "halt",
         }
     }
@@ -495,6 +508,10 @@ impl<'a> Rebuild<'a> {
                 self.facts.breaks.insert(symbol, difference);
             }
             Entry::Phase { change } => self.desk.phase(&change),
+            Entry::Limits { limits, .. } => {
+                let names = if self.today.is_empty() { &self.facts.strategies } else { self.today };
+                self.desk.set_limits(limits, names);
+            }
             // Nothing of these stays in the book; the switch has its own durable record.
             Entry::Started { .. }
             | Entry::StrategyStarted(_)

@@ -236,6 +236,10 @@ impl Replay {
                 {
                     self.run(sequence)?.journal_failed = true;
                 }
+                // An account that starts anew says the same as its predecessor said last.
+                if let Entry::Limits { limits, .. } = &other {
+                    self.run(sequence)?.origin.limits = limits.clone();
+                }
                 self.apply(sequence, other)
             }
         }

@@ -46,6 +46,11 @@ pub enum Command {
     Watchdog,
     /// Check the configuration; every problem at once.
     Check,
+    /// Have the running daemon read its configuration again: all of it, or nothing.
+    Reload(ChangeArguments),
+    /// The configuration: what is in force, what differs, what was in force before.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Write a commented configuration to start from.
     Init,
     /// History: import files, see and verify what is there.
@@ -162,6 +167,54 @@ pub struct DemoArguments {
     /// Where to write the report.
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     pub report: PathBuf,
+}
+
+/// Who changes the configuration of a running daemon, and why.
+#[derive(Args, Debug)]
+#[command(after_help = "Only limits can change in a running daemon; whatever else differs is refused, and nothing is \
+changed. With [halt] second_person = true, a change that raises a limit waits for a second person, who gives the same \
+command within 15 minutes. Exit codes: 0 in force, or nothing to change · 1 refused · 3 waits for a second person.")]
+pub struct ChangeArguments {
+    /// Who changes it: a person's name, kept in the record.
+    #[arg(long, value_name = "NAME")]
+    pub by: String,
+    /// Why, kept in the record.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Only say what it would do.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `config`.
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// Every key with its value and where that comes from; secrets are hidden.
+    Show,
+    /// What differs, key by key, from the configuration in force to what the file says now.
+    Diff {
+        /// From this version instead of the one in force.
+        #[arg(value_name = "FROM")]
+        from: Option<u64>,
+        /// To this version instead of what the file says now.
+        #[arg(value_name = "TO", requires = "from")]
+        to: Option<u64>,
+    },
+    /// The configurations that were in force, the newest first: when, who, why.
+    History {
+        /// At most so many.
+        #[arg(long, value_name = "COUNT", default_value_t = 20)]
+        limit: usize,
+    },
+    /// Have the running daemon put in force what was in force as this version.
+    Rollback {
+        /// Which version.
+        #[arg(value_name = "VERSION")]
+        version: u64,
+        /// Who and why.
+        #[command(flatten)]
+        change: ChangeArguments,
+    },
 }
 
 /// `db`.

@@ -16,9 +16,12 @@ use actors::Inquiry;
 use actors::system::Resumed;
 use risk::{HaltLevel, HaltScope};
 use serde::{Deserialize, Serialize};
+use store::Outcome;
 use tokio::runtime::Handle;
 
+use crate::auditor::{Act, Actor};
 use crate::commands::status;
+use crate::reload::{self, Change, Configurator, Wanted};
 use crate::stops::{self, ACTIONS, NO_REASON};
 
 /// Its name in the data directory.
@@ -29,8 +32,9 @@ const LONGEST_QUESTION: u64 = 4 * 1024;
 const MOST_QUESTIONS: usize = 32;
 /// Longest wait for somebody who connects and says nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Longest wait for an answer: the daemon itself waits ten seconds for its broker.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+/// Longest wait for an answer: the daemon itself waits ten seconds for its broker, or for its journal and then
+/// for the store of configurations.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What can be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -40,6 +44,21 @@ pub enum Question {
     Status,
     /// What comparing book and broker would lead to now.
     Reconcile,
+    /// The configuration in force.
+    Config,
+    /// Read the file again, or put in force what was in force before.
+    Reload {
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Only say what it would do.
+        #[serde(default)]
+        dry_run: bool,
+        /// Which version; none: what the file says now.
+        #[serde(default)]
+        version: Option<u64>,
+    },
     /// Stop, now.
     Kill {
         /// What.
@@ -90,14 +109,14 @@ pub struct Control {
 
 impl Control {
     /// Begins to listen. Without a socket the daemon trades on: commands then read the journal.
-    pub fn start(directory: &Path, inquiry: Inquiry, runtime: Handle) -> Option<Self> {
+    pub fn start(directory: &Path, inquiry: Inquiry, configurator: Configurator, runtime: Handle) -> Option<Self> {
         let path = directory.join(SOCKET);
         // The directory's lock is ours, so whatever lies there is left of somebody who has ended.
         let _ = fs::remove_file(&path);
         let listening = UnixListener::bind(&path).and_then(|listener| {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
             let halt_file = stops::file_of(directory);
-            let asked = Asked { inquiry, runtime, halt_file };
+            let asked = Asked { inquiry, configurator, runtime, halt_file };
             std::thread::Builder::new().name("control".to_owned()).spawn(move || serve(&listener, &asked))
         });
         match listening {
@@ -121,6 +140,7 @@ impl Drop for Control {
 #[derive(Clone)]
 struct Asked {
     inquiry: Inquiry,
+    configurator: Configurator,
     runtime: Handle,
     /// As long as it lies there, nothing that it stops can be resumed.
     halt_file: PathBuf,
@@ -151,9 +171,20 @@ fn answer(stream: UnixStream, asked: &Asked) -> std::io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut line)?;
-    let answer = match serde_json::from_str::<Question>(&line) {
+    let question = serde_json::from_str::<Question>(&line);
+    let act = question.as_ref().ok().and_then(act_of);
+    let answer = match question {
         Ok(Question::Status) => told(false, asked),
         Ok(Question::Reconcile) => told(true, asked),
+        Ok(Question::Config) => {
+            let (version, effective) = asked.configurator.in_force();
+            reload::shown(&effective, Some(&version))
+        }
+        Ok(Question::Reload { by, reason, dry_run, version }) => {
+            let wanted = version.map_or(Wanted::File, Wanted::Version);
+            let change = Change { actor: Actor::local(&by), reason, wanted, expected: None, dry_run };
+            reload::answer(&asked.configurator.change(&change))
+        }
         Ok(Question::Kill { scope, action, by, reason }) => killed(&scope, action, &by, &reason, asked),
         Ok(Question::Resume { scope, by, reason, second }) => {
             resumed(scope.as_ref(), &by, &reason, second.as_deref(), asked)
@@ -165,7 +196,32 @@ fn answer(stream: UnixStream, asked: &Asked) -> std::io::Result<()> {
     if answer.get("killed").is_some() {
         store::crash::point("kill_answered");
     }
+    // Whoever stops trading has his answer before anybody writes it down.
+    if let Some((actor, mut act)) = act {
+        let outcome = match (answer.get("error").is_some(), act.action) {
+            (false, _) => Outcome::Done,
+            (true, "resume") => Outcome::Denied,
+            (true, _) => Outcome::Failed,
+        };
+        act.after = Some(answer);
+        asked.configurator.auditor().note(&actor, act, outcome);
+    }
     Ok(())
+}
+
+/// What the audit keeps of a question that stops or resumes. Changes of the configuration write their own rows.
+fn act_of(question: &Question) -> Option<(Actor, Act)> {
+    let act =
+        |action, target: String, reason: &str| Act { action, target, reason: reason.to_owned(), ..Act::default() };
+    match question {
+        Question::Kill { scope, by, reason, .. } => Some((Actor::local(by), act("halt", scope.to_string(), reason))),
+        Question::Resume { scope, by, reason, second } => {
+            let who = second.as_ref().map_or_else(|| by.clone(), |second| format!("{by} and {second}"));
+            let target = scope.as_ref().map_or_else(|| "everything".to_owned(), HaltScope::to_string);
+            Some((Actor::local(&who), act("resume", target, reason)))
+        }
+        _ => None,
+    }
 }
 
 /// By the thread of the socket itself: no runtime and no mailbox stands between the word and the switch.

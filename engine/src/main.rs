@@ -6,6 +6,8 @@
 //! - [`config`]: `pregao.toml`, environment, flags
 //! - [`commands`]: one file per command
 //! - [`control`]: the socket in the data directory, by which commands talk to the running daemon
+//! - [`reload`]: changing the configuration of a running daemon, and which one a start takes
+//! - [`auditor`]: writes down what people did
 //! - [`heartbeat`]: the daemon's sign of life for a watchdog
 //! - [`ledger`]: which store the configuration names, and the right to write to it
 //! - [`metrics`]: metrics, all names in one place
@@ -18,6 +20,7 @@
 
 mod admin;
 mod answers;
+mod auditor;
 mod cli;
 mod commands;
 mod config;
@@ -26,6 +29,7 @@ mod heartbeat;
 mod ledger;
 mod metrics;
 mod output;
+mod reload;
 mod stops;
 mod watchdog;
 mod wiring;

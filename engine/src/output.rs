@@ -69,6 +69,18 @@ impl From<crate::config::Unusable> for Failure {
     }
 }
 
+impl From<crate::reload::Refused> for Failure {
+    fn from(refused: crate::reload::Refused) -> Self {
+        match refused {
+            crate::reload::Refused::Invalid(unusable) => unusable.into(),
+            refused => {
+                let document = serde_json::json!({ "refused": refused.name(), "reasons": refused.reasons() });
+                Self::Failed(refused.to_string(), document)
+            }
+        }
+    }
+}
+
 impl From<store::StoreError> for Failure {
     fn from(error: store::StoreError) -> Self {
         Self::failed(error)

@@ -18,7 +18,10 @@ use std::time::Duration;
 use actors::Inquiry;
 use actors::halt::Halter;
 use risk::{HaltLevel, HaltScope};
+use store::Outcome;
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::auditor::{Act, Actor, Auditor};
 
 /// Its name in the data directory.
 pub const FILE: &str = "halt";
@@ -50,12 +53,13 @@ pub struct Stop {
 pub struct Stopper {
     halter: Halter,
     running: Arc<OnceLock<Inquiry>>,
+    auditor: Auditor,
 }
 
 impl Stopper {
     /// Before anything runs.
-    pub fn new(halter: Halter) -> Self {
-        Self { halter, running: Arc::default() }
+    pub fn new(halter: Halter, auditor: Auditor) -> Self {
+        Self { halter, running: Arc::default(), auditor }
     }
 
     /// The tree runs now.
@@ -64,21 +68,32 @@ impl Stopper {
         let _ = self.running.set(inquiry);
     }
 
-    fn stop(&self, stop: &Stop) {
+    fn stop(&self, stop: &Stop, origin: &'static str) {
         let Stop { scope, level, by, reason } = stop;
         // An error is logged where it happens; the switch is thrown in any case.
-        let _ = match self.running.get() {
+        let stored = match self.running.get() {
             Some(inquiry) => inquiry.kill(scope, *level, by, reason).map(drop),
             None => {
                 self.halter.switch.raise(scope, *level);
                 self.halter.keep(scope, *level, by, reason)
             }
         };
+        let outcome = if stored.is_ok() { Outcome::Done } else { Outcome::Failed };
+        self.auditor.note(&Actor { who: by.clone(), role: String::new(), origin }, stop.act(), outcome);
     }
 
     /// Whether a stop holds already, so that a file that keeps lying there is not told again and again.
     fn holds(&self, stop: &Stop) -> bool {
         self.halter.switch.level_in(&stop.scope) >= stop.level
+    }
+}
+
+impl Stop {
+    /// What the audit keeps of it.
+    pub fn act(&self) -> Act {
+        let Self { scope, level, reason, .. } = self;
+        let after = Some(serde_json::json!({ "action": level.name() }));
+        Act { action: "halt", target: scope.to_string(), reason: reason.clone(), before: None, after }
     }
 }
 
@@ -169,7 +184,7 @@ pub fn leave(directory: &Path, by: &str, reason: &str) -> std::io::Result<()> {
 pub fn watch_file(directory: &Path, stopper: Stopper) {
     let path = file_of(directory);
     if let Some(stop) = read(&path) {
-        stopper.stop(&stop);
+        stopper.stop(&stop, "file");
     }
     let watching = std::thread::Builder::new().name("halt file".to_owned()).spawn(move || {
         let mut before = None;
@@ -180,7 +195,7 @@ pub fn watch_file(directory: &Path, stopper: Stopper) {
                 && !stopper.holds(stop)
             {
                 tracing::error!(path = %path.display(), "the halt file stops trading");
-                stopper.stop(stop);
+                stopper.stop(stop, "file");
             }
             before = found;
             std::thread::sleep(LOOK_EVERY);
@@ -206,7 +221,7 @@ pub fn watch_signals(stopper: Stopper) {
                     _ = cancel_all.recv() => (HaltLevel::CancelAll, "SIGUSR2"),
                 };
                 let (by, reason) = (by.to_owned(), NO_REASON.to_owned());
-                stopper.stop(&Stop { scope: HaltScope::Global, level, by, reason });
+                stopper.stop(&Stop { scope: HaltScope::Global, level, by, reason }, "signal");
             }
         })
     });

@@ -45,9 +45,29 @@ struct Shared {
     absent: Mutex<BTreeMap<HaltScope, u64>>,
 }
 
-/// What was thrown in one scope, with the number of changes above it.
+/// One scope.
 #[derive(Debug, Default)]
-struct Cell(AtomicU64);
+struct Cell {
+    /// What was thrown, with the number of changes above it.
+    value: AtomicU64,
+    /// The epoch in which it was thrown last, at whatever level.
+    raised: AtomicU64,
+    /// The epoch in which it was thrown last at a level that lets no new order out.
+    stopped: AtomicU64,
+}
+
+impl Cell {
+    /// Notes what was thrown. After the value itself: whoever reads the epoch first and the value then has
+    /// either seen the value or is older than the stamp.
+    fn stamp(&self, level: HaltLevel, epoch: u64) {
+        if level > HaltLevel::Active {
+            self.raised.fetch_max(epoch, Ordering::AcqRel);
+        }
+        if level > HaltLevel::Reducing {
+            self.stopped.fetch_max(epoch, Ordering::AcqRel);
+        }
+    }
+}
 
 /// Bits of a cell that hold what was thrown.
 const THROWN_BITS: u32 = 8;
@@ -140,7 +160,7 @@ impl HaltSwitch {
     /// The same, to be lifted later if nothing has come on top of it.
     pub fn seen(&self, scope: &HaltScope) -> Seen {
         Seen(match self.cell(scope) {
-            Some(cell) => cell.0.load(Ordering::Acquire),
+            Some(cell) => cell.value.load(Ordering::Acquire),
             None => self.absent().get(scope).copied().unwrap_or_default(),
         })
     }
@@ -161,7 +181,7 @@ impl HaltSwitch {
     pub fn lift(&self, scope: &HaltScope, seen: Seen) -> bool {
         let active = changed(seen.0, Thrown::default());
         let lifted = match self.cell(scope) {
-            Some(cell) => cell.0.compare_exchange(seen.0, active, Ordering::AcqRel, Ordering::Acquire).is_ok(),
+            Some(cell) => cell.value.compare_exchange(seen.0, active, Ordering::AcqRel, Ordering::Acquire).is_ok(),
             None => {
                 let mut absent = self.absent();
                 let stands = absent.entry(scope.clone()).or_default();
@@ -172,7 +192,7 @@ impl HaltSwitch {
                 is_same
             }
         };
-        self.0.epoch.fetch_add(1, Ordering::AcqRel);
+        self.next_epoch();
         lifted
     }
 
@@ -180,8 +200,8 @@ impl HaltSwitch {
     pub fn stop_instrument(&self, instrument: InstrumentId, differs: bool) {
         let level = if differs { HaltLevel::Halted } else { HaltLevel::Active };
         if let Some(cell) = self.0.differing.get(instrument.index()) {
-            cell.0.store(u64::from(Thrown::just(level).0), Ordering::Release);
-            self.0.epoch.fetch_add(1, Ordering::AcqRel);
+            cell.value.store(u64::from(Thrown::just(level).0), Ordering::Release);
+            cell.stamp(level, self.next_epoch());
         }
     }
 
@@ -204,6 +224,26 @@ impl HaltSwitch {
         self.0.epoch.load(Ordering::Acquire)
     }
 
+    /// Whether a halt was thrown after this epoch over an order of this strategy in this instrument, be it
+    /// lifted again: what was decided before it is not sent after it. `reduces`: one of those that leave
+    /// at `reducing`.
+    pub fn was_halted_since(&self, epoch: u64, strategy: StrategyId, instrument: InstrumentId, reduces: bool) -> bool {
+        let shared = &self.0;
+        let own = [
+            shared.strategies.get(strategy.index()),
+            shared.instruments.get(instrument.index()),
+            shared.differing.get(instrument.index()),
+        ];
+        shared.program.iter().chain(own.into_iter().flatten()).any(|cell| {
+            let stamp = if reduces { &cell.stopped } else { &cell.raised };
+            stamp.load(Ordering::Acquire) > epoch
+        })
+    }
+
+    fn next_epoch(&self) -> u64 {
+        self.0.epoch.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
     #[inline]
     fn program(&self) -> Thrown {
         self.0.program.iter().fold(Thrown::default(), |all, cell| all.and(read(Some(cell))))
@@ -221,16 +261,19 @@ impl HaltSwitch {
         let before = match self.cell(scope) {
             // It takes another turn only when somebody else has changed the same cell in between.
             Some(cell) => {
-                let change = cell.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |value| Some(next(value)));
-                change.unwrap_or_else(|value| value)
+                let change = cell.value.fetch_update(Ordering::AcqRel, Ordering::Acquire, |value| Some(next(value)));
+                let before = change.unwrap_or_else(|value| value);
+                cell.stamp(thrown(next(before)).level(), self.next_epoch());
+                before
             }
             None => {
                 let mut absent = self.absent();
                 let stands = absent.entry(scope.clone()).or_default();
-                std::mem::replace(stands, next(*stands))
+                let before = std::mem::replace(stands, next(*stands));
+                self.next_epoch();
+                before
             }
         };
-        self.0.epoch.fetch_add(1, Ordering::AcqRel);
         thrown(before)
     }
 
@@ -258,7 +301,7 @@ impl HaltSwitch {
 /// What stands in a cell; a number that this run does not have is under no scope of its own.
 #[inline]
 fn read(cell: Option<&Cell>) -> Thrown {
-    cell.map_or(Thrown::default(), |cell| thrown(cell.0.load(Ordering::Acquire)))
+    cell.map_or(Thrown::default(), |cell| thrown(cell.value.load(Ordering::Acquire)))
 }
 
 #[cfg(test)]
@@ -293,7 +336,7 @@ mod tests {
         assert!(same.raise(&HaltScope::Global, StopNew));
         assert!(!switch.raise(&HaltScope::Global, Reducing));
         assert_eq!(switch.level(), StopNew);
-        switch.0.program[2].0.store(77, Ordering::Release);
+        switch.0.program[2].value.store(77, Ordering::Release);
         assert_eq!(switch.level(), Halted, "memory gone bad");
     }
 
@@ -362,6 +405,34 @@ mod tests {
         assert!(switch.cancels(TREND, VALE3));
         switch.set(&scope("strategy:trend"), Active);
         assert!(!switch.cancels(TREND, VALE3), "a resume ends it");
+    }
+
+    #[test]
+    fn what_was_decided_before_a_halt_is_older_than_it_for_ever() {
+        for (text, over) in [
+            ("global", [true, true, true]),
+            ("account", [true, true, true]),
+            ("strategy:trend", [true, true, false]),
+            ("symbol:PETR4", [true, false, true]),
+        ] {
+            let switch = run();
+            let before = switch.epoch();
+            switch.raise(&scope(text), Reducing);
+            let of = [(TREND, PETR4), (TREND, VALE3), (OTHER, PETR4)];
+            let since = |epoch, reduces| of.map(|(whose, what)| switch.was_halted_since(epoch, whose, what, reduces));
+            assert_eq!((since(before, false), since(before, true)), (over, [false; 3]), "{text}");
+            switch.raise(&scope(text), StopNew);
+            switch.lift(&scope(text), switch.seen(&scope(text)));
+            assert_eq!(switch.level_of(TREND, PETR4), Active);
+            assert_eq!((since(before, false), since(before, true)), (over, over), "{text}: lifted or not");
+            assert_eq!(since(switch.epoch(), false), [false; 3], "{text}: what is decided now is newer");
+        }
+        let switch = run();
+        let before = switch.epoch();
+        switch.stop_instrument(PETR4, true);
+        switch.stop_instrument(PETR4, false);
+        assert!(switch.was_halted_since(before, TREND, PETR4, true));
+        assert!(!switch.was_halted_since(before, TREND, VALE3, true));
     }
 
     #[test]

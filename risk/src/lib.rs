@@ -1,6 +1,8 @@
 //! What is allowed. The only maker of [`Approved`] orders.
 //!
 //! - [`limits`]: the configured amounts by scope; none has a default
+//! - [`limit_change`]: whether a change of them allows more than before
+//! - [`attestation`]: whether what runs is what was approved
 //! - [`catalogue`]: all 37 controls, what each one is and what proves it
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
@@ -11,20 +13,24 @@
 //! - [`silence`]: when a connection that stands counts as lost
 //! - [`dead_man`]: when a watchdog cancels everything, and when it is done
 
+pub mod attestation;
 pub mod catalogue;
 pub mod checks;
 pub mod dead_man;
 pub mod disconnect;
 pub mod four_eyes;
 pub mod halt;
+pub mod limit_change;
 pub mod limits;
 pub mod monitor;
 pub mod review;
 pub mod silence;
 
+pub use attestation::Attestation;
 pub use checks::{CHECKS, Check, Denial, Figure, Passed, Proposal, View};
 pub use four_eyes::{Asked, Direction, FourEyes, SamePerson};
 pub use halt::{HaltLevel, HaltScope, HaltSwitch, Seen, UnknownScope};
+pub use limit_change::LimitChange;
 pub use limits::amounts::{Count, Milliseconds, Seconds};
 pub use limits::{KEYS, LimitKey, LimitSet, LimitTable, Limits, MissingLimits, SomeLimits};
 pub use monitor::DailyLoss;

@@ -45,6 +45,14 @@ impl DailyLoss {
         Self { limit, session: None, start: Money::ZERO, breached: false }
     }
 
+    /// Another loss is allowed from now on. A breach of it is told anew: a person may have resumed after
+    /// one of the limit before.
+    pub fn set_limit(&mut self, limit: Money) {
+        if limit != self.limit {
+            (self.limit, self.breached) = (limit, false);
+        }
+    }
+
     /// Looks at the equity; a breach is told once a session.
     #[inline]
     pub fn observe(&mut self, session: Date, equity: Money) -> Option<Breach> {
@@ -81,5 +89,22 @@ mod tests {
         .map(|(d, equity)| monitor.observe(day(d), cents(equity)).is_some())
         .collect();
         assert_eq!(told, [false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn another_limit_counts_from_the_same_morning_and_is_told_anew() {
+        let day = Date::from_ymd_opt(2017, 12, 20).unwrap();
+        let cents = Money::from_cents;
+        let mut monitor = DailyLoss::new(cents(1_000));
+        let mut told = |limit, equity| {
+            monitor.set_limit(cents(limit));
+            monitor.observe(day, cents(equity)).map(|breach| breach.limit)
+        };
+        assert_eq!(told(1_000, 100_000), None);
+        assert_eq!(told(1_000, 98_900), Some(cents(1_000)));
+        assert_eq!(told(2_000, 98_900), None);
+        assert_eq!(told(2_000, 97_900), Some(cents(2_000)));
+        assert_eq!(told(2_000, 97_800), None);
+        assert_eq!(told(500, 97_800), Some(cents(500)));
     }
 }

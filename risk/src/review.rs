@@ -6,7 +6,7 @@
 //! # use market::{NewOrder, Price};
 //! # use risk::{Approved, Denial, HaltLevel, View};
 //! fn approved(order: NewOrder, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
-//!     Ok(Approved { value: order, worst_price: Price::ZERO, reduces: true, closes: true, strategy: None })
+//!     Ok(Approved { value: order, worst_price: Price::ZERO, reduces: true, closes: true, strategy: None, epoch: 0 })
 //! }
 //! ```
 //!
@@ -36,6 +36,7 @@ pub struct Approved<T> {
     reduces: bool,
     closes: bool,
     strategy: Option<StrategyId>,
+    epoch: u64,
 }
 
 impl<T> Approved<T> {
@@ -57,6 +58,18 @@ impl<T> Approved<T> {
     /// Whether it is the engine's own closing order: the only new order that leaves while flattening.
     pub const fn closes(&self) -> bool {
         self.closes
+    }
+
+    /// The epoch of the halt switch that it was decided in: no halt is older that it was not judged under.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The same, decided in this epoch. What nobody says it of is older than any halt.
+    #[must_use]
+    pub const fn decided_in(mut self, epoch: u64) -> Self {
+        self.epoch = epoch;
+        self
     }
 
     /// Whose order it is about; none for a cancel, which leaves whatever its strategy's halt.
@@ -196,7 +209,14 @@ pub fn review_replace(
     not_frozen(&open.intent, false, view)?;
     let approved = run(&proposal_of_replace(open, replace, view), view)?;
     let strategy = Some(open.intent.strategy);
-    Ok(Approved { value: replace, worst_price: approved.worst_price, reduces: false, closes: false, strategy })
+    Ok(Approved {
+        value: replace,
+        worst_price: approved.worst_price,
+        reduces: false,
+        closes: false,
+        strategy,
+        epoch: 0,
+    })
 }
 
 fn run(proposal: &Proposal, view: &View<'_>) -> Result<Approved<NewOrder>, Denial> {
@@ -204,7 +224,7 @@ fn run(proposal: &Proposal, view: &View<'_>) -> Result<Approved<NewOrder>, Denia
         (check.review)(proposal, view)?;
     }
     let (order, worst_price, reduces) = (proposal.order, proposal.worst_price, proposal.reduces);
-    Ok(Approved { value: order, worst_price, reduces, closes: false, strategy: Some(order.strategy) })
+    Ok(Approved { value: order, worst_price, reduces, closes: false, strategy: Some(order.strategy), epoch: 0 })
 }
 
 /// What a review looks at, told in full: every rule and check with its figures, also those that a
@@ -264,10 +284,10 @@ pub fn explain_replace(open: &Order, replace: ReplaceOrder, level: HaltLevel, vi
 
 /// A cancel never adds risk: always approved, halted or not.
 pub const fn approve_cancel(cancel: CancelOrder) -> Approved<CancelOrder> {
-    Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None }
+    Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None, epoch: 0 }
 }
 
 /// Cancelling everything never adds risk either.
 pub const fn approve_mass_cancel(cancel: MassCancel) -> Approved<MassCancel> {
-    Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None }
+    Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None, epoch: 0 }
 }

@@ -7,7 +7,7 @@
 //! | before the first session | means |
 //! |---|---|
 //! | `cash 100000.00` | money at the start |
-//! | `limits price_collar=0.03 …` | the `[risk]` keys; one that is not named is wide open |
+//! | `limits price_collar=0.03 …` | the `[risk]` keys; one that is not named is wide open. Later: a person changes these |
 //! | `fees b3`, `brokerage 4.90 iss 0.05` | else trading is free |
 //! | `exchange participation=0.1 …` | a simulated exchange answers; else the text does, by `report` |
 //!
@@ -179,6 +179,7 @@ impl Player {
     fn act(&mut self, verb: &str, words: &mut Words<'_>) -> Result<Outcome, String> {
         let done = |()| Outcome::Done;
         match verb {
+            "limits" if self.stage.is_some() => self.stage()?.limits(words).map(done),
             "cash" | "limits" | "fees" | "brokerage" | "exchange" => match self.stage {
                 None => self.setting.read(verb, words).map(done),
                 Some(_) => Err(format!("'{verb}' must stand before the first session")),

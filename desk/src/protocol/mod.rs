@@ -39,7 +39,7 @@ use market::{
 };
 use oms::FillEffect;
 use risk::disconnect::Terms;
-use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, Seen};
+use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, LimitTable, Limits, Seen};
 
 use crate::desk::Desk;
 use crate::entry::{Entry, Heard, Origin, StrategyOrigin};
@@ -101,6 +101,17 @@ impl Command {
             (Self::Submit(order), HaltLevel::Flatten) => order.closes(),
             _ => false,
         }
+    }
+
+    /// Whether it was decided before a halt that it may not leave under, be the halt lifted again: a
+    /// resume is no word for what was decided before somebody stopped. Cancels are never too old.
+    pub fn is_overtaken(&self, switch: &HaltSwitch) -> bool {
+        let (strategy, epoch, reduces) = match self {
+            Self::Submit(order) => (order.strategy(), order.epoch(), order.reduces()),
+            Self::Replace(replace) => (replace.strategy(), replace.epoch(), false),
+            Self::Cancel(_) => return false,
+        };
+        strategy.is_some_and(|strategy| switch.was_halted_since(epoch, strategy, self.instrument(), reduces))
     }
 
     /// Stable name in the journal.
@@ -231,6 +242,17 @@ pub enum Input {
     },
     /// The session moved on.
     Phase(PhaseChange),
+    /// A person changed the limits.
+    Limits {
+        /// All of them, as they are to be.
+        limits: Box<Limits>,
+        /// Who.
+        by: String,
+        /// Who confirmed it, where that took a second person.
+        second: Option<String>,
+        /// Why.
+        reason: String,
+    },
     /// The switch was thrown.
     Halted {
         /// What.
@@ -311,6 +333,8 @@ pub enum Effect {
         /// Cash plus positions at their marks.
         equity: Money,
     },
+    /// Other limits are in force: whoever watches figures must watch by these.
+    Limits(Arc<LimitTable>),
     /// Raise the halt switch, durably.
     Raise {
         /// What is halted.
@@ -552,6 +576,9 @@ impl Protocol {
     pub fn new(settings: ProtocolSettings, mut restored: Restored, incarnation: u64) -> Self {
         // What the journal held was charged as it was then; from here on today's brokerage counts.
         restored.desk.charge(settings.origin.brokerage);
+        // And what was reviewed was reviewed by the limits of then.
+        let names: Vec<String> = settings.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+        restored.desk.set_limits(settings.origin.limits.clone(), &names);
         let marked = vec![false; restored.desk.universe().len()];
         for instrument in restored.desk.universe().ids() {
             let differs = restored.breaks.contains_key(&instrument);
@@ -661,6 +688,7 @@ impl Protocol {
             Input::Halted { scope, level, by, reason, at } => {
                 self.write(at, vec![Entry::Halt { scope, level, by, reason }], effects);
             }
+            Input::Limits { limits, by, second, reason } => self.limits(*limits, by, second, reason, now, effects),
             Input::Resumed { scope, seen, by, reason, at } => self.resumed(scope, seen, by, reason, at, effects),
             Input::Tick => self.tick(now, effects),
         }
@@ -701,6 +729,26 @@ impl Protocol {
         if change.phase == market::Phase::Closed && due {
             self.take_snapshot(effects);
         }
+    }
+
+    /// The entry comes after everything that was decided by the limits before, and before everything that
+    /// is decided by these: an order that they let pass cannot be durable without it.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one input, taken apart once")]
+    fn limits(
+        &mut self,
+        limits: Limits,
+        by: String,
+        second: Option<String>,
+        reason: String,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let names: Vec<String> = self.settings.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+        self.desk.set_limits(limits.clone(), &names);
+        // What an account that is asked again says that it decides with.
+        self.settings.origin.limits = limits.clone();
+        effects.push(Effect::Limits(self.desk.shared_limits()));
+        self.write(now, vec![Entry::Limits { limits, by, second, reason }], effects);
     }
 
     fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -784,6 +832,11 @@ impl Protocol {
     /// The last entry that was numbered.
     pub fn sequence(&self) -> u64 {
         self.writing.sequence()
+    }
+
+    /// The last entry that is durable with all before it.
+    pub fn durable_through(&self) -> u64 {
+        self.writing.sequence() - self.writing.uncommitted() as u64
     }
 
     /// Instruments that nothing is taken on in, and why.

@@ -2,7 +2,7 @@
 //!
 //! One more is always let in, because it may be somebody who wants to stop trading: the oldest connection
 //! of somebody who has not shown a token yet is closed for it. Whoever fills the table with silent
-//! connections only pushes out his own.
+//! connections only pushes out his own, and those that were answered go before those that wait for an answer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,10 +14,14 @@ use tokio::sync::Notify;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Worth {
-    /// A valid token was shown. Before that a connection is nobody's: 0.
-    Known = 1,
+    /// It was answered, and no valid token was shown.
+    Answered = 0,
+    /// It is new, and may be anybody's.
+    New = 1,
+    /// A valid token was shown.
+    Known = 2,
     /// Somebody is stopping trading over it: never closed for another one.
-    Stopping = 2,
+    Stopping = 3,
 }
 
 /// One open connection. Dropped, its place is free.
@@ -60,7 +64,7 @@ impl Lines {
             }
         }
         *last += 1;
-        let (worth, closing) = (Arc::<AtomicU8>::default(), Arc::<Notify>::default());
+        let (worth, closing) = (Arc::new(AtomicU8::new(Worth::New as u8)), Arc::<Notify>::default());
         entries.insert(*last, Entry { worth: Arc::clone(&worth), closing: Arc::clone(&closing) });
         Some(Line { number: *last, worth, closing, lines: Arc::clone(self) })
     }
@@ -72,7 +76,14 @@ impl Lines {
 }
 
 impl Line {
-    /// What it is worth from now on; it never becomes less.
+    /// Its request was answered: it is worth less while nothing is asked over it.
+    pub fn answered(&self) {
+        for (before, after) in [(Worth::New, Worth::Answered), (Worth::Stopping, Worth::Known)] {
+            let _ = self.worth.compare_exchange(before as u8, after as u8, Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
+    /// What it is worth at least, until it is answered.
     pub fn is_worth(&self, worth: Worth) {
         self.worth.fetch_max(worth as u8, Ordering::AcqRel);
     }
@@ -113,6 +124,19 @@ mod tests {
         third.is_worth(Worth::Stopping);
         let fourth = lines.admit().unwrap();
         assert_eq!([&known, &second, &third, &fourth].map(is_closing), [true, false, false, false]);
+    }
+
+    #[test]
+    fn who_was_answered_goes_before_who_waits() {
+        let lines = Lines::new(3);
+        let [known, first, second] = [(); 3].map(|()| lines.admit().unwrap());
+        known.is_worth(Worth::Stopping);
+        known.answered();
+        second.answered();
+        let third = lines.admit().unwrap();
+        assert_eq!([&known, &first, &second, &third].map(is_closing), [false, false, true, false]);
+        let fourth = lines.admit().unwrap();
+        assert_eq!([&known, &first, &third, &fourth].map(is_closing), [false, true, false, false]);
     }
 
     #[test]

@@ -196,7 +196,7 @@ async fn respond<B: Buf>(
     parts: Parts,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Response {
-    let began = Instant::now();
+    let (began, line) = (Instant::now(), Arc::clone(&parts.peer.line));
     let (name, result) = match routes::find(&parts.method, &parts.path) {
         Ok(found) => (found.route.path, taken(app, found, parts, body).await),
         // The paths of strangers are no labels: there is no end to them.
@@ -207,6 +207,7 @@ async fn respond<B: Buf>(
         Ok(Handled::Upgraded(response)) => response,
         Err(problem) => problem.response(),
     };
+    line.answered();
     app.metrics.request(name, response.status().as_u16(), began.elapsed());
     // No Strict-Transport-Security: it would hold for every port of this host name, Grafana's included.
     for (name, value) in [

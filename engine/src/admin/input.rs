@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -106,23 +106,37 @@ pub fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
     serde_json::from_slice(&call.body).map_err(|error| MALFORMED.problem(format!("the body cannot be read: {error}")))
 }
 
+/// Why, in a person's words, for the record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 1000,
+    pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+)]
+pub struct ReasonText(String);
+
+impl ReasonText {
+    /// The reason, checked.
+    ///
+    /// # Errors
+    /// It is empty, or a novel, or holds what no log should.
+    pub fn checked(&self) -> Result<String, Problem> {
+        reason(&self.0).map(str::to_owned)
+    }
+}
+
 /// A reason that somebody gives, for the record.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonInput {
     /// Why, kept in the record.
-    #[schema(min_length = 1, max_length = 1000)]
-    pub reason: String,
+    pub reason: ReasonText,
 }
 
 /// Longest reason.
 const LONGEST_REASON: usize = 1_000;
 
-/// Checks a reason that must be there.
-///
-/// # Errors
-/// It is empty, or a novel, or holds what no log should.
-pub fn reason(text: &str) -> Result<&str, Problem> {
+fn reason(text: &str) -> Result<&str, Problem> {
     let text = text.trim();
     let plain = !text.chars().any(char::is_control);
     match !text.is_empty() && plain && text.chars().count() <= LONGEST_REASON {

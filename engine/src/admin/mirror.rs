@@ -18,10 +18,13 @@ const FRESH_FAILURE: Duration = Duration::from_secs(1);
 /// The longest that the account may take. It is busy with trading, not with us.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A snapshot, or why there is none.
+type Seen = Result<Arc<Snapshot>, String>;
+
 /// What was last seen.
 pub struct Mirror {
     inquiry: Inquiry,
-    seen: Mutex<Option<(Instant, Result<Arc<Snapshot>, String>)>>,
+    seen: Mutex<Option<(Instant, Seen)>>,
 }
 
 impl Mirror {
@@ -34,7 +37,7 @@ impl Mirror {
     ///
     /// # Errors
     /// The account does not answer.
-    pub async fn look(&self) -> Result<Arc<Snapshot>, String> {
+    pub async fn look(&self) -> Seen {
         let mut seen = self.seen.lock().await;
         if let Some((at, answer)) = &*seen
             && at.elapsed() < if answer.is_ok() { FRESH } else { FRESH_FAILURE }

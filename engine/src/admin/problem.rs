@@ -23,10 +23,6 @@ pub struct Problem {
     status: u16,
     /// What is wrong with this request, and what to do.
     detail: String,
-    /// More than one reason, each by itself.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    reasons: Vec<String>,
     #[serde(skip)]
     headers: Vec<(HeaderName, String)>,
 }
@@ -58,9 +54,6 @@ pub const METHOD: Kind = kind(StatusCode::METHOD_NOT_ALLOWED, "urn:pregao:method
 pub const TOO_SLOW: Kind = kind(StatusCode::REQUEST_TIMEOUT, "urn:pregao:too-slow", "The request took too long");
 /// Does not fit how things stand.
 pub const CONFLICT: Kind = kind(StatusCode::CONFLICT, "urn:pregao:conflict", "That does not fit how things stand");
-/// Somebody else was faster.
-pub const CHANGED: Kind =
-    kind(StatusCode::PRECONDITION_FAILED, "urn:pregao:changed", "It has changed since it was read");
 /// The body is too large.
 pub const TOO_LARGE: Kind = kind(StatusCode::PAYLOAD_TOO_LARGE, "urn:pregao:too-large", "The body is too large");
 /// Another content type is meant.
@@ -71,9 +64,6 @@ pub const UNACCEPTABLE: Kind =
     kind(StatusCode::UNPROCESSABLE_ENTITY, "urn:pregao:unacceptable", "The values cannot be accepted");
 /// A WebSocket is meant.
 pub const UPGRADE: Kind = kind(StatusCode::UPGRADE_REQUIRED, "urn:pregao:upgrade", "This is a WebSocket");
-/// `If-Match` is missing.
-pub const UNCONDITIONAL: Kind =
-    kind(StatusCode::PRECONDITION_REQUIRED, "urn:pregao:unconditional", "The version that is meant must be named");
 /// Too many.
 pub const TOO_MANY: Kind = kind(StatusCode::TOO_MANY_REQUESTS, "urn:pregao:too-many", "Too many requests");
 /// Our fault.
@@ -83,7 +73,7 @@ pub const UNAVAILABLE: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "urn:pregao:
 
 /// Every kind.
 #[cfg(test)]
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 14] = [
     MALFORMED,
     UNAUTHENTICATED,
     FORBIDDEN,
@@ -91,12 +81,10 @@ const KINDS: [Kind; 16] = [
     METHOD,
     TOO_SLOW,
     CONFLICT,
-    CHANGED,
     TOO_LARGE,
     CONTENT_KIND,
     UNACCEPTABLE,
     UPGRADE,
-    UNCONDITIONAL,
     TOO_MANY,
     INTERNAL,
     UNAVAILABLE,
@@ -110,7 +98,6 @@ impl Kind {
             title: self.title,
             status: self.status.as_u16(),
             detail: detail.into(),
-            reasons: Vec::new(),
             headers: Vec::new(),
         }
     }
@@ -152,12 +139,6 @@ impl Problem {
     pub fn after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.with_header(RETRY_AFTER, seconds.max(1).to_string())
-    }
-
-    /// With every reason by itself.
-    pub fn with_reasons(mut self, reasons: Vec<String>) -> Self {
-        self.reasons = reasons;
-        self
     }
 
     /// With a header.

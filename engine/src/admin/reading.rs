@@ -279,8 +279,11 @@ pub async fn audit(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
             app.trail.page(after, (limit + 1).min(MOST_ROWS)).map_err(|error| UNAVAILABLE.problem(error.to_string()))
         })
         .await?;
-    // A state is JSON text; one that is not is shown as it is.
-    let state = |text: String| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+    // A state is the JSON text of an object; anything else is shown as it is.
+    let state = |text: String| match serde_json::from_str(&text) {
+        Ok(state @ serde_json::Value::Object(_)) => state,
+        _ => serde_json::json!({ "text": text }),
+    };
     let items = rows.into_iter().map(|row| ActDocument {
         number: row.number,
         at: row.record.at.to_string(),

@@ -16,7 +16,7 @@ use crate::stops;
 
 use super::App;
 use super::dispatch::{Answer, Call, Handled};
-use super::input;
+use super::input::{self, ReasonText};
 use super::problem::{CONFLICT, Problem, UNAVAILABLE};
 use super::stopping::{ScopeInput, thrown};
 
@@ -29,8 +29,7 @@ pub struct ResumeInput {
     #[schema(required = false)]
     scope: Option<ScopeInput>,
     /// Why it is safe, kept in the record.
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    reason: ReasonText,
 }
 
 /// What became of it.
@@ -53,8 +52,7 @@ pub struct FlattenInput {
     #[schema(required = false)]
     scope: Option<ScopeInput>,
     /// Why, kept in the record.
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    reason: ReasonText,
 }
 
 /// What flattening does, or would do.
@@ -93,12 +91,12 @@ pub struct ClosingDocument {
 /// It stays halted, and why.
 pub async fn resume(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let asked: ResumeInput = input::body(&call)?;
-    let reason = input::reason(&asked.reason)?.to_owned();
+    let reason = asked.reason.checked()?;
     let wanted = asked.scope.as_ref().map(ScopeInput::scope).transpose()?;
     let target = wanted.as_ref().map_or_else(|| "program".to_owned(), ToString::to_string);
     call.note(|act| {
         (act.target, act.reason) = (target, reason.clone());
-        act.before = serde_json::to_value(crate::answers::halts(app.inquiry.halt())).ok();
+        act.before = Some(serde_json::json!({ "halts": crate::answers::halts(app.inquiry.halt()) }));
     });
     let file = stops::file_of(&app.facts.data_directory);
     if let Some(stop) = stops::read(&file) {
@@ -134,7 +132,7 @@ fn refused(error: ResumeError) -> Problem {
 pub async fn flatten(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let dry_run = call.query.flag("dry_run")?;
     let asked: FlattenInput = input::body(&call)?;
-    let reason = input::reason(&asked.reason)?.to_owned();
+    let reason = asked.reason.checked()?;
     let wanted = asked.scope.as_ref().map_or(Ok(HaltScope::Global), ScopeInput::scope)?;
     let before = app.inquiry.halt().level_in(&wanted).name();
     call.note(|act| {

@@ -19,12 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use warp::http::Method;
 use warp::reply::Response;
 
 use super::App;
 use super::connections::Lines;
 use super::dispatch::{Peer, routes};
-use super::problem::INTERNAL;
+use super::problem::{INTERNAL, NOT_FOUND};
 
 /// Longest TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -124,10 +125,15 @@ where
     let warped = TowerToHyperService::new(warp::service(routes(app)));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
+        // A proxy is asked so, and the server as a whole: this is neither, and warp takes paths apart only.
+        let is_path = request.uri().path().starts_with('/') && request.method() != Method::CONNECT;
         // A task of its own, begun before the connection is looked at again: whoever sends a request and hangs up has
         // made it all the same. It ends by itself, because reading and handling it have their limits.
-        let answered = tokio::spawn(warped.call(request));
-        async move { Ok::<_, Infallible>(answered.await.map_or_else(|_| failed(), |Ok(response)| response)) }
+        let answered = is_path.then(|| tokio::spawn(warped.call(request)));
+        async move {
+            let Some(answered) = answered else { return Ok(no_path()) };
+            Ok::<_, Infallible>(answered.await.map_or_else(|_| failed(), |Ok(response)| response))
+        }
     });
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -148,6 +154,10 @@ where
     if let Ok(done) = tokio::time::timeout(FAREWELL, http).await {
         told(done);
     }
+}
+
+fn no_path() -> Response {
+    NOT_FOUND.problem("this is no proxy; ask for a path such as /v1/state").response()
 }
 
 /// A request that panicked; the log has where.

@@ -9,7 +9,7 @@ use warp::http::StatusCode;
 
 use super::App;
 use super::dispatch::{Answer, Call, Handled};
-use super::input::{self, ReasonInput};
+use super::input::{self, ReasonInput, ReasonText};
 use super::problem::{CONFLICT, INTERNAL, NOT_FOUND, Problem, UNACCEPTABLE, UNAVAILABLE};
 use super::roles::Role;
 use super::secrets;
@@ -46,8 +46,7 @@ pub struct UserInput {
     /// What it may do.
     role: Role,
     /// Why, kept in the record.
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    reason: ReasonText,
 }
 
 /// Another role.
@@ -57,8 +56,7 @@ pub struct RoleInput {
     /// What the user may do from now on.
     role: Role,
     /// Why, kept in the record.
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    reason: ReasonText,
 }
 
 /// A user's secret. It is shown this once.
@@ -110,7 +108,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
 /// The name is taken or impossible; the store does not answer.
 pub async fn add(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let asked: UserInput = input::body(&call)?;
-    let why = input::reason(&asked.reason)?.to_owned();
+    let why = asked.reason.checked()?;
     check_name(&asked.client_id).map_err(|error| UNACCEPTABLE.problem(error))?;
     call.note(|act| {
         (act.target, act.reason) = (asked.client_id.clone(), why);
@@ -134,7 +132,7 @@ pub async fn add(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
 /// There is no such user; it is the one who asks; the store does not answer.
 pub async fn role(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let asked: RoleInput = input::body(&call)?;
-    let why = input::reason(&asked.reason)?.to_owned();
+    let why = asked.reason.checked()?;
     let before = app.people.all().into_iter().find(|user| user.client_id == call.parameter).map(|user| user.role);
     call.note(|act| {
         act.reason = why;
@@ -193,7 +191,7 @@ pub async fn disable(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
 
 fn because(call: &Call) -> Result<(), Problem> {
     let asked: ReasonInput = input::body(call)?;
-    let why = input::reason(&asked.reason)?.to_owned();
+    let why = asked.reason.checked()?;
     call.note(|act| act.reason = why);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `db`: the store that the configuration names: its schema, and whether what it holds is what was written.
 
 use serde_json::json;
-use store::{EmbeddedStore, Journal, Verification};
+use store::{Audit, EmbeddedStore, Journal, Ledger, Verification};
 
 use crate::cli::DbCommand;
 use crate::config::{Overrides, Places, StoreConfig, places};
@@ -22,6 +22,20 @@ fn migrate(places: &Places) -> Result<Answer, Failure> {
     let store = EmbeddedStore::open(&places.data_directory)?;
     let place = ledger::open(places, &store)?.place();
     Ok(Answer::new(format!("{place} is up to date."), json!({ "place": place, "up_to_date": true })))
+}
+
+/// An audit, and where it is, for people.
+type Placed = (String, Box<dyn Audit>);
+
+/// The ledger's audit, and with a server the rows that were written here first.
+fn audits_of(places: &Places, ledger: &dyn Ledger) -> Result<Vec<Placed>, Failure> {
+    let mut audits = vec![(ledger.place(), ledger.audit()?)];
+    if places.store != StoreConfig::Embedded
+        && let Ok(local) = EmbeddedStore::open_read_only(&places.data_directory)
+    {
+        audits.push((places.data_directory.display().to_string(), Box::new(local.audit()?)));
+    }
+    Ok(audits)
 }
 
 fn verify(places: &Places) -> Result<Answer, Failure> {
@@ -55,13 +69,28 @@ fn verify(places: &Places) -> Result<Answer, Failure> {
         }));
         broken = broken.or_else(|| finding.map(|finding| format!("journal of {account}: {finding}")));
     }
-    let document = json!({ "place": ledger.place(), "accounts": accounts, "intact": broken.is_none() });
+    let mut audits = Vec::new();
+    for (place, audit) in audits_of(places, &*ledger)? {
+        let (acts, finding) = match audit.verify()? {
+            Verification::Intact { entries } => (entries, None),
+            Verification::Broken { sequence, reason } => (sequence - 1, Some(format!("row {sequence} {reason}"))),
+        };
+        let shown = finding.clone().unwrap_or_else(|| "intact".to_owned());
+        rows.push(vec!["audit".to_owned(), acts.to_string(), String::new(), shown]);
+        let intact = finding.is_none();
+        broken = broken.or_else(|| finding.as_ref().map(|finding| format!("audit in {place}: {finding}")));
+        audits.push(json!({ "place": place, "rows": acts, "intact": intact, "finding": finding }));
+    }
+    let intact = broken.is_none();
+    let document = json!({ "place": ledger.place(), "accounts": accounts, "audits": audits, "intact": intact });
     match broken {
         Some(finding) => {
             let next = "keep the account halted, restore a backup and reconcile with the broker";
             Err(Failure::Failed(format!("{}: {finding}; {next}", ledger.place()), document))
         }
-        None if rows.is_empty() => Ok(Answer::new(format!("{}: no journal yet.", ledger.place()), document)),
+        None if accounts.is_empty() && audits.iter().all(|audit| audit["rows"] == 0) => {
+            Ok(Answer::new(format!("{}: no journal yet.", ledger.place()), document))
+        }
         None => {
             let shown = table(&["account", "entries", "snapshot at", "chain"], 1, rows);
             Ok(Answer::new(format!("{}\n{shown}", ledger.place()), document))

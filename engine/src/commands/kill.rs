@@ -9,8 +9,9 @@ use actors::halt::{Halter, establish};
 use actors::system::shared;
 use risk::{HaltLevel, HaltScope, HaltSwitch};
 use serde_json::{Value, json};
-use store::{EmbeddedStore, HaltStore, StoreError};
+use store::{EmbeddedStore, HaltStore, Outcome, StoreError};
 
+use crate::auditor::{Actor, Auditor};
 use crate::config::{Overrides, data_directory};
 use crate::control::{self, Question};
 use crate::output::{Answer, Failure, table};
@@ -113,6 +114,8 @@ fn without_daemon(directory: &Path, stop: &Stop) -> Result<Level, StoreError> {
     switch.raise(&stop.scope, stop.level);
     let level = switch.level_in(&stop.scope);
     Halter::new(switch, shared(halt), Clock::System).keep(&stop.scope, level, &stop.by, &stop.reason)?;
+    // Here, as the halt is; with a server the next start carries both there.
+    Auditor::new(Box::new(store.audit()?)).note(&Actor::local(&stop.by), stop.act(), Outcome::Done);
     Ok(Level(level))
 }
 

@@ -2,6 +2,7 @@
 
 mod backtest;
 mod check;
+mod config;
 mod data;
 mod db;
 mod demo;
@@ -9,6 +10,7 @@ mod kill;
 mod looking;
 mod openapi;
 mod recording;
+mod reload;
 mod replay;
 mod resume;
 mod run;
@@ -32,6 +34,8 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Demo(demo) => demo::demo(demo, &overrides),
         Command::Run => run::run(&overrides),
         Command::Check => check::check(&overrides),
+        Command::Reload(change) => reload::reload(&overrides, change, None),
+        Command::Config(command) => config::config(command, &overrides),
         Command::Init => check::init(&overrides),
         Command::Data(command) => data::data(command, &overrides),
         Command::Backtest(backtest) => backtest::backtest(backtest, &overrides, arguments.json),
@@ -53,8 +57,8 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),
+        Command::Version => Ok(version::version(arguments.json)),
         Command::Watchdog => watchdog::watchdog(&overrides, arguments.json),
-        Command::Version => Ok(version::version()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "pregao", &mut script);

@@ -12,8 +12,9 @@ use market::Symbol;
 use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch};
 use serde_json::{Value, json};
 use store::halt::ANEW;
-use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger, MetaStore};
+use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger, MetaStore, Outcome};
 
+use crate::auditor::{Act, Actor, Auditor};
 use crate::config::{Config, Overrides, Places, load, places};
 use crate::control::{self, Question};
 use crate::output::{Answer, Failure};
@@ -66,7 +67,11 @@ pub fn resume(
         accept_account(&config, &*ledger, by, reason)?;
     }
     let stopped = Stopped { places: &places, store: &store, ledger: &*ledger };
-    stopped.lift(scope, by, reason, second)
+    let answer = stopped.lift(scope, by, reason, second);
+    let who = second.map_or_else(|| by.to_owned(), |second| format!("{by} and {second}"));
+    let target = scope.map_or_else(|| "everything".to_owned(), HaltScope::to_string);
+    stopped.note(&who, Act { action: "resume", target, reason: reason.to_owned(), ..Act::default() }, &answer)?;
+    answer
 }
 
 fn of_daemon(answer: &Value, by: &str, reason: &str) -> Answer {
@@ -120,6 +125,17 @@ struct Stopped<'a> {
 }
 
 impl Stopped<'_> {
+    fn note(&self, who: &str, mut act: Act, answer: &Result<Answer, Failure>) -> Result<(), Failure> {
+        let (outcome, after) = match answer {
+            Ok(answer) => (Outcome::Done, answer.json.clone()),
+            Err(Failure::Failed(text, _) | Failure::Usage(text, _)) => (Outcome::Denied, json!({ "error": text })),
+        };
+        act.after = Some(after);
+        let audit = ledger::audit(self.places, self.store, self.ledger)?;
+        Auditor::new(audit).note(&Actor::local(who), act, outcome);
+        Ok(())
+    }
+
     fn lift(&self, scope: Option<&HaltScope>, by: &str, reason: &str, second: Option<&str>) -> Result<Answer, Failure> {
         let mut halt = ledger::halt(self.places, self.store, self.ledger)?;
         let switch = HaltSwitch::of_run(Vec::new(), Vec::new());
@@ -208,6 +224,9 @@ pub fn accept(overrides: &Overrides, symbol: Symbol, by: &str, reason: &str) -> 
     let store = EmbeddedStore::open(&places.data_directory)?;
     let ledger = ledger::open(&places, &store)?;
     write(&load(overrides)?, &*ledger, Some(symbol), by, reason)?;
+    let act = Act { action: "accept", target: symbol.to_string(), reason: reason.to_owned(), ..Act::default() };
+    let audit = ledger::audit(&places, &store, &*ledger)?;
+    Auditor::new(audit).note(&Actor::local(by), act, Outcome::Done);
     let text = format!("{symbol}: the broker's figure counts from the next comparison on.");
     Ok(Answer::new(text, json!({ "accepted": symbol, "by": by, "reason": reason })))
 }

@@ -22,17 +22,19 @@ use feeds::csv::QuoteTail;
 use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
-use risk::HaltSwitch;
-use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Users};
+use risk::{HaltLevel, HaltScope, HaltSwitch};
+use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Outcome, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, AdminError, Facts};
-use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
+use crate::auditor::{Act, Actor, Auditor};
+use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load_effective};
 use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
+use crate::reload::{self, Began, Change, Configurator, Wanted};
 use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
 
@@ -57,18 +59,23 @@ impl Source {
 
 /// Runs the daemon.
 pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
-    let config = load(overrides)?;
+    let (config, effective) = load_effective(overrides)?;
     let calendar = config.calendar.calendar();
     let store = EmbeddedStore::open(&config.data_directory)?;
     let ledger = ledger::open(&config.places(), &store)?;
     let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
     store::crash::point("lease_taken");
+    let auditor = Auditor::new(ledger::audit(&config.places(), &store, &*ledger)?);
+    let began = reload::begin(overrides, (config, effective), &*ledger, auditor)?;
+    began.log();
+    let config = began.config.clone();
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
     let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let halt = halt_found(&halt_store, names.clone(), &source.universe);
+    attest(&began, &halt, &halt_store);
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
@@ -90,7 +97,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         let HaltRecord { scope, level, by, reason, .. } = record;
         tracing::warn!(scope, level, by, reason, "a halt is in force");
     }
-    let stopper = Stopper::new(halter);
+    let stopper = Stopper::new(halter, began.auditor().clone());
     stops::watch_signals(stopper.clone());
     stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
@@ -121,8 +128,9 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         policy: RestartPolicy::default(),
     };
     let place = config.data_directory.clone();
+    let overrides = overrides.clone();
     let interface = interface(&config, &store, &*ledger)?;
-    let running = until_stopped(settings, place, stopper, interface);
+    let running = until_stopped(settings, place, stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
@@ -301,21 +309,62 @@ impl FeedSource for Followed {
     }
 }
 
+/// What was not approved does not trade: halted, and stored so, until a person has looked.
+fn attest(began: &Began, halt: &HaltSwitch, store: &SharedHalt) {
+    if began.config.attestation.is_empty() {
+        return;
+    }
+    let build = reload::own_build().inspect_err(|error| tracing::error!(%error, "this program cannot be read")).ok();
+    let Err(not_approved) = began.attest(build) else { return };
+    let reason = not_approved.to_string();
+    tracing::error!(reason, "not approved: halted");
+    let halter = Halter::new(halt.clone(), Arc::clone(store), Clock::System);
+    halter.raise(&HaltScope::Global, HaltLevel::Halted, "attestation", &reason);
+    let act = Act { action: "halt", target: HaltScope::Global.to_string(), reason, ..Act::default() };
+    let actor = Actor { who: "attestation".to_owned(), role: String::new(), origin: "engine" };
+    began.auditor().note(&actor, act, Outcome::Done);
+}
+
+/// Reads the file again, as a service manager asks for it. A signal carries no name.
+fn reread(configurator: &Configurator) {
+    let configurator = configurator.clone();
+    let reading = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
+        let change = Change {
+            actor: Actor::signal("SIGHUP"),
+            reason: "configuration file reread".to_owned(),
+            wanted: Wanted::ChangedFile,
+            expected: None,
+            dry_run: false,
+        };
+        // A refusal is in the log and in the audit.
+        if let Ok(changed) = configurator.change(&change) {
+            tracing::info!(outcome = ?changed.outcome, version = changed.version, "SIGHUP");
+        }
+    });
+    if let Err(error) = reading {
+        tracing::error!(%error, "no thread to read the configuration again");
+    }
+}
+
 async fn until_stopped(
     settings: SystemSettings,
     place: PathBuf,
     stopper: Stopper,
     interface: Option<Interface>,
+    began: Began,
+    overrides: Overrides,
 ) -> Result<Answer, Failure> {
     let replay = matches!(settings.pace, Pace::Lockstep { .. });
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     if !replay {
         heartbeat::announce(&place);
     }
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     stopper.runs(system.inquiry());
-    let _control = Control::start(&place, system.inquiry(), Handle::current());
+    let configurator = began.running(overrides, system.inquiry(), Handle::current());
+    let _control = Control::start(&place, system.inquiry(), configurator.clone(), Handle::current());
     let _interface = match interface.map(|start| start(system.inquiry())).transpose() {
         Ok(running) => running,
         Err(error) => {
@@ -331,6 +380,7 @@ async fn until_stopped(
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = tokio::signal::ctrl_c() => break "interrupt",
+            _ = hangup.recv() => reread(&configurator),
             () = wiring::feed_ended(&mut ended), if replay => break "end of the replay",
             changed = lost.changed() => {
                 let taken = if changed.is_ok() { lost.borrow_and_update().clone() } else { None };

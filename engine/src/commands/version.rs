@@ -2,8 +2,8 @@
 
 use crate::output::Answer;
 
-/// Version and build.
-pub fn version() -> Answer {
+/// Version and build. The program's hash takes a moment, so only programs are told.
+pub fn version(with_hash: bool) -> Answer {
     let version = env!("CARGO_PKG_VERSION");
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
@@ -16,6 +16,9 @@ pub fn version() -> Answer {
         "checks": risk::CHECKS.iter().map(|check| check.name).collect::<Vec<_>>(),
         "calendar_until": market::Calendar::b3().horizon().to_string(),
     });
+    if with_hash {
+        json["sha256"] = crate::reload::own_build().ok().into();
+    }
     if cfg!(feature = "crash_points") {
         json["crash_points"] = store::crash::POINTS.iter().map(|place| place.name).collect();
     }

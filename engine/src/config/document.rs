@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::redaction::scrubbed;
+
 /// Prefix of environment variables: `PREGAO__RISK__PRICE_COLLAR`.
 pub const ENVIRONMENT_PREFIX: &str = "PREGAO__";
 
@@ -23,6 +25,8 @@ pub enum Origin {
     Environment(String),
     /// On the command line.
     Flag(&'static str),
+    /// In a stored version, which a person put in force while the daemon ran.
+    Version(u64),
 }
 
 impl fmt::Display for Origin {
@@ -31,6 +35,7 @@ impl fmt::Display for Origin {
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
+            Self::Version(number) => write!(f, "version {number}"),
         }
     }
 }
@@ -99,7 +104,7 @@ impl Document {
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let origin = error.span().map(|span| lines.origin(&span));
-            self.problems.push(Problem { origin, key: String::new(), message: error.message().to_owned() });
+            self.problems.push(Problem { origin, key: String::new(), message: scrubbed(error.message()) });
         }
         self.add_table("", table.get_ref(), &lines);
     }
@@ -141,6 +146,16 @@ impl Document {
     /// Adds what a flag says.
     pub fn add_flag(&mut self, path: &str, value: String, flag: &'static str) {
         self.put(path, Text::One(value), Origin::Flag(flag));
+    }
+
+    /// Takes these keys from a stored version instead; what the version does not have is gone.
+    pub fn replace_by_version(&mut self, number: u64, text: &str, wanted: impl Fn(&str) -> bool) {
+        let mut version = Self::default();
+        version.add_toml(Path::new("version"), text);
+        self.settings.retain(|path, _| !wanted(path));
+        for (path, Setting { text, .. }) in version.settings.into_iter().filter(|(path, _)| wanted(path)) {
+            self.put(&path, text, Origin::Version(number));
+        }
     }
 
     fn put(&mut self, path: &str, text: Text, origin: Origin) {

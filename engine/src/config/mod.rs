@@ -6,8 +6,10 @@
 
 mod admin;
 pub mod document;
+pub mod effective;
 mod limits;
 pub mod reader;
+pub mod redaction;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,12 +26,14 @@ use market::fees::Brokerage;
 use market::time::{NANOS_PER_SECOND, TimeOfDay};
 use market::{Calendar, ClientOrderId, Date, Money, OrderBounds, Quantity, Rate, Symbol};
 use risk::limits::Hours;
-use risk::{Limits, disconnect};
+use risk::{Attestation, Limits, disconnect};
+use store::Digest;
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
 pub use admin::{AdminConfig, TlsConfig};
 use document::{Document, Problem, Text};
+use effective::Effective;
 use reader::{Reader, nearest};
 
 /// The file that is read where no other is named.
@@ -70,6 +74,8 @@ pub struct Config {
     pub feed: FeedConfig,
     /// Strategy instances, in the order they decide.
     pub strategies: Vec<StrategyConfig>,
+    /// Which builds and configurations may trade.
+    pub attestation: Attestation,
     /// The admin interface; none without `admin.listen`.
     pub admin: Option<AdminConfig>,
 }
@@ -268,7 +274,7 @@ impl Config {
 /// The named file cannot be read, or says something wrong about this.
 pub fn places(overrides: &Overrides) -> Result<Places, Unusable> {
     let mut reader = Reader::new(document(overrides, false)?);
-    let directory: Option<PathBuf> = reader.optional("data_directory", "a path");
+    let directory = read_path(&mut reader, "data_directory");
     let store = read_store(&mut reader);
     let second_person = read_second_person(&mut reader);
     // Of the rest only what could hide or misspell these keys matters here.
@@ -333,7 +339,42 @@ fn watchdog_of(document: Document) -> Result<WatchdogConfig, Unusable> {
 /// # Errors
 /// Every problem at once.
 pub fn load(overrides: &Overrides) -> Result<Config, Unusable> {
+    load_effective(overrides).map(|(config, _)| config)
+}
+
+/// The whole configuration, and where each value comes from.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_effective(overrides: &Overrides) -> Result<(Config, Effective), Unusable> {
     from_document(document(overrides, true)?)
+}
+
+/// The same with a text in the file's place, named in complaints; environment and flags count on top of it.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_text(overrides: &Overrides, name: &str, text: &str) -> Result<(Config, Effective), Unusable> {
+    let mut document = Document::default();
+    document.add_toml(Path::new(name), text);
+    from_document(with_overrides(document, overrides))
+}
+
+/// The same with the keys that can change in a running daemon as a stored version has them.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_with_version(overrides: &Overrides, number: u64, text: &str) -> Result<(Config, Effective), Unusable> {
+    let mut document = document(overrides, true)?;
+    document.replace_by_version(number, text, effective::is_hot);
+    from_document(document)
+}
+
+/// The limits that a stored version says; none where this program would not take them.
+pub fn limits_of(text: &str) -> Option<Limits> {
+    let mut document = Document::default();
+    document.add_toml(Path::new("version"), text);
+    limits::read(&mut Reader::new(document))
 }
 
 /// The configuration that a text alone describes, without file or environment: the demo's.
@@ -343,7 +384,7 @@ pub fn load(overrides: &Overrides) -> Result<Config, Unusable> {
 pub fn from_text(name: &str, text: &str) -> Result<Config, Unusable> {
     let mut document = Document::default();
     document.add_toml(Path::new(name), text);
-    from_document(document)
+    from_document(document).map(|(config, _)| config)
 }
 
 fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
@@ -360,6 +401,10 @@ fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
         }
         Err(error) => return Err(Unusable::file(format!("{} cannot be read: {error}", path.display()))),
     }
+    Ok(with_overrides(document, overrides))
+}
+
+fn with_overrides(mut document: Document, overrides: &Overrides) -> Document {
     // A variable that is not text cannot be one of ours.
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -367,23 +412,25 @@ fn document(overrides: &Overrides, needed: bool) -> Result<Document, Unusable> {
     if let Some(directory) = &overrides.data_directory {
         document.add_flag("data_directory", directory.display().to_string(), "--data-dir");
     }
-    Ok(document)
+    document
 }
 
-fn from_document(document: Document) -> Result<Config, Unusable> {
-    let mut reader = Reader::new(document);
+fn from_document(document: Document) -> Result<(Config, Effective), Unusable> {
+    let mut reader = Reader::new(document.clone());
     let config = read(&mut reader);
     let problems = reader.finish();
     match config {
-        Some(config) if problems.is_empty() => Ok(config),
+        Some(config) if problems.is_empty() => {
+            let effective = Effective::of(&document, &config);
+            Ok((config, effective))
+        }
         _ => Err(Unusable(problems)),
     }
 }
 
 /// Reads everything, whatever is missing, so that every complaint is collected.
 fn read(reader: &mut Reader) -> Option<Config> {
-    let data_directory: PathBuf =
-        reader.optional("data_directory", "a path").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
+    let data_directory = read_path(reader, "data_directory").unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into());
     reader.word("mode", &["paper"]);
     let account = read_account(reader);
     let limits = limits::read(reader);
@@ -404,6 +451,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     for strategy in strategies.iter_mut().flatten() {
         strategy.flat_by = hours.1;
     }
+    let attestation = read_attestation(reader);
     let admin = admin::read(reader);
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
@@ -437,6 +485,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         store: store?,
         feed: feed?,
         strategies: strategies?,
+        attestation,
         admin,
     })
 }
@@ -498,6 +547,28 @@ fn read_bounds(reader: &mut Reader) -> BTreeMap<Symbol, OrderBounds> {
     all
 }
 
+fn read_attestation(reader: &mut Reader) -> Attestation {
+    let mut hashes = |key: &str| -> Vec<String> {
+        let found: Option<Vec<Digest>> = reader.list(key, "SHA-256 values as 'pregao version --json' prints them");
+        let is_empty = found.as_ref().is_some_and(Vec::is_empty);
+        if is_empty {
+            reader.complain(key, "is an empty list, which would approve nothing; leave the key out or name a hash");
+        }
+        found.unwrap_or_default().iter().map(Digest::to_string).collect()
+    };
+    Attestation { builds: hashes("attestation.builds"), configurations: hashes("attestation.configurations") }
+}
+
+/// A path. Not a URL, which may hold a password: paths are shown in full.
+fn read_path(reader: &mut Reader, key: &str) -> Option<PathBuf> {
+    let path: PathBuf = reader.optional(key, "a path")?;
+    if path.to_string_lossy().contains("://") {
+        reader.complain(key, "is a URL; expected the path of a file or directory on this machine");
+        return None;
+    }
+    Some(path)
+}
+
 fn read_account(reader: &mut Reader) -> Option<AccountConfig> {
     let tag: Option<String> = reader.required("account.tag", "four capital letters or digits such as \"PAPR\"");
     if let Some(tag) = &tag
@@ -535,8 +606,13 @@ fn read_broker(reader: &mut Reader) -> Option<BrokerConfig> {
     let substance = silence.map_or(usual.substance, |seconds| Duration::from_secs(seconds.into()));
     match name.as_deref() {
         Some(brokers::bridge::NAME) => {
-            if address.is_none() {
-                reader.complain("broker.address", "has no value; set it to the bridge's host and port");
+            match &address {
+                None => reader.complain("broker.address", "has no value; set it to the bridge's host and port"),
+                Some(address) if address.contains(['@', '/']) => {
+                    let message = "is more than a host and a port; write it like 127.0.0.1:9100";
+                    reader.complain("broker.address", message);
+                }
+                Some(_) => {}
             }
             let address = address?;
             Some(BrokerConfig::Bridge { address, heartbeat, reconnect_most, cancel_on_disconnect, substance })
@@ -619,7 +695,7 @@ fn read_second_person(reader: &mut Reader) -> bool {
 fn read_store(reader: &mut Reader) -> Option<StoreConfig> {
     let kind = reader.word("store.kind", &["embedded", "postgres"]);
     let url: Option<String> = reader.optional("store.url", "a URL such as \"postgres://pregao@localhost/pregao\"");
-    let password_file: Option<PathBuf> = reader.optional("store.password_file", "a path");
+    let password_file = read_path(reader, "store.password_file");
     let schema: Option<String> = reader.optional("store.schema", "a name of small letters such as \"pregao\"");
     let lease: Option<u32> = reader.optional("store.lease_seconds", "whole seconds such as 15");
     if kind.as_deref() != Some("postgres") {
@@ -685,7 +761,7 @@ fn read_feed(reader: &mut Reader) -> Option<FeedConfig> {
     if speed.is_some_and(|speed| !speed.is_finite() || speed < 0.0) {
         reader.complain("feed.speed", "must be zero (as fast as it goes) or positive");
     }
-    let path: Option<PathBuf> = reader.optional("feed.path", "a path");
+    let path = read_path(reader, "feed.path");
     let poll = reader.optional("feed.poll_milliseconds", "whole milliseconds such as 250").unwrap_or(250);
     match kind.as_deref() {
         Some("replay") => Some(FeedConfig::Replay { from, to, speed: speed.filter(|speed| *speed > 0.0) }),

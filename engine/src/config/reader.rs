@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::document::{Document, Problem, Setting, Text};
+use super::redaction::{scrubbed, told};
 
 /// How near a name must be to be suggested (Jaro–Winkler, 1 is equal).
 const NEAR: f64 = 0.75;
@@ -30,7 +31,19 @@ impl Reader {
         let settings = self.document.settings.iter();
         let mut found = settings.filter(|(path, _)| *path == key || path.starts_with(&below));
         let origin = found.next().map(|(_, setting)| setting.origin.clone());
-        self.document.problems.push(Problem { origin, key: key.to_owned(), message: message.into() });
+        let message = self.without_secrets(key, message.into());
+        self.document.problems.push(Problem { origin, key: key.to_owned(), message });
+    }
+
+    /// Complaints quote values, and a value may be a secret that somebody wrote where none belongs.
+    fn without_secrets(&self, key: &str, message: String) -> String {
+        let texts = match self.document.settings.get(key).map(|setting| &setting.text) {
+            Some(Text::One(text)) => std::slice::from_ref(text),
+            Some(Text::List(texts)) => texts,
+            None => &[],
+        };
+        let given = texts.iter().filter(|text| !text.is_empty());
+        given.fold(scrubbed(&message), |message, text| told(key, text, &message))
     }
 
     fn setting(&mut self, key: &str) -> Option<Setting> {

@@ -58,16 +58,7 @@ impl Room {
 
     /// Starts the program and listens to what it logs.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = channel();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let listening = std::thread::spawn(move || {
-            for line in log.lines() {
-                // The test may have stopped listening; the pipe must be emptied all the same.
-                let _ = sender.send(line.unwrap());
-            }
-        });
-        Running { child, lines, heard: Vec::new(), listening: Some(listening) }
+        Running::of(self.command(arguments))
     }
 
     /// Imports the shipped samples.
@@ -128,6 +119,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Starts a command and listens to what it logs.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let listening = std::thread::spawn(move || {
+            for line in log.lines() {
+                // The test may have stopped listening; the pipe must be emptied all the same.
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        Self { child, lines, heard: Vec::new(), listening: Some(listening) }
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

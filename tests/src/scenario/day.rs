@@ -7,6 +7,7 @@ use market::{
     StatusChange, Timestamp, Trade, TradingStatus,
 };
 
+use super::setting;
 use super::stage::Stage;
 use super::words::{Words, traded};
 
@@ -16,6 +17,18 @@ const USUAL_SIZE: Quantity = Quantity::new(1_000_000);
 const TICK: i64 = 250_000_000;
 
 impl Stage {
+    /// A person changes some of the limits.
+    pub(super) fn limits(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let mut limits = Box::new(self.protocol.desk().limits().limits().clone());
+        let mut global = limits.global.all();
+        while let Some((key, text)) = words.pair()? {
+            setting::limit(&mut global, key, text)?;
+        }
+        limits.global = global.or_wide();
+        let (by, reason) = ("maria".to_owned(), "the scenario says so".to_owned());
+        self.tell(Input::Limits { limits, by, second: None, reason })
+    }
+
     pub(super) fn session(&mut self, date: Date) -> Result<(), String> {
         let session = self.desk.book.calendar.session(date).ok_or_else(|| format!("{date} is no session"))?;
         self.advance(session.start())

@@ -46,7 +46,7 @@ impl Setting {
             }
             "limits" => {
                 while let Some((key, text)) = words.pair()? {
-                    self.limit(key, text)?;
+                    limit(&mut self.limits, key, text)?;
                 }
             }
             _ => {
@@ -65,11 +65,12 @@ impl Setting {
         }
         Ok(())
     }
+}
 
-    fn limit(&mut self, key: &str, text: &str) -> Result<(), String> {
-        let known = KEYS.iter().find(|known| known.name == key).ok_or_else(|| format!("unknown limit '{key}'"))?;
-        (known.read)(&mut self.limits, text).map_err(|error| format!("'{text}' is no value for {key}: {error}"))
-    }
+/// One limit, as `[risk]` names it.
+pub(super) fn limit(limits: &mut SomeLimits, key: &str, text: &str) -> Result<(), String> {
+    let known = KEYS.iter().find(|known| known.name == key).ok_or_else(|| format!("unknown limit '{key}'"))?;
+    (known.read)(limits, text).map_err(|error| format!("'{text}' is no value for {key}: {error}"))
 }
 
 fn given<T: FromStr>(key: &str, text: &str) -> Result<T, String> {

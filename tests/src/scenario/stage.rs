@@ -292,6 +292,12 @@ impl Stage {
                 }
             }
             Effect::Raise { scope, level, by, reason } => self.raise(scope, level, by, &reason),
+            Effect::Limits(limits) => {
+                self.monitor.set_limit(limits.account().max_daily_loss);
+                // The next start finds them in force.
+                self.settings.origin.limits = limits.limits().clone();
+                self.desk.limits = limits;
+            }
             Effect::Lift { scope, seen, .. } => {
                 self.switch.lift(&scope, seen);
             }
@@ -316,6 +322,8 @@ impl Stage {
         let level = command.level(&self.switch);
         let shut = if !command.may_leave(level) {
             Some(format!("not sent: trading is {}", level.name()))
+        } else if command.is_overtaken(&self.switch) {
+            Some("not sent: trading was stopped after it was decided".to_owned())
         } else if !self.connected {
             Some("not sent: there is no connection".to_owned())
         } else {

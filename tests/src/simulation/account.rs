@@ -294,6 +294,9 @@ impl World {
                     self.raise(process, &HaltScope::Account, breach.level, &breach.to_string());
                 }
             }
+            Effect::Limits(limits) => {
+                self.processes[process].daily_loss.set_limit(limits.account().max_daily_loss);
+            }
             Effect::Raise { scope, level, reason, .. } => self.raise(process, &scope, level, &reason),
             Effect::Lift { scope, seen, .. } => self.lift(process, &scope, seen),
             Effect::NotLifted { .. } | Effect::Traded { .. } => {}

@@ -14,7 +14,7 @@ use super::floor::{Watched, look, settings};
 /// Symbols that are traded: so many orders are on their way at any moment.
 const INSTRUMENTS: u32 = 500;
 /// Taken out of the mailboxes between filling them up and the kill, at most.
-const MARGIN: u64 = 20_000;
+const MOST_TAKEN: u64 = 20_000;
 /// The longest that a floor may be silent before the proof is void.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -44,18 +44,26 @@ pub async fn trials(count: u64, queued: u64, halt_store: SharedHalt, mut progres
     let system = System::start(settings).await.expect("the system starts");
     let ended = AtomicBool::new(false);
     let found = std::thread::scope(|scope| {
+        // Set also when a trial fails: a flood that goes on would keep the scope from ending.
+        let _ends = Ends(&ended);
         scope.spawn(|| {
             while !ended.load(Ordering::Acquire) {
-                system.flood(queued + MARGIN);
+                system.flood(queued + queued.min(MOST_TAKEN));
                 std::thread::yield_now();
             }
         });
-        let found = kill_again_and_again(&system, &watched, count, queued, &mut progress);
-        ended.store(true, Ordering::Release);
-        found
+        kill_again_and_again(&system, &watched, count, queued, &mut progress)
     });
     system.abandon().await;
     found
+}
+
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 fn kill_again_and_again(

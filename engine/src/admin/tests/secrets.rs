@@ -99,7 +99,7 @@ async fn a_flood_of_requests_is_slowed_down_and_stopping_is_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_answers_while_tokens_are_asked_for_in_a_flood() {
-    let stage = Stage::new().await;
+    let stage = Stage::with(|config| config.max_connections = 256).await;
     let otto = stage.of(Role::Operator);
     let flood = async {
         loop {

@@ -155,7 +155,8 @@ impl Stage {
     /// Sends bytes and reads one response.
     pub(super) async fn raw(&self, request: impl AsRef<[u8]>) -> Told {
         let mut stream = self.connect().await;
-        stream.write_all(request.as_ref()).await.unwrap();
+        // Whoever is refused early is not read to the end.
+        let _ = stream.write_all(request.as_ref()).await;
         response(&mut stream).await
     }
 
@@ -277,14 +278,11 @@ fn parsed(bytes: &[u8], end: usize) -> Told {
 }
 
 /// Waits until something holds.
-#[track_caller]
-pub(super) fn until<'a>(what: &'a str, holds: impl Fn() -> bool + 'a) -> impl Future<Output = ()> + 'a {
-    async move {
-        let waiting = async {
-            while !holds() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: not within a minute");
-    }
+pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: not within a minute");
 }
