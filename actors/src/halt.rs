@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use risk::catalogue::{HALTERS, halter};
 use risk::{HaltLevel, HaltScope, HaltSwitch, Seen};
 use store::halt::ANEW;
 use store::{HaltRecord, HaltStore, StoreError};
@@ -26,6 +27,8 @@ pub struct Halter {
     store: SharedHalt,
     /// The last decision on each scope, for people.
     decisions: Arc<Mutex<BTreeMap<HaltScope, HaltRecord>>>,
+    /// Halts so far by who threw them, people under one name.
+    counts: Arc<Mutex<BTreeMap<&'static str, u64>>>,
 }
 
 /// Why a halt was not lifted.
@@ -45,7 +48,8 @@ impl Halter {
         let loaded = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
         let known = |record: HaltRecord| Some((record.scope.parse().ok()?, record));
         let decisions = loaded.unwrap_or_default().into_iter().filter_map(known).collect();
-        Self { switch, clock, store, decisions: Arc::new(Mutex::new(decisions)) }
+        let counts = HALTERS.iter().map(|by| (*by, 0)).collect();
+        Self { switch, clock, store, decisions: Arc::new(Mutex::new(decisions)), counts: Arc::new(Mutex::new(counts)) }
     }
 
     /// Raises a scope to at least `level`; `true` if that changed anything.
@@ -66,6 +70,7 @@ impl Halter {
         tracing::error!(%scope, level = level.name(), by, reason, "halted");
         let record = self.record(scope, level, by, reason);
         self.decisions().insert(scope.clone(), record.clone());
+        *self.counted().entry(halter(by)).or_default() += 1;
         store::crash::point("before_halt_stored");
         let stored = self.store().save_halt(&record);
         store::crash::point("after_halt_stored");
@@ -108,6 +113,15 @@ impl Halter {
             })
         };
         self.switch.standing().into_iter().map(attributed).collect()
+    }
+
+    /// Halts so far by who threw them; zero for whoever threw none, so that the first one is seen.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.counted().clone()
+    }
+
+    fn counted(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> HaltRecord {
@@ -242,6 +256,7 @@ mod tests {
         store.lock().unwrap().1 = false;
         halter.lift(&scope, seen, "ana", "looked").unwrap();
         assert_eq!((halter.switch.level(), halter.standing()), (HaltLevel::Active, Vec::new()));
+        assert_eq!((halter.counts()["person"], halter.counts()["daily_loss"]), (1, 0), "the second changed nothing");
         let levels: Vec<String> = store.lock().unwrap().0.iter().map(|record| record.level.clone()).collect();
         assert_eq!(levels, ["stop_new", "active"]);
     }

@@ -482,6 +482,11 @@ impl Inquiry {
         &self.halter.switch
     }
 
+    /// Halts of this run by who threw them.
+    pub fn halts_by(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        self.halter.counts()
+    }
+
     /// What can be traded.
     pub fn universe(&self) -> &Arc<Universe> {
         &self.view.universe

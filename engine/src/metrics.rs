@@ -13,12 +13,14 @@ use market::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 use risk::HaltScope;
+use risk::catalogue::{CONTROLS, OTHER_CODES};
 
 /// Every name, with what it means; docs/http.md lists them.
 pub const NAMES: &[(&str, &str)] = &[
     ("pregao_build_info", "1; version and kind of build"),
     ("pregao_ready", "1 while book and broker agree and new orders are taken on"),
     ("pregao_halt_level", "0 active, 1 reducing, 2 stop_new, 3 cancel_all, 4 flatten, 5 halted, by scope"),
+    ("pregao_halts_total", "halts of this run, by who threw them; people count as person"),
     ("pregao_breaks", "differences between book and broker that nothing explains; must be 0"),
     ("pregao_orders_total", "orders sent since the account last started"),
     ("pregao_orders_denied_total", "requests denied since the account last started, by check"),
@@ -143,6 +145,8 @@ impl Page<'_> {
         }
         let levels = levels.into_iter().map(|(scope, level)| (vec![scope], level));
         self.many("pregao_halt_level", &["scope"], levels);
+        let halts = inquiry.halts_by().into_iter().map(|(by, count)| (vec![by.to_owned()], count as f64));
+        self.many("pregao_halts_total", &["by"], halts);
         let restarts = inquiry.restarts().into_iter().map(|(actor, count)| (vec![actor], count as f64));
         self.many("pregao_actor_restarts_total", &["actor"], restarts);
         self.one("pregao_actors_given_up", inquiry.given_up().len() as f64);
@@ -162,7 +166,11 @@ impl Page<'_> {
         self.one("pregao_orders_total", counts.orders as f64);
         self.one("pregao_orders_rejected_total", counts.rejections as f64);
         self.one("pregao_anomalies_total", counts.anomalies as f64);
-        let denials = desk.denials().iter().map(|(check, count)| (vec![(*check).to_owned()], *count as f64));
+        // Also those that have denied nothing: an alert on the first denial needs the zero before it.
+        let mut denials: BTreeMap<&str, u64> =
+            CONTROLS.iter().flat_map(|control| control.denies).chain(OTHER_CODES).map(|code| (*code, 0)).collect();
+        denials.extend(desk.denials());
+        let denials = denials.into_iter().map(|(check, count)| (vec![check.to_owned()], count as f64));
         self.many("pregao_orders_denied_total", &["check"], denials);
         let by_strategy = |numbers: Vec<usize>| {
             let mut counts: Vec<f64> = vec![0.0; strategies.len()];

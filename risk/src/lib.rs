@@ -4,6 +4,7 @@
 //! - [`limits`]: the configured amounts by scope; none has a default
 //! - [`limit_change`]: whether a change of them allows more than before
 //! - [`attestation`]: whether what runs is what was approved
+//! - [`catalogue`]: all 37 controls, what each one is and what proves it
 //! - [`checks`]: the pre-trade checks, one file each, one list
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads, scope by scope
@@ -15,6 +16,7 @@
 
 pub mod activity;
 pub mod attestation;
+pub mod catalogue;
 pub mod checks;
 pub mod dead_man;
 pub mod disconnect;

@@ -207,7 +207,9 @@ impl Rules<'_> {
             return true;
         }
         let is_known = top.last > Price::ZERO;
-        let is_crossed = top.bid > Price::ZERO && top.ask > Price::ZERO && top.bid >= top.ask;
+        // In a call of an auction buyers and sellers may cross.
+        let is_crossed =
+            self.moment.is_continuous && top.bid > Price::ZERO && top.ask > Price::ZERO && top.bid >= top.ask;
         let age = (i128::from(self.moment.now.as_nanos()) - i128::from(top.at.as_nanos())).abs();
         let most = i128::from(least!(&self.of_order(), max_quote_age_seconds).0) * SECOND;
         is_known && !is_crossed && (!self.moment.is_continuous || age <= most)

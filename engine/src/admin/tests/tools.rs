@@ -62,13 +62,15 @@ async fn every_metric_has_a_name_of_the_list_and_every_name_a_metric() {
     for family in &families {
         assert!(NAMES.iter().any(|(name, _)| name == family), "{family} is not in the list of names");
     }
-    // A family without a value is not told: no restarts, no denials, no closed day on this stage.
-    let silent = ["pregao_actor_restarts_total", "pregao_orders_denied_total", "pregao_day_result_brl"];
+    // A family without a value is not told: no restarts, no closed day on this stage.
+    let silent = ["pregao_actor_restarts_total", "pregao_day_result_brl"];
     for (name, _) in NAMES {
         assert!(families.contains(name) || silent.contains(name), "{name} is not told:\n{}", told.body);
     }
     for line in [
         "pregao_halt_level{scope=\"global\"} 0",
+        "pregao_halts_total{by=\"person\"} 0",
+        "pregao_orders_denied_total{check=\"price_collar\"} 0",
         "pregao_ready 1",
         "pregao_admin_requests_total{route=\"/v1/state\",status=\"401\"} 1",
         "pregao_admin_requests_total{route=\"none\",status=\"404\"} 1",
