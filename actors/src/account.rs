@@ -22,6 +22,7 @@ use desk::{
 use market::{ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statement, StrategyId, Timestamp};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use risk::disconnect::{Agreement, Terms};
 use risk::{HaltLevel, HaltScope};
 use store::{AccountTag, JournalEntry, Snapshot as StoredSnapshot};
 use tokio::sync::oneshot;
@@ -31,6 +32,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
+use crate::pulse::Beat;
 use crate::recovery;
 use crate::turn::Turn;
 use crate::{broker, journal, limit, strategy};
@@ -83,6 +85,8 @@ pub enum Message {
     },
     /// The connection is there.
     Connected,
+    /// What it was begun with.
+    Terms(Terms),
     /// The connection is gone.
     Disconnected {
         /// Why.
@@ -169,6 +173,8 @@ pub enum Message {
     },
     /// Look at what waits (live).
     LookAtWaiting,
+    /// The Supervisor's beat, on its way to the Limit (live).
+    Pulse(Beat),
     /// Tell how things stand.
     Snapshot(oneshot::Sender<Snapshot>),
     /// What the next statement would lead to, carried out by nobody.
@@ -176,6 +182,9 @@ pub enum Message {
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+    /// Do nothing: one of a flood.
+    #[cfg(feature = "faults")]
+    Nothing,
 }
 
 /// How things stand.
@@ -193,6 +202,9 @@ pub struct Snapshot {
     pub ready: bool,
     /// What stops an instrument, or everything: differences that nothing explains.
     pub breaks: Vec<String>,
+    /// What the broker does with our orders when the connection is gone; nothing where it lives inside
+    /// this process, or has not been there yet.
+    pub on_disconnect: Option<Agreement>,
 }
 
 /// What an Account is made of.
@@ -303,6 +315,10 @@ impl Actor for Account {
             }
             Message::Unreadable { text, problem } => state.take(Input::Unreadable { text, problem }, &none),
             Message::Connected => state.take(Input::Connected, &none),
+            Message::Terms(terms) => {
+                tell_terms(terms);
+                state.take(Input::Terms(terms), &none);
+            }
             Message::Disconnected { reason } => state.take(Input::Disconnected { reason }, &none),
             Message::Statement { question, answer } => {
                 store::crash::point("statement_received");
@@ -337,6 +353,10 @@ impl Actor for Account {
                 state.take(Input::Halted { scope, level, by, reason, at }, &turn);
             }
             Message::LookAtWaiting => state.take(Input::Tick, &none),
+            Message::Pulse(beat) => {
+                // A Limit that is down stops it here, and with it the lease.
+                let _ = state.arguments.limit.send(limit::Message::Pulse(beat));
+            }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(state.snapshot());
@@ -346,6 +366,8 @@ impl Actor for Account {
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the account"),
+            #[cfg(feature = "faults")]
+            Message::Nothing => {}
         }
         Ok(())
     }
@@ -522,7 +544,22 @@ impl State {
             sequence: protocol.sequence(),
             ready: protocol.is_ready(),
             breaks: breaks.chain(protocol.account_break().map(|why| format!("account: {why}"))).collect(),
+            on_disconnect: protocol.terms().map(|terms| terms.agreement),
         }
+    }
+}
+
+/// Whether orders are safe with nobody there is not a thing to be looked up when it is too late.
+fn tell_terms(terms: Terms) {
+    let agreement = terms.agreement.to_string();
+    match terms.agreement {
+        Agreement::NotGranted { .. } => {
+            tracing::warn!(
+                agreement,
+                "the broker does not cancel on disconnect: orders stay when the connection is lost"
+            );
+        }
+        Agreement::None | Agreement::Granted { .. } => tracing::info!(agreement, "cancel on disconnect"),
     }
 }
 
@@ -548,5 +585,8 @@ fn log(alert: &Alert) {
             tracing::warn!("the journal works again; new orders stay stopped until a person resumes");
         }
         Alert::BrokerDown { reason } => tracing::error!(reason, "the broker does not answer: no new orders"),
+        Alert::NotCanceledOnDisconnect { client_order_id: order, orders } => {
+            tracing::error!(%order, orders, "the broker did not cancel on disconnect as it had granted");
+        }
     }
 }

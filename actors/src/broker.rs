@@ -2,8 +2,8 @@
 //!
 //! Owns nothing that may be lost: the connection and the log of its reports outlive it. Hears
 //! approved commands from the Account, and (for a simulated exchange) the market and the session; polls
-//! a connection that talks by itself when it is woken. Reads the halt switch and the right to write for
-//! each command at the last moment; what may not leave is reported unsent. Sends numbered reports and
+//! a connection that talks by itself when it is woken. Reads the halt switch, the right to write and the
+//! risk monitors' lease for each command at the last moment; what may not leave is reported unsent. Sends numbered reports and
 //! statements to the Account, which asks again for any that it misses.
 //!
 //! When it dies: commands in its mailbox are gone. Restarted, it tells the Account, which asks for a
@@ -18,7 +18,8 @@ use desk::Command;
 use market::{ExecutionReport, InstrumentId, MarketEvent, PhaseChange, Statement};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::HaltSwitch;
+use risk::disconnect::{Expectation, Terms};
+use risk::{HaltLevel, HaltSwitch};
 use tokio::sync::oneshot;
 
 use crate::account;
@@ -26,6 +27,7 @@ use crate::address::Address;
 use crate::board::QuoteSlots;
 use crate::clock::Clock;
 use crate::lease::Right;
+use crate::pulse::{LEASE, Pulse};
 use crate::turn::Turn;
 
 /// How often a live simulated exchange looks whether something on its way has arrived.
@@ -118,6 +120,9 @@ pub enum Message {
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
+    /// Do nothing: one of a flood.
+    #[cfg(feature = "faults")]
+    Nothing,
 }
 
 /// How the account stands at its broker, as far as can be told at once.
@@ -144,6 +149,8 @@ pub struct Arguments {
     pub halt: HaltSwitch,
     /// The right to write that the gate reads.
     pub right: Right,
+    /// Whether the risk monitors are heard, which the gate reads as well.
+    pub pulse: Pulse,
     /// Quotes on their way here.
     pub quotes: Arc<QuoteSlots>,
     /// Time.
@@ -157,6 +164,8 @@ pub struct State {
     events: Vec<BrokerEvent>,
     /// The question that the next statement answers.
     question: u64,
+    /// What the connection was begun with.
+    terms: Option<Terms>,
     /// Who wants to know what the next statement would lead to.
     dry_run: Option<oneshot::Sender<Result<Plan, String>>>,
 }
@@ -184,7 +193,7 @@ impl Actor for Broker {
         let connected = arguments.connection.lock().unwrap_or_else(PoisonError::into_inner).is_connected();
         let _ = arguments.account.send(account::Message::BrokerRestarted { connected });
         myself.send_message(Message::Poll)?;
-        Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0, dry_run: None })
+        Ok(State { arguments, reports: Vec::new(), events: Vec::new(), question: 0, terms: None, dry_run: None })
     }
 
     async fn handle(
@@ -220,8 +229,17 @@ impl Actor for Broker {
             Message::Poll => state.poll(),
             Message::Begin(reply) => {
                 // What the connection had to say to an Account that is gone, the statement says again.
+                let known = state.terms.take();
                 state.poll();
-                let _ = reply.send(state.connection().is_connected());
+                let connected = state.connection().is_connected();
+                let _ = reply.send(connected);
+                if state.terms.is_none() {
+                    state.terms = known.filter(|_| connected);
+                    if let Some(terms) = state.terms {
+                        // What must have become of orders was the business of the Account before.
+                        state.tell(account::Message::Terms(Terms { expects: Expectation::Nothing, ..terms }));
+                    }
+                }
             }
             Message::Resend { after } => {
                 let reports = state.missed(after);
@@ -240,6 +258,8 @@ impl Actor for Broker {
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the broker"),
+            #[cfg(feature = "faults")]
+            Message::Nothing => {}
         }
         Ok(())
     }
@@ -293,6 +313,9 @@ impl State {
         }
         if !right.holds() && !matches!(command, Command::Cancel(_)) {
             return Some("not sent: the right to trade the account has run out".to_owned());
+        }
+        if !self.arguments.pulse.holds() && !command.may_leave(HaltLevel::Reducing) {
+            return Some(format!("not sent: the risk monitors have not been heard for {LEASE:?}"));
         }
         None
     }
@@ -361,6 +384,10 @@ impl State {
         for event in std::mem::take(&mut self.events) {
             let message = match event {
                 BrokerEvent::Connected => account::Message::Connected,
+                BrokerEvent::Terms(terms) => {
+                    self.terms = Some(terms);
+                    account::Message::Terms(terms)
+                }
                 BrokerEvent::Disconnected { reason } => account::Message::Disconnected { reason },
                 BrokerEvent::Report(report) => {
                     store::crash::point("report_polled");
@@ -373,6 +400,11 @@ impl State {
                         self.tell(account::Message::DryRun(Box::new(statement.clone()), reply));
                     }
                     account::Message::Statement { question: self.question, answer: Ok(Box::new(statement)) }
+                }
+                BrokerEvent::MassCanceled(result) => {
+                    // The orders' own reports change the book.
+                    tracing::info!(canceled = result.canceled, open = result.open, "mass cancel done");
+                    continue;
                 }
                 BrokerEvent::Unreadable { text, problem } => account::Message::Unreadable { text, problem },
             };

@@ -48,7 +48,10 @@ impl<M: Message + Sync> Actor for Probe<M> {
     }
 }
 
-async fn probe<M: Message + Sync>(name: &str, pass: fn(M) -> Option<M>) -> (Address<M>, mpsc::UnboundedReceiver<M>) {
+pub(crate) async fn probe<M: Message + Sync>(
+    name: &str,
+    pass: fn(M) -> Option<M>,
+) -> (Address<M>, mpsc::UnboundedReceiver<M>) {
     let (to, seen) = mpsc::unbounded_channel();
     let address = Address::new(name);
     Actor::spawn(None, Probe(to, pass), address.clone()).await.expect("a probe starts");
@@ -56,7 +59,7 @@ async fn probe<M: Message + Sync>(name: &str, pass: fn(M) -> Option<M>) -> (Addr
 }
 
 /// The next message that `pick` wants; the limit only ends a test that hangs.
-async fn next<M, T>(seen: &mut mpsc::UnboundedReceiver<M>, pick: impl Fn(M) -> Option<T>) -> T {
+pub(crate) async fn next<M, T>(seen: &mut mpsc::UnboundedReceiver<M>, pick: impl Fn(M) -> Option<T>) -> T {
     let wait = async {
         loop {
             let message = seen.recv().await.expect("the probe lives");
@@ -147,6 +150,11 @@ impl HaltStore for NoHalt {
     fn save_halt(&mut self, _: &HaltRecord) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// A switch that stands at active, and is kept nowhere.
+pub(crate) fn halter() -> Halter {
+    Halter { switch: HaltSwitch::at(HaltLevel::Active), store: shared(NoHalt), clock: Clock::System }
 }
 
 const ONE: InstrumentId = InstrumentId::new(0);

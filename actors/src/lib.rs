@@ -24,6 +24,7 @@
 //! - [`halt`]: the switch with its durable record
 //! - [`recovery`]: what a protocol begins from, read from its journal
 //! - [`lease`]: the right that the last gate reads
+//! - [`pulse`]: whether the risk monitors are heard, which it reads as well; the engine's sign of life
 //! - [`system`]: builds the whole tree and talks to it
 
 pub mod account;
@@ -34,10 +35,13 @@ pub mod clock;
 #[cfg(test)]
 mod conversation_tests;
 pub mod feed;
+#[cfg(test)]
+mod gate_tests;
 pub mod halt;
 pub mod journal;
 pub mod lease;
 pub mod limit;
+pub mod pulse;
 pub mod recovery;
 pub mod session;
 pub mod strategy;
@@ -51,6 +55,7 @@ pub use board::Board;
 pub use clock::Clock;
 pub use feed::{FeedSource, Polled};
 pub use lease::Right;
+pub use pulse::Pulse;
 pub use supervisor::{RestartPolicy, Restarts};
 pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp};
 pub use turn::Turn;

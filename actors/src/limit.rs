@@ -2,7 +2,8 @@
 //! one is the daily loss.
 //!
 //! Owns the monitor's memory (equity when the day began). Hears an observation whenever the book
-//! was marked. Throws the switch itself, at once, then has it made durable and journaled.
+//! was marked. Throws the switch itself, at once, then has it made durable and journaled. Lets each beat
+//! of the [`Pulse`] through, which keeps the last gate open.
 //!
 //! When it dies: while it is down nothing watches, so the supervisor raises the switch to
 //! `reducing` before it restarts it; a person resumes. Its memory of the day's start is lost, which
@@ -15,6 +16,7 @@ use risk::{DailyLoss, HaltScope};
 use crate::account;
 use crate::address::Address;
 use crate::halt::Halter;
+use crate::pulse::{Beat, HaltedOutside, Pulse};
 use crate::turn::Turn;
 
 /// What a Limit hears.
@@ -31,6 +33,8 @@ pub enum Message {
         /// The turn that waits.
         turn: Turn,
     },
+    /// The Supervisor's beat has come through: whoever watches is heard.
+    Pulse(Beat),
     /// Panic, to show that it is survived.
     #[cfg(feature = "faults")]
     Fault,
@@ -47,6 +51,10 @@ pub struct Arguments {
     pub max_daily_loss: Money,
     /// The switch.
     pub halt: Halter,
+    /// What the gate reads of it.
+    pub pulse: Pulse,
+    /// Whether somebody outside has stopped trading.
+    pub outside: Option<HaltedOutside>,
 }
 
 /// A Limit at work.
@@ -89,6 +97,10 @@ impl Actor for Limit {
                         }
                     }
                 }
+            }
+            Message::Pulse(beat) => {
+                let Arguments { pulse, halt, outside, .. } = &state.arguments;
+                pulse.came_through(&beat, halt, outside.as_ref());
             }
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the limit"),

@@ -1,7 +1,8 @@
 //! Supervisor: starts every actor, restarts what fails, and halts when restarting does not help.
 //!
 //! Owns the list of children with their restart history. Hears only ractor's supervision events
-//! and its own "restart now". Sends nothing: children find each other by address.
+//! and its own "restart now" and "beat". Sends the beats of the [`Pulse`] on their way through the
+//! Account; otherwise children find each other by address.
 //!
 //! Intensity: more than [`RestartPolicy::most`] failures within [`RestartPolicy::within`] and a
 //! child is given up. What that means depends on the child: a strategy or symbol is left out and
@@ -22,7 +23,10 @@ use risk::{HaltLevel, HaltScope};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::account;
+use crate::address::Address;
 use crate::halt::Halter;
+use crate::pulse::Pulse;
 
 /// When a child is restarted and when it is given up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +87,8 @@ impl Restarts {
 pub enum Message {
     /// Start this child again.
     Restart(usize),
+    /// Send a beat on its way (live).
+    Beat,
 }
 
 /// What a Supervisor is made of.
@@ -93,6 +99,9 @@ pub struct Arguments {
     pub(crate) restarts: Restarts,
     /// Names of children that were given up.
     pub(crate) given_up: watch::Sender<Vec<String>>,
+    pub(crate) pulse: Pulse,
+    /// Where beats go first.
+    pub(crate) account: Address<account::Message>,
 }
 
 /// A Supervisor at work.
@@ -116,6 +125,10 @@ impl Actor for Supervisor {
             let cell = (child.start)(myself.get_cell()).await.map_err(|error| format!("{}: {error}", child.name))?;
             running.insert(cell.get_id(), place);
         }
+        if let Some(interval) = arguments.pulse.interval() {
+            myself.send_message(Message::Beat)?;
+            myself.send_interval(interval, || Message::Beat);
+        }
         let failures = vec![VecDeque::new(); arguments.children.len()];
         Ok(State { arguments, running, failures })
     }
@@ -126,7 +139,13 @@ impl Actor for Supervisor {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let Message::Restart(place) = message;
+        let place = match message {
+            Message::Restart(place) => place,
+            Message::Beat => {
+                state.beat();
+                return Ok(());
+            }
+        };
         let start = Arc::clone(&state.arguments.children[place].start);
         match start(myself.get_cell()).await {
             Ok(cell) => {
@@ -159,6 +178,12 @@ impl Actor for Supervisor {
 }
 
 impl State {
+    fn beat(&self) {
+        let Some(beat) = self.arguments.pulse.beat() else { return };
+        // An Account that is down stops it here; what the gate makes of that needs nobody's help.
+        let _ = self.arguments.account.send(account::Message::Pulse(beat));
+    }
+
     fn failed(&mut self, place: usize, reason: &str, myself: &ActorRef<Message>) {
         let child = &self.arguments.children[place];
         let policy = self.arguments.policy;

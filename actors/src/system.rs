@@ -24,6 +24,7 @@ use crate::feed::{Pace, SharedSource};
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
+use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::turn::Turn;
@@ -73,6 +74,9 @@ pub struct Conduct {
     pub calendar: &'static str,
     /// Entries after which the end of a session is worth a snapshot.
     pub snapshot_every: u64,
+    /// Asked when the risk monitors are heard again after a pause: whether somebody outside, a watchdog,
+    /// has stopped trading meanwhile.
+    pub halted_outside: Option<HaltedOutside>,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -86,6 +90,7 @@ impl Default for Conduct {
             patience: Patience::default(),
             calendar: "b3",
             snapshot_every: SNAPSHOT_EVERY,
+            halted_outside: None,
         }
     }
 }
@@ -207,6 +212,7 @@ pub struct System {
     connection: SharedConnection,
     restarts: Restarts,
     stats: Arc<Stats>,
+    pulse: Pulse,
     ended: watch::Receiver<bool>,
     given_up: watch::Receiver<Vec<String>>,
     /// Kept here as well, because without a lease nobody else does.
@@ -251,18 +257,21 @@ impl System {
         let (lost, _) = watch::channel(None);
         let stats = Arc::new(Stats::default());
         let restarts = Restarts::default();
+        let pulse = Pulse::of(&settings.clock);
         let arguments = supervisor::Arguments {
             policy: settings.policy,
             halt: halter(&settings),
             restarts: restarts.clone(),
             given_up: given_up_in,
-            children: children(&settings, &addresses, &stats, &ended_in, &lost),
+            children: children(&settings, &addresses, &stats, &pulse, &ended_in, &lost),
+            pulse: pulse.clone(),
+            account: addresses.account.clone(),
         };
         let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, restarts, stats, ended, given_up, lost })
+        Ok(Self { supervisor, addresses, halter, connection, restarts, stats, pulse, ended, given_up, lost })
     }
 
     /// How things stand.
@@ -308,6 +317,11 @@ impl System {
         &self.restarts
     }
 
+    /// Its sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Counters.
     pub fn stats(&self) -> &Stats {
         &self.stats
@@ -327,6 +341,24 @@ impl System {
             Fault::Symbol(place) => a.symbols[place].send(symbol::Message::Fault),
             Fault::Strategy(place) => a.strategies[place].send(strategy::Message::Fault),
         };
+    }
+
+    /// Puts messages that do nothing into the mailboxes of Account and Broker until so many wait in each.
+    #[cfg(feature = "faults")]
+    pub fn flood(&self, most: u64) {
+        let (account, broker) = (&self.addresses.account, &self.addresses.broker);
+        for _ in account.depth()..most {
+            let _ = account.send(account::Message::Nothing);
+        }
+        for _ in broker.depth()..most {
+            let _ = broker.send(broker::Message::Nothing);
+        }
+    }
+
+    /// The fewer of the messages that wait in the two.
+    #[cfg(feature = "faults")]
+    pub fn flooded(&self) -> u64 {
+        self.addresses.account.depth().min(self.addresses.broker.depth())
     }
 
     /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
@@ -492,6 +524,7 @@ fn children(
     settings: &SystemSettings,
     to: &Addresses,
     stats: &Arc<Stats>,
+    pulse: &Pulse,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
 ) -> Vec<Child> {
@@ -530,6 +563,7 @@ fn children(
                 log: shared(ReportLog::after(settings.reports_after)),
                 halt: settings.halt.clone(),
                 right: settings.conduct.lease.as_ref().map_or_else(Right::unlimited, |(_, right)| right.clone()),
+                pulse: pulse.clone(),
                 quotes: Arc::clone(&broker_quotes),
                 clock: clock.clone(),
             },
@@ -573,6 +607,8 @@ fn children(
                 account: to.account.clone(),
                 max_daily_loss: settings.desk.limits.account().max_daily_loss,
                 halt: halter(settings),
+                pulse: pulse.clone(),
+                outside: settings.conduct.halted_outside.clone(),
             },
         ),
         child(

@@ -9,9 +9,10 @@ pub mod simulated;
 
 use std::sync::Arc;
 
-use market::order::{CancelOrder, ReplaceOrder};
+use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{ExecutionReport, MarketEvent, NewOrder, PhaseChange, StatedExecution, Statement, Timestamp};
 use risk::Approved;
+use risk::disconnect::Terms;
 
 pub use bridge::{BridgeBroker, BridgeSettings};
 pub use simulated::{SimulatedExchange, SimulationSettings};
@@ -33,6 +34,9 @@ pub enum BrokerEvent {
     /// Logged on: what was sent over an earlier connection and did not arrive by now never will. Comes
     /// before anything else of this connection.
     Connected,
+    /// What this connection was begun with, right after [`BrokerEvent::Connected`]; only from a venue that
+    /// can lose us.
+    Terms(Terms),
     /// The connection is gone, or the counterpart does not answer.
     Disconnected {
         /// Why, for people.
@@ -44,6 +48,8 @@ pub enum BrokerEvent {
     External(StatedExecution),
     /// The statement that was asked for.
     Statement(Statement),
+    /// The last mass cancel is done; the orders' own reports come beside it.
+    MassCanceled(MassCanceled),
     /// Something that cannot be understood, or speaks of what this run does not know.
     Unreadable {
         /// What came, cut to a bounded length.
@@ -51,6 +57,15 @@ pub enum BrokerEvent {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+/// What a mass cancel came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MassCanceled {
+    /// Orders that it cancelled.
+    pub canceled: u64,
+    /// Orders of the account that are open all the same.
+    pub open: u64,
 }
 
 /// Called from any thread when a connection has something to say.
@@ -93,6 +108,22 @@ pub trait Broker: Send {
         now: Timestamp,
         reports: &mut Vec<ExecutionReport>,
     ) -> Result<(), SendError>;
+
+    /// Asks to cancel every open order of the account, whoever placed it. What it came to is told as an
+    /// event, now or at a later [`Broker::poll`]; asking again supersedes the question before.
+    ///
+    /// # Errors
+    /// It was not sent, or this broker has no such thing. Nobody needs to know whether half of it left:
+    /// it may always be asked for again.
+    fn mass_cancel(
+        &mut self,
+        _cancel: &Approved<MassCancel>,
+        _now: Timestamp,
+        _reports: &mut Vec<ExecutionReport>,
+        _events: &mut Vec<BrokerEvent>,
+    ) -> Result<(), SendError> {
+        Err(SendError::Refused(format!("{} has no mass cancel: cancel order by order", self.name())))
+    }
 
     /// Whether commands can leave now. A connection inside this process is always there.
     fn is_connected(&self) -> bool {

@@ -349,6 +349,13 @@ pub struct CancelOrder {
     pub decided_at: Timestamp,
 }
 
+/// Ask the broker to cancel every open order of the account, whoever placed it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MassCancel {
+    /// The moment of the decision.
+    pub decided_at: Timestamp,
+}
+
 /// Ask the broker to change an order in place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReplaceOrder {

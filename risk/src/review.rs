@@ -20,7 +20,7 @@
 //! }
 //! ```
 
-use market::order::{CancelOrder, ReplaceOrder};
+use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{Money, NewOrder, Price, Quantity, Side, StrategyId};
 use oms::Order;
 use oms::order::Replacement;
@@ -262,5 +262,10 @@ pub fn explain_replace(open: &Order, replace: ReplaceOrder, level: HaltLevel, vi
 
 /// A cancel never adds risk: always approved, halted or not.
 pub const fn approve_cancel(cancel: CancelOrder) -> Approved<CancelOrder> {
+    Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None }
+}
+
+/// Cancelling everything never adds risk either.
+pub const fn approve_mass_cancel(cancel: MassCancel) -> Approved<MassCancel> {
     Approved { value: cancel, worst_price: Price::ZERO, reduces: true, closes: false, strategy: None }
 }

@@ -14,10 +14,13 @@
 //! }
 //! ```
 
+pub mod audit;
+pub mod config_versions;
 pub mod halt;
 pub mod history;
 pub mod journal;
 pub mod meta;
+pub mod users;
 
 use crate::error::StoreError;
 

@@ -2,7 +2,7 @@
 //!
 //! | file | holds | why apart |
 //! |---|---|---|
-//! | `pregao.db` | journal, halt state, named values | small writes, each one synced before anything leaves |
+//! | `pregao.db` | journal, halt state, audit, users, configurations, named values | small writes, each one synced before anything leaves |
 //! | `history.db` | daily records, index closes, import log | an annual file is one transaction of seconds; SQLite has one writer per file, so in the same file it would hold up an order's intent, or a halt |
 //! | `pregao.lock` | the writing process, locked while it runs | two writers would both believe they are the account's only one |
 //!
@@ -10,6 +10,8 @@
 //! own thread; each keeps the directory locked while it lives. Both files are in WAL mode, so
 //! readers, also of other processes, work beside the writer.
 
+mod audit;
+mod config_versions;
 mod database;
 mod halt;
 mod history;
@@ -19,6 +21,7 @@ mod lease;
 mod lock;
 mod meta;
 mod row;
+mod users;
 mod wal;
 
 use std::fs::{self, File};
@@ -26,19 +29,25 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::audit::Audit;
+use crate::config_versions::ConfigVersions;
 use crate::error::StoreError;
 use crate::halt::HaltStore;
 use crate::journal::{AccountTag, Journal};
 use crate::lease::Lease;
 use crate::ledger::Ledger;
 use crate::meta::MetaStore;
+use crate::users::Users;
 use database::{Access, Database, HISTORY, LEDGER, Layout, system_failure};
 use lock::DirectoryLock;
 
+pub use audit::EmbeddedAudit;
+pub use config_versions::EmbeddedConfigVersions;
 pub use halt::EmbeddedHalt;
 pub use history::EmbeddedHistory;
 pub use journal::EmbeddedJournal;
 pub use meta::EmbeddedMeta;
+pub use users::EmbeddedUsers;
 
 /// The directory's name among its named values.
 const IDENTITY: &str = "identity";
@@ -121,6 +130,30 @@ impl EmbeddedStore {
         self.database(&LEDGER).map(EmbeddedHalt::new)
     }
 
+    /// The audit, over a connection of its own.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn audit(&self) -> Result<EmbeddedAudit, StoreError> {
+        self.database(&LEDGER).map(EmbeddedAudit::new)
+    }
+
+    /// The users, over a connection of their own.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn users(&self) -> Result<EmbeddedUsers, StoreError> {
+        self.database(&LEDGER).map(EmbeddedUsers::new)
+    }
+
+    /// The configurations that were in force, over a connection of their own.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn config_versions(&self) -> Result<EmbeddedConfigVersions, StoreError> {
+        self.database(&LEDGER).map(EmbeddedConfigVersions::new)
+    }
+
     /// The named values, over a connection of their own.
     ///
     /// # Errors
@@ -168,6 +201,18 @@ impl Ledger for EmbeddedStore {
 
     fn halt(&self) -> Result<Box<dyn HaltStore>, StoreError> {
         Ok(Box::new(Self::halt(self)?))
+    }
+
+    fn audit(&self) -> Result<Box<dyn Audit>, StoreError> {
+        Ok(Box::new(Self::audit(self)?))
+    }
+
+    fn users(&self) -> Result<Box<dyn Users>, StoreError> {
+        Ok(Box::new(Self::users(self)?))
+    }
+
+    fn config_versions(&self) -> Result<Box<dyn ConfigVersions>, StoreError> {
+        Ok(Box::new(Self::config_versions(self)?))
     }
 
     fn meta(&self) -> Result<Box<dyn MetaStore>, StoreError> {

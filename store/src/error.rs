@@ -140,6 +140,40 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: Break,
     },
+    /// The chain of the audit does not hold: what is stored is not what was written.
+    #[error(
+        "audit: row {number} {reason}; leave it as it is for whoever looks into it, and compare it with a backup: \
+         nobody can vouch for what follows"
+    )]
+    AuditBroken {
+        /// The first row that cannot be trusted.
+        number: u64,
+        /// What is wrong with it.
+        reason: Break,
+    },
+    /// A name that is taken.
+    #[error("user {client_id} exists; rotate its secret, or take another name: a name means one client for ever")]
+    UserExists {
+        /// The name.
+        client_id: String,
+    },
+    /// A name that nobody has.
+    #[error("there is no user {client_id}; list the users, or create it")]
+    UserUnknown {
+        /// The name.
+        client_id: String,
+    },
+    /// The configuration was changed by somebody else meanwhile.
+    #[error(
+        "the configuration is at version {current}, and the change was made for version {expected}; look at what \
+         changed and make it anew"
+    )]
+    VersionConflict {
+        /// The version that the change was made for.
+        expected: u64,
+        /// The version that is current.
+        current: u64,
+    },
     /// Two lines of one import have the same key. The first stays, the second was not taken.
     #[error("{key} comes twice in this import; a line was repeated: fetch the file again or remove one of them")]
     DuplicateKey {

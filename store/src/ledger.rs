@@ -1,11 +1,14 @@
-//! What must be durable before anything leaves, as one thing to open: journal, halt state, named
-//! values and the right to write. Embedded or Postgres, nobody above has to know which.
+//! What must be durable before anything leaves, as one thing to open: journal, halt state, audit, users,
+//! configurations, named values and the right to write. Embedded or Postgres, nobody above has to know which.
 
+use crate::audit::Audit;
+use crate::config_versions::ConfigVersions;
 use crate::error::StoreError;
 use crate::halt::HaltStore;
 use crate::journal::{AccountTag, Journal};
 use crate::lease::Lease;
 use crate::meta::MetaStore;
+use crate::users::Users;
 
 /// An open ledger. Each handle has a connection of its own and can move to its own thread.
 pub trait Ledger: Send + Sync {
@@ -30,6 +33,24 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// If it cannot be opened.
     fn halt(&self) -> Result<Box<dyn HaltStore>, StoreError>;
+
+    /// The audit.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    fn audit(&self) -> Result<Box<dyn Audit>, StoreError>;
+
+    /// The users of the admin interface.
+    ///
+    /// # Errors
+    /// If they cannot be opened.
+    fn users(&self) -> Result<Box<dyn Users>, StoreError>;
+
+    /// The configurations that were in force.
+    ///
+    /// # Errors
+    /// If they cannot be opened.
+    fn config_versions(&self) -> Result<Box<dyn ConfigVersions>, StoreError>;
 
     /// The named values.
     ///

@@ -4,8 +4,11 @@
 //! - [`history`]: daily records, index closes and where they came from: [`History`], [`Import`]
 //! - [`halt`]: the halt state that outlives the process: [`HaltStore`]
 //! - [`lease`]: the right to write, one process an account: [`Lease`]
-//! - [`ledger`]: the four above as one thing to open: [`Ledger`]
+//! - [`audit`]: who changed or stopped what, hash-chained: [`Audit`]
+//! - [`users`]: who may use the admin interface: [`Users`]
+//! - [`config_versions`]: the configurations that were in force: [`ConfigVersions`]
 //! - [`meta`]: small named values: [`MetaStore`]
+//! - [`ledger`]: all but the history as one thing to open: [`Ledger`]
 //! - [`embedded`]: the default implementation, SQLite in one data directory, no server
 //! - [`crash`]: named places at which a test may kill the process
 //! - [`postgres`]: the same on a server that several machines can reach, one schema
@@ -15,6 +18,8 @@
 //!
 //! Nothing here reads a clock: times come in as arguments. Only leases have a clock, the server's.
 
+pub mod audit;
+pub mod config_versions;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod crash;
@@ -30,7 +35,10 @@ pub mod meta;
 pub mod postgres;
 #[cfg(any(test, feature = "contract"))]
 pub mod testing;
+pub mod users;
 
+pub use audit::{Audit, AuditRecord, AuditRow, LocalFirstAudit, Outcome};
+pub use config_versions::{ConfigVersion, ConfigVersions, NewConfigVersion};
 pub use digest::Digest;
 pub use embedded::EmbeddedStore;
 pub use error::StoreError;
@@ -43,3 +51,4 @@ pub use lease::Lease;
 pub use ledger::Ledger;
 pub use meta::MetaStore;
 pub use postgres::{PostgresSettings, PostgresStore};
+pub use users::{SecretHash, User, Users};

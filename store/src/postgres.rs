@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `server.rs` | the runtime, the pool, and how a call waits no longer than its limit |
 //! | `schema.rs` | migrations, from the repository's `migrations/` |
-//! | `journal.rs`, `halt.rs`, `meta.rs`, `lease.rs` | the traits |
+//! | `journal.rs`, `halt.rs`, `audit.rs`, `users.rs`, `config_versions.rs`, `meta.rs`, `lease.rs` | the traits |
 //! | `fault.rs` | what can go wrong, for people |
 //!
 //! The traits are synchronous and Postgres is not: the store has a runtime of its own, so it may be
@@ -18,6 +18,8 @@
 //! Not here yet: TLS. Connect through a Unix socket, the loopback interface or a tunnel; a URL with
 //! `sslmode=require` is refused rather than not obeyed.
 
+mod audit;
+mod config_versions;
 mod fault;
 mod halt;
 mod journal;
@@ -25,6 +27,7 @@ mod lease;
 mod meta;
 mod schema;
 mod server;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,18 +35,24 @@ use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::audit::Audit;
+use crate::config_versions::ConfigVersions;
 use crate::error::StoreError;
 use crate::halt::HaltStore;
 use crate::journal::{AccountTag, Journal};
 use crate::lease::Lease;
 use crate::ledger::Ledger;
 use crate::meta::MetaStore;
+use crate::users::Users;
 use server::Server;
 
+pub use audit::PostgresAudit;
+pub use config_versions::PostgresConfigVersions;
 pub use halt::PostgresHalt;
 pub use journal::PostgresJournal;
 pub use lease::PostgresLease;
 pub use meta::PostgresMeta;
+pub use users::PostgresUsers;
 
 /// Where the tables are, unless the settings say otherwise.
 pub const SCHEMA: &str = "pregao";
@@ -191,6 +200,21 @@ impl PostgresStore {
         PostgresHalt::new(Arc::clone(&self.shared))
     }
 
+    /// The audit.
+    pub fn audit(&self) -> PostgresAudit {
+        PostgresAudit::new(Arc::clone(&self.shared))
+    }
+
+    /// The users of the admin interface.
+    pub fn users(&self) -> PostgresUsers {
+        PostgresUsers::new(Arc::clone(&self.shared))
+    }
+
+    /// The configurations that were in force.
+    pub fn config_versions(&self) -> PostgresConfigVersions {
+        PostgresConfigVersions::new(Arc::clone(&self.shared))
+    }
+
     /// The named values.
     pub fn meta(&self) -> PostgresMeta {
         PostgresMeta::new(Arc::clone(&self.shared))
@@ -220,6 +244,18 @@ impl Ledger for PostgresStore {
 
     fn halt(&self) -> Result<Box<dyn HaltStore>, StoreError> {
         Ok(Box::new(Self::halt(self)))
+    }
+
+    fn audit(&self) -> Result<Box<dyn Audit>, StoreError> {
+        Ok(Box::new(Self::audit(self)))
+    }
+
+    fn users(&self) -> Result<Box<dyn Users>, StoreError> {
+        Ok(Box::new(Self::users(self)))
+    }
+
+    fn config_versions(&self) -> Result<Box<dyn ConfigVersions>, StoreError> {
+        Ok(Box::new(Self::config_versions(self)))
     }
 
     fn meta(&self) -> Result<Box<dyn MetaStore>, StoreError> {

@@ -8,6 +8,7 @@ pub mod kill;
 pub mod oracle;
 pub mod scenario;
 pub mod simulation;
+pub mod stop;
 pub mod venue;
 
 use std::collections::BTreeMap;

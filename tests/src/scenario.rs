@@ -34,6 +34,7 @@
 //! |---|---|
 //! | `journal stalls`, `journal mute`, `journal fails`, `journal works` | nothing is durable or answered; all is durable, the answers get lost; all is refused; it works again, and held answers come |
 //! | `connection lost`, `connection back` | to the broker |
+//! | `connection back within the window`, `… beyond the window` | to a broker that has granted to cancel day orders of a session that is gone for longer |
 //! | `crash` | the engine dies and starts again from what was durable |
 //! | `accept PETR4 by ana`, `accept account by ana` | between two runs a named person accepts the broker's figure |
 //!
@@ -62,7 +63,7 @@
 //! | `expect cash 1.00, settled 1.00, reserved 0, equity 1.00` | also `fees`, `realized`, `buying_power`, `exposure` |
 //! | `expect due 2024-02-14 -3_810.00` | what moves on that day |
 //! | `expect denied price_collar 2`, `expect halt reducing`, `expect phase continuous` | since the engine started last; where the switch stands; the session's phase |
-//! | `expect alert unknown A1` | told to a person by the line before; also `late_fill A1`, `revoked A1`, `break PETR4`, `break account`, `ignored`, `journal`, `broker`; or `no alert` |
+//! | `expect alert unknown A1` | told to a person by the line before; also `late_fill A1`, `revoked A1`, `break PETR4`, `break account`, `not_canceled A1`, `ignored`, `journal`, `broker`; or `no alert` |
 //! | `expect connection ready`, `expect journal down`, `expect question` | `down`, `comparing`; `up`; a statement is being asked for, or `no question` |
 //!
 //! After every line the book must add up, and a protocol rebuilt from the journal must stand where

@@ -11,6 +11,9 @@ use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use risk::disconnect::{Agreement, Terms};
+use risk::silence::{MISSED_HEARTBEATS, Quiet, Silence};
+
 use super::BridgeSettings;
 use super::translation::{Heard, Translation, cut};
 use super::wire::{ClientMessage, Environment, LONGEST_LINE, Lines, PROTOCOL, encode};
@@ -19,9 +22,6 @@ use crate::{BrokerEvent, Wake};
 /// Events that wait for their owner. A busy second of one account is tens of reports; more than this
 /// means that the owner stands still, and the venue should wait rather than our memory grow.
 const QUEUE: usize = 1024;
-/// A connection is dead when the venue was silent for so many heartbeats (F12 of the failures that we
-/// test against; FIX counterparts use two to three).
-const MISSED_HEARTBEATS: u32 = 3;
 /// Bytes taken from the socket at once.
 const READ: usize = 64 << 10;
 /// The shortest wait that a socket takes; zero would mean for ever.
@@ -115,6 +115,10 @@ struct State {
     link: Option<Arc<Link>>,
     /// The request whose answer is waited for. Answers to others are out of date.
     awaited: Option<u64>,
+    /// The mass cancel whose answer is waited for.
+    awaited_cancel: Option<u64>,
+    /// When the first thing was sent that nothing but heartbeats has followed.
+    unanswered: Option<Instant>,
     elsewhere: u64,
 }
 
@@ -143,6 +147,21 @@ impl Shared {
         let mut state = self.state();
         state.awaited = request;
         state.queue.retain(|(_, event)| !matches!(event, BrokerEvent::Statement(_)));
+    }
+
+    /// From now on only the answer to this mass cancel counts.
+    pub(super) fn await_mass_cancel(&self, request: u64) {
+        self.state().awaited_cancel = Some(request);
+    }
+
+    /// Something is sent that the venue must answer.
+    pub(super) fn asked(&self) {
+        self.state().unanswered.get_or_insert_with(Instant::now);
+    }
+
+    /// The venue said something of substance, or could not be heard.
+    fn answered(&self) {
+        self.state().unanswered = None;
     }
 
     pub(super) fn set_wake(&self, wake: Wake) {
@@ -256,13 +275,17 @@ pub(super) fn run(shared: &Shared) {
     let mut addresses = Vec::new();
     let mut told = String::new();
     let mut number = 0;
+    let mut gone: Option<Instant> = None;
     while !shared.is_stopped() {
         number += 1;
         let began = Instant::now();
         let ended = match connect(&shared.settings, &mut addresses) {
-            Ok(stream) => Conversation::new(shared, number).hold(stream),
+            Ok(stream) => Conversation::new(shared, number, gone).hold(stream),
             Err(reason) => Ended { logged_on: false, reason },
         };
+        if ended.logged_on {
+            gone = Some(Instant::now());
+        }
         // One that lasted has shown that it can; one that ends at once is treated as no connection.
         if ended.logged_on && began.elapsed() >= shared.settings.heartbeat * MISSED_HEARTBEATS {
             backoff.reset();
@@ -306,16 +329,18 @@ struct Conversation<'a> {
     shared: &'a Shared,
     link: Arc<Link>,
     logged_on: bool,
+    /// When the last connection that was logged on ended.
+    gone: Option<Instant>,
     began: Instant,
     heard_at: Instant,
     said_at: Instant,
 }
 
 impl<'a> Conversation<'a> {
-    fn new(shared: &'a Shared, number: u64) -> Self {
+    fn new(shared: &'a Shared, number: u64, gone: Option<Instant>) -> Self {
         let now = Instant::now();
         let link = Link { number, stream: Mutex::new(None), write_timeout: shared.settings.write_timeout };
-        Self { shared, link: Arc::new(link), logged_on: false, began: now, heard_at: now, said_at: now }
+        Self { shared, link: Arc::new(link), logged_on: false, gone, began: now, heard_at: now, said_at: now }
     }
 
     fn hold(mut self, stream: TcpStream) -> Ended {
@@ -323,7 +348,7 @@ impl<'a> Conversation<'a> {
         {
             let mut state = self.shared.state();
             state.link.take_if(|link| link.number == self.link.number);
-            state.awaited = None;
+            (state.awaited, state.awaited_cancel, state.unanswered) = (None, None, None);
         }
         self.link.close();
         Ended { logged_on: self.logged_on, reason }
@@ -342,6 +367,9 @@ impl<'a> Conversation<'a> {
             protocol: PROTOCOL,
             account: settings.account.clone(),
             heartbeat_milliseconds: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
+            role: settings.role,
+            login: settings.login.clone(),
+            cancel_on_disconnect_seconds: settings.cancel_on_disconnect.map(|window| window.as_secs()),
         })?;
         let (mut lines, mut bytes) = (Lines::new(LONGEST_LINE), vec![0; READ]);
         while !self.shared.is_stopped() {
@@ -374,10 +402,12 @@ impl<'a> Conversation<'a> {
     /// Sends a heartbeat that is due, and tells how long nothing is to be done.
     fn until_next_duty(&mut self) -> Result<Duration, String> {
         let settings = &self.shared.settings;
-        let (heartbeat, limit) = (settings.heartbeat, settings.heartbeat * MISSED_HEARTBEATS);
-        let silent = self.heard_at.elapsed();
-        if silent >= limit {
-            return Err(format!("the venue was silent for {MISSED_HEARTBEATS} heartbeats of {heartbeat:?}"));
+        let heartbeat = settings.heartbeat;
+        let rule = Silence { heartbeat, substance: settings.substance };
+        let unanswered = self.shared.state().unanswered.map(|since| since.elapsed());
+        let quiet = Quiet { anything: self.heard_at.elapsed(), unanswered };
+        if let Some(lost) = rule.judge(quiet) {
+            return Err(format!("the venue {lost}"));
         }
         if !self.logged_on && self.began.elapsed() >= settings.connect_timeout {
             return Err(format!("the venue did not answer the logon within {:?}", settings.connect_timeout));
@@ -385,15 +415,20 @@ impl<'a> Conversation<'a> {
         if self.said_at.elapsed() >= heartbeat {
             self.say(&ClientMessage::Heartbeat)?;
         }
-        Ok(heartbeat.saturating_sub(self.said_at.elapsed()).min(limit.saturating_sub(silent)))
+        Ok(heartbeat.saturating_sub(self.said_at.elapsed()).min(rule.left(quiet)))
     }
 
     /// What a line means before and after the logon.
     fn take(&mut self, heard: Heard) -> Result<(), String> {
+        if heard != Heard::Heartbeat {
+            self.shared.answered();
+        }
         let event = match heard {
             Heard::Heartbeat => return Ok(()),
             Heard::Refused(reason) => return Err(format!("the venue refused: {reason}")),
-            Heard::LoggedOn { environment, venue } if !self.logged_on => return self.log_on(environment, &venue),
+            Heard::LoggedOn { environment, venue, cancel_on_disconnect } if !self.logged_on => {
+                return self.log_on(environment, &venue, cancel_on_disconnect);
+            }
             Heard::Unreadable { text, .. } if !self.logged_on => {
                 return Err(format!("what answered the logon is no venue: '{text}'"));
             }
@@ -415,12 +450,18 @@ impl<'a> Conversation<'a> {
                 }
                 BrokerEvent::Statement(statement)
             }
+            Heard::MassCanceled { request, result } => {
+                if self.shared.state().awaited_cancel.take_if(|awaited| *awaited == request).is_none() {
+                    return Ok(());
+                }
+                BrokerEvent::MassCanceled(result)
+            }
             Heard::Unreadable { text, problem } => BrokerEvent::Unreadable { text, problem },
         };
         self.deliver(event)
     }
 
-    fn log_on(&mut self, environment: Environment, venue: &str) -> Result<(), String> {
+    fn log_on(&mut self, environment: Environment, venue: &str, granted: Option<Duration>) -> Result<(), String> {
         if environment != Environment::Simulated {
             return Err(format!(
                 "{} trades with real money, and this release trades on paper only: connect to a simulated venue",
@@ -435,7 +476,17 @@ impl<'a> Conversation<'a> {
                 state.link = Some(Arc::clone(&self.link));
             }
         }
-        self.deliver(BrokerEvent::Connected)
+        self.deliver(BrokerEvent::Connected)?;
+        self.deliver(BrokerEvent::Terms(self.terms(granted)))
+    }
+
+    /// What this session was begun with, and what must have become of the orders of the one before: the
+    /// venue may have seen its end as late as silence is seen.
+    fn terms(&self, granted: Option<Duration>) -> Terms {
+        let settings = &self.shared.settings;
+        let agreement = Agreement::of(settings.cancel_on_disconnect, granted);
+        let away = self.gone.map(|gone| gone.elapsed());
+        Terms { agreement, expects: agreement.after(away, settings.heartbeat * MISSED_HEARTBEATS) }
     }
 
     /// Puts an event into the queue once there is room.
@@ -454,6 +505,7 @@ impl<'a> Conversation<'a> {
         }
         if waited {
             self.heard_at = Instant::now();
+            self.shared.answered();
         }
         self.shared.push(self.link.number, event);
         Ok(())

@@ -20,12 +20,16 @@
 //!
 //! | message | fields | means |
 //! |---|---|---|
-//! | `logon` | `protocol` (1), `account`, `heartbeat_milliseconds` | the first line of a connection |
+//! | `logon` | `protocol` (1), `account`, `heartbeat_milliseconds`; where wanted `role`, `login`, `cancel_on_disconnect_seconds` | the first line of a connection |
 //! | `submit` | `client_order_id`, `symbol`, `side`, `quantity`, `order_type`, `time_in_force`, `decided_at` | place this order |
 //! | `cancel` | `client_order_id` | cancel what is left of it |
 //! | `replace` | `client_order_id`, `quantity`, `limit_price` | total quantity (filled part included) and limit price become these |
 //! | `statement` | `request` | say how the account stands |
+//! | `mass_cancel` | `request` | cancel every open order of the account, whoever placed it |
 //! | `heartbeat` | | still here |
+//!
+//! `role` is `"trading"`, which is what a logon without one means, or `"watchdog"`: a session that may say
+//! `mass_cancel` and `heartbeat` only, and hears answers, heartbeats and nothing of orders.
 //!
 //! `order_type` is `{"type":"market"}`, `{"type":"limit","limit_price":…}`,
 //! `{"type":"stop_limit","stop_price":…,"limit_price":…}` or `{"type":"at_auction","limit_price":…}`
@@ -36,10 +40,11 @@
 //!
 //! | message | fields | means |
 //! |---|---|---|
-//! | `logged_on` | `environment` (`simulated` or `live`), `venue` (a name) | the answer to `logon`, and the first line of the venue |
+//! | `logged_on` | `environment` (`simulated` or `live`), `venue` (a name); `cancel_on_disconnect_seconds` where it is granted | the answer to `logon`, and the first line of the venue |
 //! | `report` | `at`, `client_order_id`, `symbol`, `kind`, and what the kind needs | something happened to an order |
 //! | `external` | `execution` | an order that was not placed over the bridge traded |
 //! | `statement` | `request`, `at`, `since`, `orders`, `executions`, `revoked`, `positions` | the answer to `statement` |
+//! | `mass_canceled` | `request`, `canceled`, `open` | the answer to `mass_cancel`: how many were cancelled, how many are open all the same |
 //! | `heartbeat` | | still here |
 //! | `refused` | `reason` | the venue ends the connection |
 //!
@@ -57,9 +62,10 @@
 //!
 //! # What the venue owes
 //!
-//! 1. **One connection an account.** A logon ends the account's former connection, and the venue
-//!    handles nothing more that came over it, before it answers `logged_on`. That is what makes "not in
-//!    the statement" mean "never received".
+//! 1. **One trading connection an account.** A logon ends the account's former connection of that role,
+//!    and the venue handles nothing more that came over it, before it answers `logged_on`. That is what
+//!    makes "not in the statement" mean "never received". A watchdog's logon ends the former connection
+//!    of its own `login` and touches no other.
 //! 2. **In order.** It handles the messages of a connection one after another. A `statement` is
 //!    answered after everything that was sent before it over the same connection is handled: an order
 //!    sent before and not in it was not received. Every report before the statement is in it, and no
@@ -73,10 +79,20 @@
 //!    execution's `order` is the client order id, or the venue's own name of an order that has none.
 //! 6. **At least one line each heartbeat interval**, of any kind. Either side takes the other for dead
 //!    after three intervals of silence.
+//! 7. **Cancel on disconnect**, where `logged_on` grants it: when the trading session has been gone for
+//!    longer than the window it granted, however it ended, day orders are cancelled; a session that is
+//!    back in time keeps them. Orders good till cancelled or till a date stay. It may grant another
+//!    window than the one asked for, or none.
+//! 8. **Mass cancel.** Everything that can be cancelled is, orders by hand included; then `mass_canceled`
+//!    is answered to whoever asked. The orders' own reports go to the trading session as ever.
 //!
 //! A line counts when its `\n` has come: half a line at the end of a connection was never said.
 //!
 //! # What we do
+//!
+//! What waits for its answer while nothing but heartbeats comes, for `substance`, ends a connection as
+//! silence does (`risk::silence`). Whether the venue kept what it granted, the first statement after a
+//! logon shows (`risk::disconnect`).
 //!
 //! This release trades on paper: a venue that answers `live` is left again. Nothing is sent over a
 //! connection before its owner has taken the news of it ([`BrokerEvent::Connected`]). After a
@@ -91,14 +107,14 @@ mod link;
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::order::{CancelOrder, ReplaceOrder};
+use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{ExecutionReport, NewOrder, Timestamp, Universe};
 use risk::Approved;
 
 use crate::{Broker, BrokerEvent, SendError, Wake};
 use link::{Shared, Unsent};
 use translation::Translation;
-use wire::{ClientMessage, SubmitOrder, encode};
+use wire::{ClientMessage, Role, SubmitOrder, encode};
 
 /// The name in configuration.
 pub const NAME: &str = "bridge";
@@ -110,8 +126,16 @@ pub struct BridgeSettings {
     pub address: String,
     /// The account's tag: four capital letters or digits.
     pub account: String,
+    /// What the session is for.
+    pub role: Role,
+    /// Whose session it is, where the account has more than one login.
+    pub login: Option<String>,
+    /// The window after which the venue is asked to cancel the day orders of a session that is gone.
+    pub cancel_on_disconnect: Option<Duration>,
     /// How often each side says something at least; three of silence end a connection.
     pub heartbeat: Duration,
+    /// How long something may wait for its answer while nothing but heartbeats comes.
+    pub substance: Duration,
     /// The longest wait for a connection, and then for the answer to the logon.
     pub connect_timeout: Duration,
     /// The longest that a message may take to leave.
@@ -125,14 +149,19 @@ pub struct BridgeSettings {
 }
 
 impl BridgeSettings {
-    /// Usual times: a heartbeat a second, so that a dead venue is found in three; 5 s to connect, as
+    /// Usual times: a heartbeat a second, so that a dead venue is found in three; a minute without a word
+    /// of substance, twice the time between two statements; 5 s to connect, as
     /// brokers' gateways take seconds to check a login; 2 s to write, which a socket's buffer makes
     /// instant unless the venue stands still; attempts from a tenth of a second to 10 s apart.
     pub fn new(address: impl Into<String>, account: impl Into<String>) -> Self {
         Self {
             address: address.into(),
             account: account.into(),
+            role: Role::Trading,
+            login: None,
+            cancel_on_disconnect: None,
             heartbeat: Duration::from_secs(1),
+            substance: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(2),
             reconnect_first: Duration::from_millis(100),
@@ -180,6 +209,7 @@ impl BridgeBroker {
             return Err(SendError::Refused(format!("not connected: {}", self.last_reason)));
         };
         let line = encode(message).map_err(|error| SendError::Refused(error.to_string()))?;
+        self.shared.asked();
         link.send(&line).map_err(|unsent| {
             self.shared.broken(number);
             match unsent {
@@ -239,6 +269,18 @@ impl Broker for BridgeBroker {
     ) -> Result<(), SendError> {
         let ReplaceOrder { client_order_id, quantity, limit_price, .. } = *replace.get();
         self.send(&ClientMessage::Replace { client_order_id, quantity, limit_price })
+    }
+
+    fn mass_cancel(
+        &mut self,
+        _cancel: &Approved<MassCancel>,
+        _now: Timestamp,
+        _reports: &mut Vec<ExecutionReport>,
+        _events: &mut Vec<BrokerEvent>,
+    ) -> Result<(), SendError> {
+        self.requests += 1;
+        self.shared.await_mass_cancel(self.requests);
+        self.send(&ClientMessage::MassCancel { request: self.requests })
     }
 
     /// A bridge answers by statement only.

@@ -14,6 +14,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use market::{
     ExecutionId, ExecutionReport, InstrumentId, OrderReference, Price, Quantity, ReportKind, StatedExecution,
@@ -23,6 +24,7 @@ use market::{
 use super::wire::{
     Environment, LONGEST_NAME, OrderReport, VenueMessage, WireExecution, WireOrder, WireStatement, decode,
 };
+use crate::MassCanceled;
 
 /// Characters of a venue's words that are kept.
 const LONGEST_TEXT: usize = 200;
@@ -36,6 +38,8 @@ pub enum Heard {
         environment: Environment,
         /// Its name.
         venue: String,
+        /// The window after which it cancels the day orders of a session that is gone, if it does.
+        cancel_on_disconnect: Option<Duration>,
     },
     /// A report on an order of ours.
     Report(ExecutionReport),
@@ -49,6 +53,13 @@ pub enum Heard {
         request: u64,
         /// What it says.
         statement: Statement,
+    },
+    /// A mass cancel is done.
+    MassCanceled {
+        /// The request that it answers.
+        request: u64,
+        /// What it came to.
+        result: MassCanceled,
     },
     /// Still there.
     Heartbeat,
@@ -100,7 +111,10 @@ impl Translation {
 
     fn message(&self, message: VenueMessage) -> Result<Heard, String> {
         Ok(match message {
-            VenueMessage::LoggedOn { environment, venue } => Heard::LoggedOn { environment, venue: cut(&venue) },
+            VenueMessage::LoggedOn { environment, venue, cancel_on_disconnect_seconds: window } => {
+                let cancel_on_disconnect = window.map(Duration::from_secs);
+                Heard::LoggedOn { environment, venue: cut(&venue), cancel_on_disconnect }
+            }
             VenueMessage::Report(report) => Heard::Report(self.report(report)?),
             VenueMessage::External { execution } => match self.execution(execution)? {
                 Some(StatedExecution { reference: OrderReference::Own(id), .. }) => {
@@ -111,6 +125,9 @@ impl Translation {
             },
             VenueMessage::Statement(statement) => {
                 Heard::Statement { request: statement.request, statement: self.statement(statement)? }
+            }
+            VenueMessage::MassCanceled { request, canceled, open } => {
+                Heard::MassCanceled { request, result: MassCanceled { canceled, open } }
             }
             VenueMessage::Heartbeat => Heard::Heartbeat,
             VenueMessage::Refused { reason } => Heard::Refused(cut(&reason)),

@@ -42,6 +42,15 @@ pub enum ClientMessage {
         account: String,
         /// How often each side says something at least.
         heartbeat_milliseconds: u64,
+        /// What the session is for.
+        #[serde(default, skip_serializing_if = "Role::is_trading")]
+        role: Role,
+        /// Whose session it is, where the account has more than one login.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<String>,
+        /// Asks that day orders be cancelled when the session is gone for longer than this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cancel_on_disconnect_seconds: Option<u64>,
     },
     /// Place an order.
     Submit(SubmitOrder),
@@ -64,8 +73,31 @@ pub enum ClientMessage {
         /// Comes back with the answer.
         request: u64,
     },
+    /// Cancel every open order of the account, whoever placed it.
+    MassCancel {
+        /// Comes back with the answer.
+        request: u64,
+    },
     /// Nothing to say, and still here.
     Heartbeat,
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Orders, reports, statements; one at a time an account.
+    #[default]
+    Trading,
+    /// Cancels everything when whoever trades is gone, and may do nothing else; one at a time a login.
+    Watchdog,
+}
+
+impl Role {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_trading(&self) -> bool {
+        *self == Self::Trading
+    }
 }
 
 /// An order.
@@ -97,6 +129,9 @@ pub enum VenueMessage {
         environment: Environment,
         /// Its name, for people.
         venue: String,
+        /// Day orders of this session are cancelled once it is gone for longer than this; absent: they stay.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cancel_on_disconnect_seconds: Option<u64>,
     },
     /// Something happened to an order of ours.
     Report(OrderReport),
@@ -107,6 +142,15 @@ pub enum VenueMessage {
     },
     /// How the account stands.
     Statement(WireStatement),
+    /// A mass cancel is done, as far as it could be.
+    MassCanceled {
+        /// The request that it answers.
+        request: u64,
+        /// Orders that it cancelled.
+        canceled: u64,
+        /// Orders of the account that are still open.
+        open: u64,
+    },
     /// Nothing to say, and still here.
     Heartbeat,
     /// The venue will not go on with this connection, and closes it.
@@ -271,8 +315,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// Every message as the protocol shows it: what the other side is written from.
-    const CLIENT: [&str; 9] = [
+    const CLIENT: [&str; 12] = [
         r#"{"message":"logon","protocol":1,"account":"PAPR","heartbeat_milliseconds":1000}"#,
+        r#"{"message":"logon","protocol":1,"account":"PAPR","heartbeat_milliseconds":1000,"cancel_on_disconnect_seconds":30}"#,
+        r#"{"message":"logon","protocol":1,"account":"PAPR","heartbeat_milliseconds":1000,"role":"watchdog","login":"guard"}"#,
+        r#"{"message":"mass_cancel","request":3}"#,
         r#"{"message":"submit","client_order_id":"PAPR-20261126-000001","symbol":"PETR4","side":"buy","quantity":100,"order_type":{"type":"limit","limit_price":"38.10"},"time_in_force":"day","decided_at":"2026-11-26T17:00:00Z"}"#,
         r#"{"message":"submit","client_order_id":"PAPR-20261126-000002","symbol":"PETR4","side":"sell","quantity":100,"order_type":{"type":"market"},"time_in_force":"immediate_or_cancel","decided_at":"2026-11-26T17:00:00.000000001Z"}"#,
         r#"{"message":"submit","client_order_id":"PAPR-20261126-000003","symbol":"PETR4","side":"buy","quantity":100,"order_type":{"type":"stop_limit","stop_price":"38.00","limit_price":"38.10"},"time_in_force":{"good_till_date":"2026-11-30"},"decided_at":"2026-11-26T17:00:00Z"}"#,
@@ -283,7 +330,7 @@ mod tests {
         r#"{"message":"heartbeat"}"#,
     ];
 
-    const VENUE: [&str; 16] = [
+    const VENUE: [&str; 18] = [
         r#"{"message":"logged_on","environment":"simulated","venue":"test"}"#,
         r#"{"message":"report","at":"2026-11-26T17:00:00Z","client_order_id":"PAPR-20261126-000001","symbol":"PETR4","kind":"new"}"#,
         r#"{"message":"report","at":"2026-11-26T17:00:00Z","client_order_id":"PAPR-20261126-000001","symbol":"PETR4","kind":"fill","execution_id":"X1","price":"38.10","quantity":100}"#,
@@ -300,6 +347,8 @@ mod tests {
         r#"{"message":"statement","request":8,"at":"2026-11-26T17:00:00Z","since":"2026-11-26T03:00:00Z","orders":[],"executions":[],"revoked":[],"positions":[]}"#,
         r#"{"message":"heartbeat"}"#,
         r#"{"message":"refused","reason":"unknown account"}"#,
+        r#"{"message":"logged_on","environment":"simulated","venue":"test","cancel_on_disconnect_seconds":30}"#,
+        r#"{"message":"mass_canceled","request":3,"canceled":12,"open":1}"#,
     ];
 
     fn again<T: Serialize + DeserializeOwned>(line: &str) {

@@ -41,7 +41,7 @@ mod resting;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use market::order::{CancelOrder, ReplaceOrder};
+use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{
     BarUse, ClientOrderId, Date, ExecutionId, ExecutionReport, InstrumentId, MarketEvent, NewOrder, OrderType, Phase,
     PhaseChange, Price, Quantity, Quote, Rate, ReportKind, Side, TimeInForce, Timestamp, Universe,
@@ -50,7 +50,7 @@ use risk::Approved;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{Broker, BrokerEvent, SendError};
+use crate::{Broker, BrokerEvent, MassCanceled, SendError};
 use ledger::Ledger;
 use matching::{Offer, offer_of};
 use resting::Resting;
@@ -98,6 +98,7 @@ enum Arrival {
     New(NewOrder),
     Cancel(CancelOrder),
     Replace(ReplaceOrder),
+    MassCancel,
 }
 
 /// What the exchange remembers of one instrument.
@@ -152,6 +153,8 @@ pub struct SimulatedExchange {
     executions: u64,
     /// What it can state; nothing where nobody asks.
     ledger: Option<Ledger>,
+    /// What the last mass cancel came to, until somebody hears it.
+    mass_canceled: Option<MassCanceled>,
 }
 
 impl SimulatedExchange {
@@ -169,6 +172,7 @@ impl SimulatedExchange {
             session: None,
             executions: 0,
             ledger: None,
+            mass_canceled: None,
         }
     }
 
@@ -241,6 +245,7 @@ impl SimulatedExchange {
                 Arrival::New(order) => self.arrive_new(order, due, reports),
                 Arrival::Cancel(cancel) => self.arrive_cancel(&cancel, due, reports),
                 Arrival::Replace(replace) => self.arrive_replace(&replace, due, reports),
+                Arrival::MassCancel => self.arrive_mass_cancel(due, reports),
             }
         }
     }
@@ -301,6 +306,21 @@ impl SimulatedExchange {
         };
         let instrument = found.map_or(cancel.instrument, |known| known.instrument);
         reports.push(ExecutionReport { at, client_order_id: id, instrument, kind });
+    }
+
+    /// Everything that rests is cancelled, in the order of instruments and of arrival, if the phase lets it.
+    fn arrive_mass_cancel(&mut self, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
+        let resting = |book: &Book| book.orders.iter().map(|resting| resting.order).collect::<Vec<_>>();
+        let open: Vec<NewOrder> = self.books.iter().flat_map(resting).collect();
+        let count = u64::try_from(open.len()).unwrap_or(u64::MAX);
+        if !self.phase.accepts_cancels() {
+            self.mass_canceled = Some(MassCanceled { canceled: 0, open: count });
+            return;
+        }
+        for NewOrder { client_order_id, instrument, decided_at, .. } in open {
+            self.arrive_cancel(&CancelOrder { client_order_id, instrument, decided_at }, at, reports);
+        }
+        self.mass_canceled = Some(MassCanceled { canceled: count, open: 0 });
     }
 
     fn arrive_replace(&mut self, replace: &ReplaceOrder, at: Timestamp, reports: &mut Vec<ExecutionReport>) {
@@ -470,6 +490,23 @@ impl Broker for SimulatedExchange {
     ) -> Result<(), SendError> {
         self.send(Arrival::Replace(*replace.get()), now, reports);
         Ok(())
+    }
+
+    fn mass_cancel(
+        &mut self,
+        _cancel: &Approved<MassCancel>,
+        now: Timestamp,
+        reports: &mut Vec<ExecutionReport>,
+        events: &mut Vec<BrokerEvent>,
+    ) -> Result<(), SendError> {
+        self.mass_canceled = None;
+        self.send(Arrival::MassCancel, now, reports);
+        self.poll(now, events);
+        Ok(())
+    }
+
+    fn poll(&mut self, _now: Timestamp, events: &mut Vec<BrokerEvent>) {
+        events.extend(self.mass_canceled.take().map(BrokerEvent::MassCanceled));
     }
 
     fn request_statement(&mut self, now: Timestamp, events: &mut Vec<BrokerEvent>) -> Result<(), SendError> {

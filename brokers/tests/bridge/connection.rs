@@ -3,11 +3,11 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use brokers::bridge::wire::{ClientMessage, Environment, LONGEST_LINE, PROTOCOL, VenueMessage};
+use brokers::bridge::wire::{ClientMessage, Environment, LONGEST_LINE, PROTOCOL, Role, VenueMessage};
 use brokers::{BrokerEvent, SendError};
 use market::ReportKind;
 
-use crate::counterpart::{Client, PATIENCE, Venue, id, order, report};
+use crate::counterpart::{Client, PATIENCE, Venue, id, logged_on, order, report};
 
 fn refused(result: Result<(), SendError>, words: &str) {
     match result {
@@ -20,7 +20,14 @@ fn refused(result: Result<(), SendError>, words: &str) {
 fn the_first_line_is_the_logon() {
     let venue = Venue::new();
     let _client = Client::with(&venue, |settings| settings.heartbeat = Duration::from_millis(2500));
-    let logon = ClientMessage::Logon { protocol: PROTOCOL, account: "PAPR".to_owned(), heartbeat_milliseconds: 2500 };
+    let logon = ClientMessage::Logon {
+        protocol: PROTOCOL,
+        account: "PAPR".to_owned(),
+        heartbeat_milliseconds: 2500,
+        role: Role::Trading,
+        login: None,
+        cancel_on_disconnect_seconds: None,
+    };
     assert_eq!(venue.accept().hear(), logon);
 }
 
@@ -57,7 +64,7 @@ fn a_venue_with_real_money_is_left() {
     let mut client = Client::new(&venue);
     let mut peer = venue.accept();
     peer.hear();
-    peer.say(&VenueMessage::LoggedOn { environment: Environment::Live, venue: "Corretora".to_owned() });
+    peer.say(&logged_on(Environment::Live, "Corretora"));
     peer.until_closed();
     assert!(client.disconnected().contains("Corretora trades with real money"));
     refused(client.submit(order(1)), "real money");
@@ -65,7 +72,7 @@ fn a_venue_with_real_money_is_left() {
     // It tries again, says nothing new, and takes the first that simulates.
     let mut peer = venue.accept();
     peer.hear();
-    peer.say(&VenueMessage::LoggedOn { environment: Environment::Live, venue: "Corretora".to_owned() });
+    peer.say(&logged_on(Environment::Live, "Corretora"));
     peer.until_closed();
     let _peer = venue.log_on();
     client.connected();

@@ -10,7 +10,7 @@ use market::{
 };
 use proptest::prelude::*;
 
-use crate::counterpart::{Client, Peer, Venue, at, id, order, price, report};
+use crate::counterpart::{Client, Peer, Venue, at, id, logged_on, order, price, report};
 
 fn pair() -> (Client, Peer, Venue) {
     let venue = Venue::new();
@@ -160,7 +160,7 @@ fn a_bad_line_is_told_and_the_next_one_counts() {
         peer.say(&report(1, ReportKind::New));
         assert_eq!(client.next(), reported(1, ReportKind::New));
     }
-    peer.say(&VenueMessage::LoggedOn { environment: Environment::Simulated, venue: "again".to_owned() });
+    peer.say(&logged_on(Environment::Simulated, "again"));
     assert!(matches!(client.next(), BrokerEvent::Unreadable { .. }));
     assert!(client.broker.is_connected());
 }

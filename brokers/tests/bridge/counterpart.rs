@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use brokers::bridge::wire::{ClientMessage, Environment, OrderReport, VenueMessage, decode, encode};
 use brokers::{BridgeBroker, BridgeSettings, Broker, BrokerEvent, SendError};
-use market::order::{CancelOrder, ReplaceOrder};
+use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{
     ClientOrderId, Instrument, InstrumentId, InstrumentKind, NewOrder, OrderType, Price, Quantity, ReportKind, Side,
     StrategyId, TimeInForce, Timestamp, Universe,
 };
+use risk::disconnect::Terms;
 
 use crate::approve::Approver;
 
@@ -65,6 +66,11 @@ pub(crate) fn report(sequence: u32, kind: ReportKind) -> VenueMessage {
     })
 }
 
+/// The answer to a logon, without any promise.
+pub(crate) fn logged_on(environment: Environment, venue: &str) -> VenueMessage {
+    VenueMessage::LoggedOn { environment, venue: venue.to_owned(), cancel_on_disconnect_seconds: None }
+}
+
 /// Listens.
 pub(crate) struct Venue {
     pub(crate) address: String,
@@ -99,7 +105,7 @@ impl Venue {
     pub(crate) fn log_on(&self) -> Peer {
         let mut peer = self.accept();
         assert!(matches!(peer.hear(), ClientMessage::Logon { .. }));
-        peer.say(&VenueMessage::LoggedOn { environment: Environment::Simulated, venue: "test".to_owned() });
+        peer.say(&logged_on(Environment::Simulated, "test"));
         peer
     }
 }
@@ -137,6 +143,20 @@ impl Peer {
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("a socket of this machine");
+    }
+
+    /// The next line; empty once the client has closed the connection.
+    pub(crate) fn try_line(&mut self) -> String {
+        let mut line = String::new();
+        match self.reader.read_line(&mut line) {
+            Ok(_) => line,
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Says something to a client that may have gone.
+    pub(crate) fn try_raw(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
     }
 
     /// Reads until the client has closed the connection.
@@ -198,10 +218,14 @@ impl Client {
         self.woken.recv_timeout(PATIENCE).expect("something waits");
     }
 
+    /// What the connection was begun with.
     #[track_caller]
-    pub(crate) fn connected(&mut self) {
+    pub(crate) fn connected(&mut self) -> Terms {
         assert_eq!(self.next(), BrokerEvent::Connected);
         assert!(self.broker.is_connected());
+        let event = self.next();
+        let BrokerEvent::Terms(terms) = event else { panic!("{event:?}") };
+        terms
     }
 
     /// The reason.
@@ -234,6 +258,11 @@ impl Client {
             decided_at: at(),
         };
         self.broker.replace(&self.approver.replace(&of, replace), at(), &mut Vec::new())
+    }
+
+    pub(crate) fn mass_cancel(&mut self) -> Result<(), SendError> {
+        let all = risk::approve_mass_cancel(MassCancel { decided_at: at() });
+        self.broker.mass_cancel(&all, at(), &mut Vec::new(), &mut Vec::new())
     }
 
     pub(crate) fn statement(&mut self) -> Result<(), SendError> {

@@ -6,4 +6,5 @@ mod approve;
 mod connection;
 mod conversation;
 mod counterpart;
+mod promises;
 mod translation;

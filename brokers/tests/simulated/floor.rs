@@ -7,6 +7,8 @@
 //! phase     17:00 closed                              -> A expired
 //! ```
 //!
+//! `mass_cancel 10:00:05` cancels everything; `heard -> 2 canceled, 0 open` is what was answered.
+//!
 //! A line without `->` must lead to no report. Times are São Paulo's on the day set by `day`; the
 //! phase is continuous until a line says otherwise. A report that carries another time than its
 //! line says so: `A new at 10:00:01.500`.
@@ -15,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use brokers::simulated::{LimitRule, SimulationSettings};
-use brokers::{Broker, BrokerEvent, SimulatedExchange};
-use market::order::{CancelOrder, ReplaceOrder};
+use brokers::{Broker, BrokerEvent, MassCanceled, SimulatedExchange};
+use market::order::{CancelOrder, MassCancel, ReplaceOrder};
 use market::{
     AuctionKind, AuctionPrint, Bar, BarUse, ClientOrderId, Date, ExecutionReport, Instrument, InstrumentId,
     InstrumentKind, MarketEvent, NewOrder, OrderReference, OrderType, Phase, PhaseChange, Price, Quantity, Quote,
@@ -54,6 +56,8 @@ struct Floor {
     day: Date,
     orders: BTreeMap<char, NewOrder>,
     executions: BTreeSet<String>,
+    /// What was told beside reports and not looked at yet.
+    events: Vec<BrokerEvent>,
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> T {
@@ -63,6 +67,14 @@ fn number<T: std::str::FromStr>(word: &str) -> T {
 fn pair(word: &str) -> (Price, Quantity) {
     let (price, units) = word.split_once('x').expect("price x units");
     (number(price), number(units))
+}
+
+fn heard(events: &[BrokerEvent]) -> String {
+    let told = events.iter().map(|event| match event {
+        BrokerEvent::MassCanceled(MassCanceled { canceled, open }) => format!("{canceled} canceled, {open} open"),
+        other => panic!("{other:?}"),
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn id(letter: char) -> ClientOrderId {
@@ -85,6 +97,7 @@ impl Floor {
             day: Date::from_ymd_opt(2025, 6, 12).expect("a date"),
             orders: BTreeMap::new(),
             executions: BTreeSet::new(),
+            events: Vec::new(),
         }
     }
 
@@ -111,10 +124,14 @@ impl Floor {
     fn line(&mut self, line: &str, place: &str) {
         let (action, expected) = line.split_once("->").unwrap_or((line, ""));
         let words: Vec<&str> = action.split_whitespace().collect();
-        let mut reports = Vec::new();
+        let (mut reports, mut events) = (Vec::new(), std::mem::take(&mut self.events));
         let now = match *words.as_slice() {
             ["settings", ref pairs @ ..] => return self.set(pairs),
             ["day", date] => return self.day = number(date),
+            ["heard"] => {
+                self.exchange().poll(Timestamp::MIN, &mut events);
+                return assert_eq!(heard(&events), expected.trim(), "{place}");
+            }
             ["find", letter] => return assert_eq!(self.find(letter), expected.trim(), "{place}"),
             [_, time, ..] => self.at(time),
             _ => panic!("no such line; {place}"),
@@ -134,12 +151,18 @@ impl Floor {
                 let sent = self.exchange().cancel(&risk::approve_cancel(cancel), now, &mut reports);
                 sent.expect("the simulated exchange takes every command");
             }
+            "mass_cancel" => {
+                let all = risk::approve_mass_cancel(MassCancel { decided_at: now });
+                let sent = self.exchange().mass_cancel(&all, now, &mut reports, &mut events);
+                sent.expect("the simulated exchange takes every command");
+            }
             "replace" => self.replace(now, &words[2..], &mut reports),
             _ => {
                 let event = self.event(now, &words);
                 self.exchange().on_market(&event, &mut reports);
             }
         }
+        self.events = events;
         let told: Vec<String> = reports.iter().map(|report| self.told(report, now)).collect();
         assert_eq!(told.join("; "), expected.trim(), "{place}");
     }

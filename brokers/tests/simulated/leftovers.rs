@@ -93,3 +93,34 @@ fn ended_orders_stay_known_so_that_their_identifiers_cannot_come_again() {
         ",
     );
 }
+
+#[test]
+fn a_mass_cancel_takes_everything_that_rests_whoever_placed_it_and_however_long_it_was_to_stay() {
+    play(
+        "
+        settings    latency 100
+        send        10:00:01 A buy 100 PETR4 limit 9.00
+        send        10:00:01 B buy 100 VALE3 limit 9.00 gtc
+        time        10:00:01.100                              -> A new; B new
+        mass_cancel 10:00:02
+        heard       ->
+        send        10:00:02 C buy 100 PETR4 limit 9.00
+        time        10:00:02.100                              -> A canceled; B canceled; C new
+        heard       -> 2 canceled, 0 open
+        phase       17:00 closed                              -> C expired
+        ",
+    );
+    play(
+        "
+        send        10:00:01 A buy 100 PETR4 limit 9.00 gtc   -> A new
+        phase       17:00 closed
+        mass_cancel 17:00:01
+        heard       -> 0 canceled, 1 open
+        phase       17:25 pre_open
+        mass_cancel 17:25:01                                  -> A canceled
+        heard       -> 1 canceled, 0 open
+        mass_cancel 17:25:02
+        heard       -> 0 canceled, 0 open
+        ",
+    );
+}

@@ -2,6 +2,7 @@
 
 use market::{ClientOrderId, ExecutionReport, ReportKind, StatedExecution, Timestamp};
 use oms::{Anomaly, Applied, OrderStatus};
+use risk::disconnect::{self, Expectation, Terms};
 
 use super::{Alert, Command, Effect, HandedOver, Link, Protocol, is_overdue};
 use crate::entry::Entry;
@@ -169,6 +170,18 @@ impl Protocol {
         self.link = Link::Comparing;
         self.write(now, vec![Entry::Connected], effects);
         self.ask_statement(now, effects);
+    }
+
+    /// Day orders that rested when the former session went are looked for in the next statement, if the
+    /// broker has promised to cancel them.
+    pub(super) fn begun_with(&mut self, terms: Terms) {
+        self.terms = Some(terms);
+        self.owed.clear();
+        if terms.expects == Expectation::DayOrdersGone {
+            let open = self.desk.book().open_orders().into_iter().filter(|order| order.acknowledged);
+            let of_the_day = open.filter(|order| !disconnect::survives(order.intent.time_in_force));
+            self.owed.extend(of_the_day.map(|order| order.intent.client_order_id));
+        }
     }
 
     pub(super) fn disconnected(&mut self, reason: &str, now: Timestamp, effects: &mut Vec<Effect>) {

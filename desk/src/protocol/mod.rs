@@ -35,6 +35,7 @@ use market::{
     StrategyId, Symbol, Timestamp, TopOfBook,
 };
 use oms::FillEffect;
+use risk::disconnect::Terms;
 use risk::{Approved, HaltLevel, HaltScope, HaltSwitch};
 
 use crate::desk::Desk;
@@ -154,6 +155,8 @@ pub enum Input {
     },
     /// The connection to the broker is there.
     Connected,
+    /// What the connection was begun with: after [`Input::Connected`], before any statement over it.
+    Terms(Terms),
     /// The connection to the broker is gone.
     Disconnected {
         /// Why.
@@ -359,6 +362,13 @@ pub enum Alert {
         /// Why.
         reason: String,
     },
+    /// The broker was to cancel the orders of a session that was gone, and did not.
+    NotCanceledOnDisconnect {
+        /// One of them.
+        client_order_id: ClientOrderId,
+        /// How many.
+        orders: usize,
+    },
 }
 
 /// How long things may take. Nanoseconds.
@@ -462,6 +472,10 @@ pub struct Protocol {
     handed_over: BTreeMap<ClientOrderId, HandedOver>,
     /// Orders of unknown outcome, with when a person was told last.
     unknown: BTreeMap<ClientOrderId, Timestamp>,
+    /// What the connection was begun with, if its broker can lose us.
+    terms: Option<Terms>,
+    /// Day orders that the broker must have cancelled before the next statement.
+    owed: BTreeSet<ClientOrderId>,
     question: Option<Question>,
     questions: u64,
     compared_at: Timestamp,
@@ -502,6 +516,8 @@ impl Protocol {
             link: Link::Down,
             handed_over: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            terms: None,
+            owed: BTreeSet::new(),
             question: None,
             questions: incarnation << 32,
             compared_at: Timestamp::MIN,
@@ -565,6 +581,7 @@ impl Protocol {
             Input::External(execution) => self.external(execution, now, effects),
             Input::Unreadable { text, problem } => self.unreadable(text, problem, now, effects),
             Input::Connected => self.connected(now, effects),
+            Input::Terms(terms) => self.begun_with(terms),
             Input::Disconnected { reason } => self.disconnected(&reason, now, effects),
             Input::Statement { question, statement } => self.statement(question, &statement, now, effects),
             Input::NoStatement { question, reason } => self.no_statement(question, reason, effects),
@@ -676,6 +693,11 @@ impl Protocol {
     /// How the account stands with its broker.
     pub fn link(&self) -> Link {
         self.link
+    }
+
+    /// What the connection was begun with; nothing where the broker lives inside this process.
+    pub fn terms(&self) -> Option<Terms> {
+        self.terms
     }
 
     /// Whether the journal has failed and not answered for everything since.

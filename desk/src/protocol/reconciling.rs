@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use market::{ClientOrderId, Statement, Timestamp};
+use market::{ClientOrderId, OrderReference, StatedStatus, Statement, Timestamp};
 use oms::reconcile::{self, Correction, Scope};
 use risk::{HaltLevel, HaltScope};
 
@@ -73,6 +73,7 @@ impl Protocol {
         for id in self.writing.held_back() {
             asked.handed_over.remove(&id);
         }
+        self.look_for_owed_cancels(statement, effects);
         let plan = reconcile::plan(self.desk.book(), statement, &self.asked(asked.handed_over));
         self.compared_at = now;
         let silent = plan.corrections.is_empty() && plan.breaks.is_empty() && self.link == Link::Ready;
@@ -89,6 +90,21 @@ impl Protocol {
             self.stop(found.scope, found.difference, now, effects);
         }
         self.link = Link::Ready;
+    }
+
+    /// Whether the broker did what it had promised to do while we were gone. The orders are in the
+    /// statement either way, and count as it says.
+    fn look_for_owed_cancels(&mut self, statement: &Statement, effects: &mut Vec<Effect>) {
+        let owed = std::mem::take(&mut self.owed);
+        let open = statement.orders.iter().filter(|order| order.status == StatedStatus::Open);
+        let standing = open.filter_map(|order| match order.reference {
+            OrderReference::Own(id) if owed.contains(&id) => Some(id),
+            _ => None,
+        });
+        let standing: Vec<ClientOrderId> = standing.collect();
+        if let Some(client_order_id) = standing.first().copied() {
+            effects.push(Effect::Alert(Alert::NotCanceledOnDisconnect { client_order_id, orders: standing.len() }));
+        }
     }
 
     fn correct(&mut self, correction: Correction, now: Timestamp, effects: &mut Vec<Effect>) {

@@ -92,6 +92,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             patience: config.patience,
             calendar: config.calendar.name(),
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
+            halted_outside: None,
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,

@@ -34,7 +34,11 @@ impl Layout {
 pub(super) const LEDGER: Layout = Layout {
     file: "pregao.db",
     application_id: 0x5052_4547, // "PREG"
-    steps: &[include_str!("schema/ledger_1.sql"), include_str!("schema/ledger_2.sql")],
+    steps: &[
+        include_str!("schema/ledger_1.sql"),
+        include_str!("schema/ledger_2.sql"),
+        include_str!("schema/ledger_3.sql"),
+    ],
     page_size: 4096,
     cache_kib: 2 * 1024,
 };
@@ -322,7 +326,7 @@ mod tests {
             let database = Database::open(directory.path(), &layout, &access).unwrap();
             let pragma = |name| database.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
             assert_eq!(pragma("synchronous"), FULL);
-            assert_eq!(pragma("page_size"), layout.page_size.into());
+            assert_eq!(pragma("page_size"), i64::from(layout.page_size));
             assert_eq!(pragma("cache_size"), i64::from(-layout.cache_kib));
             let mode = database.connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
             assert_eq!(mode.unwrap(), "wal");

@@ -14,7 +14,7 @@ use crate::contract::history::{december, import, record, symbol};
 use crate::contract::journal::{entry, stored};
 use crate::contract::{self, Make};
 use crate::history::Filter;
-use crate::{HaltStore, History, Journal, MetaStore};
+use crate::{Audit, ConfigVersions, HaltStore, History, Journal, MetaStore, Users};
 
 /// A new directory for each contract; each `make` opens it anew.
 fn fresh<T: ?Sized + 'static>(open: fn(&EmbeddedStore) -> Box<T>) -> impl Fn() -> Box<Make<T>> {
@@ -42,6 +42,37 @@ fn keeps_the_halt_contract() {
 #[test]
 fn keeps_the_meta_contract() {
     contract::check(contract::meta::ALL, fresh::<dyn MetaStore>(|store| Box::new(store.meta().unwrap())));
+}
+
+#[test]
+fn keeps_the_contracts_of_audit_users_and_configurations() {
+    contract::check(contract::audit::ALL, fresh::<dyn Audit>(|store| Box::new(store.audit().unwrap())));
+    contract::check(contract::users::ALL, fresh::<dyn Users>(|store| Box::new(store.users().unwrap())));
+    let versions = fresh::<dyn ConfigVersions>(|store| Box::new(store.config_versions().unwrap()));
+    contract::check(contract::config_versions::ALL, versions);
+}
+
+#[test]
+fn users_and_versions_are_kept_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(directory.path()).unwrap();
+    store.users().unwrap().create(&contract::users::user("maria")).unwrap();
+    let mut versions = store.config_versions().unwrap();
+    versions.append(0, &contract::config_versions::version(1)).unwrap();
+    let other = Connection::open(directory.path().join("pregao.db")).unwrap();
+    for (change, refusal) in [
+        ("DELETE FROM users", "never deleted"),
+        ("UPDATE users SET secret_hash = 'hunter2'", "CHECK constraint failed"),
+        ("UPDATE config_version SET author = 'zeca'", "never changed"),
+        ("DELETE FROM config_version", "never deleted"),
+        ("INSERT OR REPLACE INTO config_version VALUES (1, 1, '', '', '', '', zeroblob(32))", "at the end"),
+    ] {
+        let error = other.execute(change, []).unwrap_err().to_string();
+        assert!(error.contains(refusal), "{change}: {error}");
+    }
+    other.execute_batch("DROP TRIGGER config_version_is_not_changed; UPDATE config_version SET document = ''").unwrap();
+    let error = versions.current().unwrap_err().to_string();
+    assert!(error.contains("version 1 of the configuration is not what was written"), "{error}");
 }
 
 fn sql(directory: &Path, file: &str, statements: &str) {
@@ -87,7 +118,7 @@ fn reading_needs_a_store_and_creates_none() {
 
 #[test]
 fn a_newer_schema_is_refused() {
-    for (file, known) in [("pregao.db", 2), ("history.db", 1)] {
+    for (file, known) in [("pregao.db", 3), ("history.db", 1)] {
         let directory = tempfile::tempdir().unwrap();
         EmbeddedStore::open(directory.path()).unwrap();
         sql(directory.path(), file, "PRAGMA user_version = 99");
@@ -206,6 +237,9 @@ fn a_reader_writes_nothing() {
         store.journal().unwrap().append(&[entry("PAPR".parse().unwrap(), 1)]).unwrap_err(),
         store.halt().unwrap().save_halt(&decision("active", 1)).unwrap_err(),
         store.meta().unwrap().set_meta("colour", "verde").unwrap_err(),
+        store.audit().unwrap().append(&contract::audit::act(1)).unwrap_err(),
+        store.users().unwrap().create(&contract::users::user("maria")).unwrap_err(),
+        store.config_versions().unwrap().append(0, &contract::config_versions::version(1)).unwrap_err(),
         import(&mut history, &[record("PETR4", december(28))]).unwrap_err(),
     ];
     for error in refusals {

@@ -348,7 +348,7 @@ fn sequence_of(row: &Row, column: usize) -> Result<u64, Fault> {
     u64::try_from(row.try_get::<_, i64>(column)?).map_err(|_| Fault::Damaged("a sequence is negative".to_owned()))
 }
 
-fn digest_of(row: &Row, column: usize) -> Result<Digest, Fault> {
+pub(super) fn digest_of(row: &Row, column: usize) -> Result<Digest, Fault> {
     let bytes: Option<&[u8]> = row.try_get(column)?;
     let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(Digest::new).ok_or_else(|| Fault::Damaged("a digest does not have 32 bytes".to_owned()))

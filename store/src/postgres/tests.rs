@@ -12,7 +12,7 @@ use crate::contract::journal::{entry, snapshot, stored};
 use crate::contract::{self, Make};
 use crate::journal::{Break, Verification};
 use crate::testing;
-use crate::{HaltStore, Journal, MetaStore};
+use crate::{Audit, ConfigVersions, HaltStore, Journal, LocalFirstAudit, MetaStore, Users};
 
 fn paper() -> AccountTag {
     "PAPR".parse().unwrap()
@@ -67,6 +67,10 @@ fn keeps_the_contracts() {
     contract::check(contract::journal::ALL, fresh::<dyn Journal>(&server, |store| Box::new(store.journal())));
     contract::check(contract::halt::ALL, fresh::<dyn HaltStore>(&server, |store| Box::new(store.halt())));
     contract::check(contract::meta::ALL, fresh::<dyn MetaStore>(&server, |store| Box::new(store.meta())));
+    contract::check(contract::audit::ALL, fresh::<dyn Audit>(&server, |store| Box::new(store.audit())));
+    contract::check(contract::users::ALL, fresh::<dyn Users>(&server, |store| Box::new(store.users())));
+    let versions = fresh::<dyn ConfigVersions>(&server, |store| Box::new(store.config_versions()));
+    contract::check(contract::config_versions::ALL, versions);
 }
 
 #[test]
@@ -129,6 +133,94 @@ fn what_was_changed_is_found_and_named() {
         let error = store.halt().load_halt().unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     }
+}
+
+/// What nobody may change, the server refuses; what was changed all the same is found and named.
+#[test]
+fn audit_users_and_versions_are_kept_as_they_are() {
+    use contract::{audit::act, config_versions::version, users::user};
+    let Some(server) = testing::Server::start() else { return };
+    let store = PostgresStore::open(&server.settings("pregao")).unwrap();
+    let mut audit = store.audit();
+    for number in 1..=9 {
+        audit.append(&act(number)).unwrap();
+    }
+    store.users().create(&user("maria")).unwrap();
+    store.config_versions().append(0, &version(1)).unwrap();
+    let refused = |change: &str| {
+        let guarded =
+            format!("DO $$ BEGIN {change}; RAISE EXCEPTION 'done'; EXCEPTION WHEN restrict_violation THEN END $$");
+        server.sql(&format!("SET search_path = pregao; {guarded}"));
+    };
+    for change in [
+        "UPDATE audit SET who = 'nobody'",
+        "DELETE FROM audit WHERE number = 9",
+        "TRUNCATE audit",
+        "DELETE FROM users",
+        "TRUNCATE users",
+        "UPDATE config_version SET author = 'zeca'",
+        "DELETE FROM config_version",
+        "TRUNCATE config_version",
+    ] {
+        refused(change);
+    }
+    assert_eq!(audit.verify().unwrap(), Verification::Intact { entries: 9 });
+    server.sql("ALTER TABLE pregao.audit DISABLE TRIGGER USER; ALTER TABLE pregao.config_version DISABLE TRIGGER USER");
+    for (change, reason) in [
+        ("UPDATE pregao.audit SET reason = '' WHERE number = 7", Break::Altered),
+        ("UPDATE pregao.audit SET outcome = 'failed' WHERE number = 6", Break::Altered),
+        ("UPDATE pregao.audit SET hash = decode(repeat('00', 32), 'hex') WHERE number = 5", Break::Altered),
+        ("DELETE FROM pregao.audit WHERE number = 4", Break::Missing),
+    ] {
+        server.sql(change);
+        let number = change.chars().last().and_then(|digit| digit.to_digit(10)).unwrap().into();
+        assert_eq!(audit.verify().unwrap(), Verification::Broken { sequence: number, reason }, "{change}");
+    }
+    server.sql("UPDATE pregao.config_version SET document = ''");
+    let error = store.config_versions().current().unwrap_err().to_string();
+    assert!(error.contains("version 1 of the configuration is not what was written"), "{error}");
+}
+
+#[test]
+fn many_writers_link_their_acts_one_behind_the_other() {
+    let Some(server) = testing::Server::start() else { return };
+    let store = PostgresStore::open(&server.settings("pregao")).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let mut audit = store.audit();
+            scope.spawn(move || {
+                // Every second act is also another writer's.
+                for number in 1..=20 {
+                    let own = if number % 2 == 0 { 0 } else { writer * 100 };
+                    audit.append(&contract::audit::act(number + own)).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(store.audit().verify().unwrap(), Verification::Intact { entries: 10 + 3 * 10 });
+}
+
+#[test]
+fn acts_wait_in_the_data_directory_while_the_server_is_away() {
+    let Some(mut server) = testing::Server::start() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let local = EmbeddedStore::open(place.path()).unwrap();
+    let remote = PostgresStore::open(&quick(&server)).unwrap();
+    let handle = || Box::new(local.audit().unwrap());
+    let mut audit =
+        LocalFirstAudit::new(handle(), handle(), Box::new(local.meta().unwrap()), Box::new(remote.audit())).unwrap();
+    audit.append(&contract::audit::act(1)).unwrap();
+    server.stop_at_once();
+    for number in 2..=5 {
+        audit.append(&contract::audit::act(number)).unwrap();
+    }
+    server.start_again();
+    let begun = Instant::now();
+    while audit.waiting() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the rows do not arrive");
+        std::thread::yield_now();
+    }
+    assert_eq!(remote.audit().page(0, 9).unwrap(), audit.page(0, 9).unwrap());
 }
 
 #[test]
@@ -559,6 +651,10 @@ fn schemas_that_are_newer_missing_or_edited_are_refused() {
         reader.journal().append(&entries(1..=1)).unwrap_err(),
         reader.halt().save_halt(&decision("active", 1)).unwrap_err(),
         reader.meta().set_meta("colour", "verde").unwrap_err(),
+        reader.audit().append(&contract::audit::act(1)).unwrap_err(),
+        reader.users().create(&contract::users::user("maria")).unwrap_err(),
+        reader.users().disable("maria", market::Timestamp::MIN).unwrap_err(),
+        reader.config_versions().append(0, &contract::config_versions::version(1)).unwrap_err(),
         reader.lease(paper()).err().unwrap(),
     ];
     for error in refusals {

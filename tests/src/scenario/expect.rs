@@ -189,7 +189,7 @@ fn nothing(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
 fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
     let kind = words.next("the kind of alert")?;
     let about = match kind {
-        "unknown" | "late_fill" | "revoked" | "break" => Some(words.next("of what")?),
+        "unknown" | "late_fill" | "revoked" | "break" | "not_canceled" => Some(words.next("of what")?),
         "ignored" | "journal" | "journal_back" | "broker" => None,
         other => return Err(format!("'{other}' is not an alert")),
     };
@@ -206,6 +206,7 @@ fn alert(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
         Alert::JournalDown { .. } => kind == "journal",
         Alert::JournalBack => kind == "journal_back",
         Alert::BrokerDown { .. } => kind == "broker",
+        Alert::NotCanceledOnDisconnect { client_order_id, .. } => kind == "not_canceled" && Some(client_order_id) == id,
     };
     match stage.alerts().iter().find(fits) {
         Some(_) => Ok(()),

@@ -1,14 +1,19 @@
 //! What only a bad day does to a stage: the engine dies, the connection goes, a person has to look. And
 //! what is checked after every line: that dying now would change nothing.
 
+use std::time::Duration;
+
 use desk::{DeskSettings, Entry, Input, Protocol, Restore, Restored};
 use market::Symbol;
 use risk::HaltSwitch;
+use risk::disconnect::{Agreement, Expectation, Terms};
 
 use super::journal::{Conduct, Journal};
 use super::stage::{STRATEGY_NAME, Stage};
 use super::words::Words;
 
+/// After so long without a session this broker cancels day orders.
+const WINDOW: Duration = Duration::from_secs(30);
 /// A snapshot is taken every so many lines and serves for the lines after it, so that recovery is
 /// tried with nothing to add to one and with plenty.
 const SNAPSHOT_LINES: usize = 5;
@@ -90,7 +95,15 @@ impl Stage {
             }
             "back" => {
                 self.connected = true;
-                self.tell(Input::Connected)
+                self.tell(Input::Connected)?;
+                // Which it was, is a rule with tests of its own: `risk::disconnect`.
+                let expects = match words.rest().as_str() {
+                    "" => return Ok(()),
+                    "beyond the window" => Expectation::DayOrdersGone,
+                    "within the window" => Expectation::Nothing,
+                    other => return Err(format!("a connection is back within or beyond the window, not '{other}'")),
+                };
+                self.tell(Input::Terms(Terms { agreement: Agreement::Granted { window: WINDOW }, expects }))
             }
             other => Err(format!("a connection is lost or back, not '{other}'")),
         }

@@ -211,6 +211,9 @@ impl World {
             }
             let input = match event {
                 BrokerEvent::Connected => Input::Connected,
+                BrokerEvent::Terms(terms) => Input::Terms(terms),
+                // Nobody here asks for one.
+                BrokerEvent::MassCanceled(_) => continue,
                 BrokerEvent::Disconnected { reason } => Input::Disconnected { reason },
                 BrokerEvent::Report(report) => {
                     let broker = &mut self.processes[process].broker;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use brokers::bridge::wire::{SubmitOrder, WireExecution, WireOrder, WirePosition, WireStatement};
-use market::{ExecutionId, Price, Quantity, Side, StatedStatus, Symbol, Timestamp};
+use market::{ExecutionId, Price, Quantity, Side, StatedStatus, Symbol, TimeInForce, Timestamp};
 
 /// An order in the books.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +23,8 @@ pub struct Order {
     pub cumulative: i64,
     /// Where it stands.
     pub status: StatedStatus,
+    /// It stays when its session is gone.
+    pub stays: bool,
 }
 
 impl Order {
@@ -64,6 +66,11 @@ impl Books {
         &self.orders
     }
 
+    /// Names of the orders that are open.
+    pub fn open(&self) -> Vec<String> {
+        self.orders.iter().filter(|order| order.status == StatedStatus::Open).map(|order| order.name.clone()).collect()
+    }
+
     /// Executions that stand.
     pub fn executions(&self) -> &[WireExecution] {
         &self.executions
@@ -99,6 +106,7 @@ impl Books {
             limit_price: order.order_type.limit_price(),
             cumulative: 0,
             status: StatedStatus::Open,
+            stays: matches!(order.time_in_force, TimeInForce::GoodTillCancel | TimeInForce::GoodTillDate(_)),
         })
     }
 

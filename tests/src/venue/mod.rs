@@ -14,6 +14,8 @@
 //! | `settle` | ends the chaos: what was late is done, nothing trades any more, every connection is answered; then totals |
 //! | `drop` | drops every connection |
 //! | `half_open` | lets every connection go silent |
+//! | `rest` | from now on orders with a limit rest and do not fill by themselves |
+//! | `break_promises` | from now on nothing is cancelled on disconnect, though it is granted as before |
 //! | `stop` | totals, and the end; so does the end of the input |
 
 pub mod books;
@@ -28,7 +30,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use brokers::bridge::wire::{
-    ClientMessage, Environment, LONGEST_LINE, Lines, OrderReport, PROTOCOL, SubmitOrder, VenueMessage, decode, encode,
+    ClientMessage, Environment, LONGEST_LINE, Lines, OrderReport, PROTOCOL, Role, SubmitOrder, VenueMessage, decode,
+    encode,
 };
 use market::{
     ClientOrderId, ExecutionId, OrderType, Price, Quantity, ReportKind, Side, StatedStatus, Symbol, TimeInForce,
@@ -75,15 +78,43 @@ enum Input {
 /// Something that happens later.
 #[derive(Clone, Debug)]
 enum Later {
-    Send { connection: u64, line: Vec<u8> },
-    Fill { order: String, quantity: i64 },
-    End { order: String, expires: bool },
-    Cancel { connection: u64, id: ClientOrderId },
-    Replace { connection: u64, id: ClientOrderId, quantity: Quantity, limit_price: Option<Price> },
-    Statement { connection: u64, request: u64 },
-    Bust { execution: ExecutionId },
-    Correct { execution: ExecutionId },
-    Heartbeat { connection: u64 },
+    Send {
+        connection: u64,
+        line: Vec<u8>,
+    },
+    Fill {
+        order: String,
+        quantity: i64,
+    },
+    End {
+        order: String,
+        expires: bool,
+    },
+    Cancel {
+        connection: u64,
+        id: ClientOrderId,
+    },
+    Replace {
+        connection: u64,
+        id: ClientOrderId,
+        quantity: Quantity,
+        limit_price: Option<Price>,
+    },
+    Statement {
+        connection: u64,
+        request: u64,
+    },
+    Bust {
+        execution: ExecutionId,
+    },
+    Correct {
+        execution: ExecutionId,
+    },
+    Heartbeat {
+        connection: u64,
+    },
+    /// The trading session has been gone for its whole window.
+    CancelOnDisconnect,
     Hand,
 }
 
@@ -99,6 +130,10 @@ enum HalfOpen {
 struct Connection {
     stream: TcpStream,
     logged_on: bool,
+    role: Role,
+    login: Option<String>,
+    /// Day orders go when it is gone for longer than this.
+    window: Option<Duration>,
     heartbeat: Duration,
     heard_at: Instant,
     half_open: Option<HalfOpen>,
@@ -119,6 +154,8 @@ pub struct Venue {
     later: BTreeMap<(Instant, u64), Later>,
     planned: u64,
     settled: bool,
+    rests: bool,
+    breaks_promises: bool,
     counts: BTreeMap<&'static str, u64>,
     prices: BTreeMap<Symbol, Price>,
 }
@@ -161,6 +198,8 @@ impl Venue {
             later: BTreeMap::new(),
             planned: 0,
             settled: false,
+            rests: false,
+            breaks_promises: false,
             counts: BTreeMap::new(),
             prices: BTreeMap::new(),
         };
@@ -244,6 +283,8 @@ impl Venue {
                     self.close(connection, "dropped by control")?;
                 }
             }
+            "rest" => self.rests = true,
+            "break_promises" => self.breaks_promises = true,
             "half_open" => {
                 for connection in self.connections.values_mut() {
                     connection.half_open = Some(HalfOpen::Mute);
@@ -258,13 +299,7 @@ impl Venue {
     fn totals(&self) -> Value {
         let positions: BTreeMap<String, i64> =
             self.books.positions().map(|(symbol, units)| (symbol.to_string(), units)).collect();
-        let open: Vec<&str> = self
-            .books
-            .orders()
-            .iter()
-            .filter(|order| order.status == StatedStatus::Open)
-            .map(|order| order.name.as_str())
-            .collect();
+        let open = self.books.open();
         json!({
             "settled": self.settled,
             "counts": self.counts,
@@ -282,7 +317,7 @@ impl Venue {
                 Later::Fill { .. } | Later::End { .. } | Later::Bust { .. } | Later::Correct { .. } | Later::Hand
             )
         });
-        for later in self.take_planned(|later| !matches!(later, Later::Heartbeat { .. })) {
+        for later in self.take_planned(|later| !matches!(later, Later::Heartbeat { .. } | Later::CancelOnDisconnect)) {
             self.perform(later)?;
         }
         let silent = |connection: &Connection| connection.half_open.is_some();
@@ -306,7 +341,16 @@ impl Venue {
         let sender = self.sender.clone();
         std::thread::spawn(move || read(number, reading, &sender));
         let heartbeat = Duration::from_secs(1);
-        let connection = Connection { stream, logged_on: false, heartbeat, heard_at: Instant::now(), half_open: None };
+        let connection = Connection {
+            stream,
+            logged_on: false,
+            role: Role::Trading,
+            login: None,
+            window: None,
+            heartbeat,
+            heard_at: Instant::now(),
+            half_open: None,
+        };
         self.connections.insert(number, connection);
         Ok(())
     }
@@ -315,6 +359,10 @@ impl Venue {
     fn close(&mut self, number: u64, reason: &str) -> io::Result<()> {
         let Some(connection) = self.connections.remove(&number) else { return Ok(()) };
         let _ = connection.stream.shutdown(Shutdown::Both);
+        // Duty 7, however it ended.
+        if let Some(window) = connection.window {
+            self.plan(window, Later::CancelOnDisconnect);
+        }
         self.take_planned(|later| match later {
             Later::Send { connection, .. } | Later::Heartbeat { connection } | Later::Statement { connection, .. } => {
                 *connection == number
@@ -346,12 +394,17 @@ impl Venue {
             self.count("lost");
             return self.write(lost("the connection is half open"));
         }
-        if let ClientMessage::Logon { protocol, account, heartbeat_milliseconds } = message {
-            return self.log_on(number, protocol, account, Duration::from_millis(heartbeat_milliseconds));
+        if let ClientMessage::Logon { .. } = message {
+            return self.log_on(number, message);
         }
         if !logged_on {
             self.count("unreadable");
             return self.close(number, "said something before logging on");
+        }
+        let watches = self.connections.get(&number).is_some_and(|connection| connection.role == Role::Watchdog);
+        if watches && !matches!(message, ClientMessage::MassCancel { .. }) {
+            self.count("out_of_role");
+            return self.close(number, "a watchdog may cancel everything and nothing else");
         }
         if self.random.happens(self.chaos.drop_before) {
             self.count("lost");
@@ -377,12 +430,25 @@ impl Venue {
         Ok(())
     }
 
-    fn log_on(&mut self, number: u64, protocol: u32, account: String, heartbeat: Duration) -> io::Result<()> {
+    fn log_on(&mut self, number: u64, logon: ClientMessage) -> io::Result<()> {
+        let ClientMessage::Logon {
+            protocol,
+            account,
+            heartbeat_milliseconds,
+            role,
+            login,
+            cancel_on_disconnect_seconds: asked,
+        } = logon
+        else {
+            return Ok(());
+        };
+        let heartbeat = Duration::from_millis(heartbeat_milliseconds);
         let known = self.account.get_or_insert_with(|| account.clone());
         let problem = match () {
             () if protocol != PROTOCOL => Some(format!("protocol {protocol} is not {PROTOCOL}")),
             () if *known != account => Some(format!("account {account} is not {known}")),
             () if heartbeat.is_zero() => Some("a heartbeat of zero".to_owned()),
+            () if role == Role::Watchdog && login.is_none() => Some("a watchdog without a login".to_owned()),
             () => None,
         };
         if let Some(reason) = problem {
@@ -390,23 +456,50 @@ impl Venue {
             self.flush(number)?;
             return self.close(number, &reason);
         }
-        // Duty 1: what came over the former connection is handled or lost before this one begins.
-        let former: Vec<u64> = self.connections.keys().copied().filter(|other| *other != number).collect();
+        self.end_former(number, role, login.as_deref())?;
+        self.count(if role == Role::Trading { "logons" } else { "watchdog_logons" });
+        self.write(Event::LoggedOn { connection: number, account })?;
+        let granted = asked.filter(|_| role == Role::Trading);
+        if let Some(connection) = self.connections.get_mut(&number) {
+            (connection.logged_on, connection.heartbeat) = (true, heartbeat);
+            (connection.role, connection.login) = (role, login);
+            connection.window = granted.map(Duration::from_secs);
+        }
+        self.plan(heartbeat, Later::Heartbeat { connection: number });
+        let answer = VenueMessage::LoggedOn {
+            environment: Environment::Simulated,
+            venue: "test venue".to_owned(),
+            cancel_on_disconnect_seconds: granted,
+        };
+        self.send(number, &answer, Duration::ZERO)?;
+        self.flush(number)
+    }
+
+    /// Duty 1: what came over the former connection is handled or lost before this one begins.
+    fn end_former(&mut self, number: u64, role: Role, login: Option<&str>) -> io::Result<()> {
+        let same = |other: &Connection| match (role, other.role) {
+            // One that has not said who it is does not last either.
+            (Role::Trading, Role::Trading) => true,
+            (Role::Watchdog, Role::Watchdog) => other.login.as_deref() == login,
+            _ => false,
+        };
+        let former: Vec<u64> = self
+            .connections
+            .iter()
+            .filter(|(other, one)| **other != number && same(one))
+            .map(|(other, _)| *other)
+            .collect();
         for other in former {
             self.close(other, "the account logged on again")?;
         }
-        for later in self.take_planned(|later| matches!(later, Later::Cancel { .. } | Later::Replace { .. })) {
-            self.perform(later)?;
+        if role == Role::Trading {
+            // Back: in time, or after what there was to do is done.
+            self.take_planned(|later| matches!(later, Later::CancelOnDisconnect));
+            for later in self.take_planned(|later| matches!(later, Later::Cancel { .. } | Later::Replace { .. })) {
+                self.perform(later)?;
+            }
         }
-        self.count("logons");
-        self.write(Event::LoggedOn { connection: number, account })?;
-        if let Some(connection) = self.connections.get_mut(&number) {
-            (connection.logged_on, connection.heartbeat) = (true, heartbeat);
-        }
-        self.plan(heartbeat, Later::Heartbeat { connection: number });
-        let answer = VenueMessage::LoggedOn { environment: Environment::Simulated, venue: "test venue".to_owned() };
-        self.send(number, &answer, Duration::ZERO)?;
-        self.flush(number)
+        Ok(())
     }
 
     fn handle(&mut self, number: u64, message: ClientMessage) -> io::Result<()> {
@@ -425,6 +518,7 @@ impl Venue {
                 let wait = if late { self.random.milliseconds(1, 80) } else { Duration::ZERO };
                 self.now_or_later(wait, Later::Statement { connection: number, request })
             }
+            ClientMessage::MassCancel { request } => self.mass_cancel(number, request),
             ClientMessage::Logon { .. } | ClientMessage::Heartbeat => Ok(()),
         }
     }
@@ -472,6 +566,9 @@ impl Venue {
         let whole = order.quantity.units();
         let at_once = matches!(order.time_in_force, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill)
             || order.order_type == OrderType::Market;
+        if self.rests && !at_once {
+            return Ok(());
+        }
         if at_once || !self.random.happens(self.chaos.rests + self.chaos.partial) {
             let wait = if self.chaos == Chaos::NONE { Duration::ZERO } else { self.random.milliseconds(0, 25) };
             return self.now_or_later(wait, Later::Fill { order: name, quantity: whole });
@@ -509,6 +606,7 @@ impl Venue {
             Later::Bust { execution } => self.bust(&execution),
             Later::Correct { execution } => self.correct(&execution),
             Later::Heartbeat { connection } => self.heartbeat(connection),
+            Later::CancelOnDisconnect => self.cancel_on_disconnect(),
             Later::Hand => self.trade_by_hand(),
         }
     }
@@ -576,6 +674,42 @@ impl Venue {
         self.write(Event::Refused { order: name, command: "cancel".to_owned(), reason: reason.clone() })?;
         // An order that was never received has no symbol, and nothing to report on.
         symbol.map_or(Ok(()), |symbol| self.report(id, symbol, ReportKind::CancelRejected { reason }))
+    }
+
+    /// Duty 7: the session was gone for too long.
+    fn cancel_on_disconnect(&mut self) -> io::Result<()> {
+        if self.breaks_promises {
+            return Ok(());
+        }
+        self.count("cancels_on_disconnect");
+        let goes = |order: &&Order| order.status == StatedStatus::Open && !order.stays;
+        let names: Vec<String> = self.books.orders().iter().filter(goes).map(|order| order.name.clone()).collect();
+        names.iter().try_for_each(|name| self.take_back(name, "its session is gone"))
+    }
+
+    /// Duty 8: everything, whoever placed it; some of it refuses, where chaos has it so.
+    fn mass_cancel(&mut self, number: u64, request: u64) -> io::Result<()> {
+        self.count("mass_cancels");
+        let mut canceled = 0;
+        for name in self.books.open() {
+            if !self.random.happens(self.chaos.refuse) {
+                self.take_back(&name, "mass cancel")?;
+                canceled += 1;
+            }
+        }
+        let open = self.books.open().len() as u64;
+        self.send(number, &VenueMessage::MassCanceled { request, canceled, open }, Duration::ZERO)?;
+        self.flush(number)
+    }
+
+    /// Cancels an open order for a reason of the venue's own.
+    fn take_back(&mut self, name: &str, reason: &str) -> io::Result<()> {
+        if !self.books.end(name, StatedStatus::Canceled) {
+            return Ok(());
+        }
+        let Some(symbol) = self.books.order(name).map(|order| order.symbol) else { return Ok(()) };
+        self.write(Event::Canceled { order: name.to_owned(), reason: reason.to_owned() })?;
+        self.report_on(name, symbol, ReportKind::Canceled { reason: reason.to_owned() })
     }
 
     fn replace(&mut self, id: ClientOrderId, quantity: Quantity, limit_price: Option<Price>) -> io::Result<()> {
@@ -654,7 +788,8 @@ impl Venue {
         let side = if held > 0 && self.random.happens(500) { Side::Sell } else { Side::Buy };
         let name = self.books.name("HAND");
         let (cumulative, status) = (0, StatedStatus::Open);
-        let order = Order { name: name.clone(), symbol, side, quantity: 100, limit_price: None, cumulative, status };
+        let (quantity, limit_price, stays) = (100, None, true);
+        let order = Order { name: name.clone(), symbol, side, quantity, limit_price, cumulative, status, stays };
         self.count("hand_orders");
         self.write(Event::HandOrder { order: name.clone() })?;
         let price = self.price_of(&order);
@@ -678,7 +813,8 @@ impl Venue {
 
     /// Says something to whoever is logged on: now, late, or twice.
     fn tell(&mut self, message: &VenueMessage) -> io::Result<()> {
-        let Some(number) = self.connections.iter().find(|(_, one)| one.logged_on).map(|(number, _)| *number) else {
+        let trades = |one: &Connection| one.logged_on && one.role == Role::Trading;
+        let Some(number) = self.connections.iter().find(|(_, one)| trades(one)).map(|(number, _)| *number) else {
             return Ok(());
         };
         let late = self.random.happens(self.chaos.late_report);
