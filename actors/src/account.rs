@@ -23,6 +23,7 @@ use market::{ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statem
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use risk::disconnect::{Agreement, Terms};
+use risk::monitors::Hears;
 use risk::{HaltLevel, HaltScope};
 use store::{AccountTag, JournalEntry, Snapshot as StoredSnapshot};
 use tokio::sync::oneshot;
@@ -30,8 +31,10 @@ use tokio::sync::oneshot;
 use crate::address::Address;
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::figures::FigureBoard;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
+use crate::notifier::Alert as AlertOut;
 use crate::pulse::Beat;
 use crate::recovery;
 use crate::turn::Turn;
@@ -39,6 +42,9 @@ use crate::{broker, journal, limit, strategy};
 
 /// How often the account looks at what waits (live).
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the Limits are shown prices that have moved (live): well within the second that C37 leaves, and
+/// seldom enough that a tick never waits for them.
+const WATCH_EVERY: Duration = Duration::from_millis(20);
 /// How long a starting Account waits for its predecessor's entries to be written.
 const SETTLING_LIMIT: Duration = Duration::from_secs(10);
 
@@ -173,6 +179,8 @@ pub enum Message {
     },
     /// Look at what waits (live).
     LookAtWaiting,
+    /// Show the Limits what has moved (live).
+    Watch,
     /// The Supervisor's beat, on its way to the Limit (live).
     Pulse(Beat),
     /// Tell how things stand.
@@ -218,8 +226,12 @@ pub struct Arguments {
     pub stored: SharedJournal,
     /// Where commands go.
     pub broker: Address<broker::Message>,
-    /// Who watches the figures.
-    pub limit: Address<limit::Message>,
+    /// Who watches the figures, and what makes each of them look.
+    pub limits: Vec<(Address<limit::Message>, Hears)>,
+    /// The first of those that a beat passes through.
+    pub pulse_to: Address<limit::Message>,
+    /// Where they see them.
+    pub figures: Arc<FigureBoard>,
     /// The strategies, by number.
     pub strategies: Vec<(Address<strategy::Message>, HostSettings)>,
     /// What the desk is made of.
@@ -248,6 +260,10 @@ pub struct State {
     account: AccountTag,
     protocol: Protocol,
     effects: Vec<Effect>,
+    /// Prices have moved since the Limits were shown any.
+    moved: bool,
+    /// The changes that they were shown.
+    shown: u64,
 }
 
 /// The kind of actor.
@@ -266,6 +282,7 @@ impl Actor for Account {
         let mut state = State::recover(arguments)?;
         if matches!(state.arguments.clock, Clock::System) {
             myself.send_interval(LOOK_EVERY, || Message::LookAtWaiting);
+            myself.send_interval(WATCH_EVERY, || Message::Watch);
         }
         state.arguments.address.bind(myself);
         // After binding: a price written in between is told to whoever lives here now.
@@ -280,7 +297,7 @@ impl Actor for Account {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if !matches!(message, Message::LookAtWaiting) {
+        if !matches!(message, Message::LookAtWaiting | Message::Watch) {
             state.arguments.address.took();
         }
         let none = Turn::none();
@@ -352,10 +369,15 @@ impl Actor for Account {
             Message::Halted { scope, level, by, reason, at, turn } => {
                 state.take(Input::Halted { scope, level, by, reason, at }, &turn);
             }
-            Message::LookAtWaiting => state.take(Input::Tick, &none),
+            Message::LookAtWaiting => {
+                state.take(Input::Tick, &none);
+                state.show(true, &none);
+            }
+            Message::Watch if state.moved => state.show(false, &none),
+            Message::Watch => {}
             Message::Pulse(beat) => {
                 // A Limit that is down stops it here, and with it the lease.
-                let _ = state.arguments.limit.send(limit::Message::Pulse(beat));
+                let _ = state.arguments.pulse_to.send(limit::Message::Pulse(beat));
             }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
@@ -395,7 +417,15 @@ impl State {
         };
         let incarnation = arguments.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
         let protocol = Protocol::new(settings, restored, incarnation);
-        Ok(Self { account: arguments.desk.account.parse()?, protocol, effects: Vec::new(), arguments })
+        arguments.figures.reset();
+        Ok(Self {
+            account: arguments.desk.account.parse()?,
+            protocol,
+            effects: Vec::new(),
+            moved: false,
+            shown: 0,
+            arguments,
+        })
     }
 
     /// First acts. A connection inside the process states the account at once, so that the first event
@@ -462,7 +492,35 @@ impl State {
         self.effects = effects;
     }
 
-    fn effect(&self, effect: Effect, turn: &Turn) {
+    /// Brings the figures up to date and lets those Limits look that they concern; `in_time`: also those that
+    /// watch time pass.
+    fn show(&mut self, in_time: bool, turn: &Turn) {
+        let (now, protocol, board) = (self.arguments.clock.now(), &self.protocol, &self.arguments.figures);
+        let changes = board.write(|figures| {
+            protocol.figures(now, figures);
+            figures.changes
+        });
+        let changed = changes != self.shown;
+        (self.moved, self.shown) = (false, changes);
+        for (place, (to, hears)) in self.arguments.limits.iter().enumerate() {
+            let looks = match hears {
+                Hears::Marks => true,
+                Hears::Changes => changed,
+                Hears::Time => in_time,
+                Hears::Clock | Hears::Delivery => false,
+            };
+            // The supervisor has halted the scope of one that is down.
+            if looks && board.tell(place) && to.send(limit::Message::Look { turn: turn.clone() }).is_err() {
+                board.forget_told(place);
+            }
+        }
+    }
+
+    fn effect(&mut self, effect: Effect, turn: &Turn) {
+        if matches!(effect, Effect::Observe) {
+            // In compressed time the next step waits until they have looked.
+            return if turn.is_paced() { self.show(false, turn) } else { self.moved = true };
+        }
         let to = &self.arguments;
         let sent = match effect {
             Effect::Begin { writer, entries } => {
@@ -496,11 +554,7 @@ impl State {
                 }
                 Ok(())
             }
-            Effect::Observe { day, equity } => {
-                // The supervisor has raised the switch by the time the limit is down.
-                let at = to.clock.now();
-                to.limit.send(limit::Message::Observe { day, at, equity, turn: turn.clone() })
-            }
+            Effect::Observe => Ok(()),
             Effect::Raise { scope, level, by, reason } => {
                 to.halt.raise(&scope, level, by, &reason);
                 Ok(())
@@ -513,6 +567,7 @@ impl State {
             }
             Effect::Alert(alert) => {
                 log(&alert);
+                to.halt.alerts.raise(AlertOut::of_desk(&alert, to.clock.now()));
                 Ok(())
             }
         };
@@ -563,7 +618,7 @@ fn tell_terms(terms: Terms) {
     }
 }
 
-/// ERROR means that someone must act; the Notifier will hear the same.
+/// ERROR means that someone must act; the Notifier hears the same.
 fn log(alert: &Alert) {
     match alert {
         Alert::OrderUnknown { client_order_id: order, reason } => {

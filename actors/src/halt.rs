@@ -9,6 +9,7 @@ use risk::{HaltLevel, HaltScope, HaltSwitch};
 use store::{HaltRecord, HaltStore, StoreError};
 
 use crate::clock::Clock;
+use crate::notifier::{Alert, Alerts};
 
 /// A store's halt record that outlives every actor's restarts.
 pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
@@ -22,6 +23,8 @@ pub struct Halter {
     pub store: SharedHalt,
     /// Time.
     pub clock: Clock,
+    /// Who is told.
+    pub alerts: Alerts,
 }
 
 impl Halter {
@@ -41,6 +44,7 @@ impl Halter {
     /// It is in force, but not stored.
     pub fn keep(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> Result<(), StoreError> {
         tracing::error!(%scope, level = level.name(), by, reason, "halted");
+        self.alerts.raise(Alert::halted(scope, level, by, reason, self.clock.now()));
         let record = HaltRecord {
             level: level.name().to_owned(),
             reason: reason.to_owned(),

@@ -157,7 +157,7 @@ mod tests {
 
     fn halter() -> Halter {
         let switch = HaltSwitch::at(HaltLevel::Active);
-        Halter { switch, store: shared(Kept::default()), clock: Clock::System }
+        Halter { switch, store: shared(Kept::default()), clock: Clock::System, alerts: crate::Alerts::default() }
     }
 
     fn long_ago() -> Instant {

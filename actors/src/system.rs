@@ -9,7 +9,8 @@ use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{HaltLevel, HaltScope, HaltSwitch};
+use risk::monitors::{Configured, Hears, may_arm, watches};
+use risk::{HaltLevel, HaltScope, HaltSwitch, LimitTable, MonitorSettings, Watch};
 use store::StoreError;
 use strategies::ParameterError;
 use tokio::runtime::Handle;
@@ -21,11 +22,14 @@ use crate::board::{Board, QuoteSlots};
 use crate::broker::{ReportLog, SharedConnection};
 use crate::clock::Clock;
 use crate::feed::{Pace, SharedSource};
+use crate::figures::FigureBoard;
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
+use crate::notifier::Alerts;
 use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
+use crate::sampler::{LastReading, Readers, Sampler};
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::turn::Turn;
 use crate::{account, broker, feed, journal, lease, limit, session, strategy, supervisor, symbol};
@@ -129,6 +133,10 @@ pub struct SystemSettings {
     pub clock: Clock,
     /// Restart intensity.
     pub policy: RestartPolicy,
+    /// What the monitors are configured by, beside the limits.
+    pub monitors: MonitorSettings,
+    /// Who is told what a person must hear.
+    pub alerts: Alerts,
 }
 
 /// Counters that actors share.
@@ -169,8 +177,8 @@ pub enum Fault {
     Account,
     /// The Broker.
     Broker,
-    /// The daily-loss Limit.
-    Limit,
+    /// The Limit of this number, in the order of `risk::monitors::watches`.
+    Limit(usize),
     /// The Feed.
     Feed,
     /// The Symbol of this number.
@@ -186,7 +194,7 @@ impl Fault {
         Self::Session,
         Self::Account,
         Self::Broker,
-        Self::Limit,
+        Self::Limit(0),
         Self::Feed,
         Self::Symbol(0),
         Self::Strategy(0),
@@ -217,6 +225,13 @@ pub struct System {
     given_up: watch::Receiver<Vec<String>>,
     /// Kept here as well, because without a lease nobody else does.
     lost: watch::Sender<Option<String>>,
+    /// Looks at the machine's clock and the alerts as long as this lives.
+    sampler: Option<Sampler>,
+    last_reading: LastReading,
+    limits: Arc<LimitTable>,
+    monitors: MonitorSettings,
+    /// Actors without which the account is halted.
+    essential: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -225,7 +240,8 @@ struct Addresses {
     session: Address<session::Message>,
     account: Address<account::Message>,
     broker: Address<broker::Message>,
-    limit: Address<limit::Message>,
+    /// In the order of `risk::monitors::watches`.
+    limits: Vec<Address<limit::Message>>,
     feed: Address<feed::Message>,
     symbols: Vec<Address<symbol::Message>>,
     strategies: Vec<Address<strategy::Message>>,
@@ -243,7 +259,7 @@ impl System {
             session: Address::new("session"),
             account: Address::new("account"),
             broker: Address::new("broker"),
-            limit: Address::new("limit daily_loss"),
+            limits: watched(&settings).iter().map(|watch| Address::new(format!("limit {}", watch.name))).collect(),
             feed: Address::new("feed"),
             symbols: universe.iter().map(|(_, known)| Address::new(format!("symbol {}", known.symbol))).collect(),
             strategies: settings
@@ -268,10 +284,30 @@ impl System {
             account: addresses.account.clone(),
         };
         let (halter, connection) = (halter(&settings), Arc::clone(&settings.connection));
+        let essential = arguments.children.iter().filter(|child| child.is_essential());
+        let essential = essential.map(|child| child.name.clone()).collect();
+        let last_reading = LastReading::default();
+        let sampler = sampler(&settings, &addresses, &last_reading)?;
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, restarts, stats, pulse, ended, given_up, lost })
+        Ok(Self {
+            supervisor,
+            addresses,
+            halter,
+            connection,
+            restarts,
+            stats,
+            pulse,
+            ended,
+            given_up,
+            lost,
+            sampler,
+            last_reading,
+            limits: Arc::clone(&settings.desk.limits),
+            monitors: settings.monitors,
+            essential,
+        })
     }
 
     /// How things stand.
@@ -289,6 +325,9 @@ impl System {
             broker: self.addresses.broker.clone(),
             halter: self.halter.clone(),
             connection: Arc::clone(&self.connection),
+            limits: Arc::clone(&self.limits),
+            monitors: self.monitors,
+            last_reading: Arc::clone(&self.last_reading),
         }
     }
 
@@ -300,6 +339,11 @@ impl System {
     /// Actors that were given up, as they are.
     pub fn given_up(&self) -> watch::Receiver<Vec<String>> {
         self.given_up.clone()
+    }
+
+    /// Whether nothing can be traded without this actor, so that giving it up ends the run.
+    pub fn is_essential(&self, name: &str) -> bool {
+        self.essential.iter().any(|essential| essential == name)
     }
 
     /// Why the right to trade the account is gone, if it is.
@@ -336,7 +380,7 @@ impl System {
             Fault::Session => a.session.send(session::Message::Fault),
             Fault::Account => a.account.send(account::Message::Fault),
             Fault::Broker => a.broker.send(broker::Message::Fault),
-            Fault::Limit => a.limit.send(limit::Message::Fault),
+            Fault::Limit(place) => a.limits[place].send(limit::Message::Fault),
             Fault::Feed => a.feed.send(feed::Message::Fault),
             Fault::Symbol(place) => a.symbols[place].send(symbol::Message::Fault),
             Fault::Strategy(place) => a.strategies[place].send(strategy::Message::Fault),
@@ -380,7 +424,8 @@ impl System {
     }
 
     /// Stops at once, whatever has not been made durable: there is no journal to wait for any more.
-    pub async fn abandon(self) {
+    pub async fn abandon(mut self) {
+        drop(self.sampler.take());
         // The supervisor takes its children along.
         if let Err(error) = self.supervisor.stop_and_wait(None, Some(ANSWER_LIMIT)).await {
             tracing::error!(%error, "the actors did not stop in time");
@@ -395,6 +440,9 @@ pub struct Inquiry {
     broker: Address<broker::Message>,
     halter: Halter,
     connection: SharedConnection,
+    limits: Arc<LimitTable>,
+    monitors: MonitorSettings,
+    last_reading: LastReading,
 }
 
 impl Inquiry {
@@ -428,6 +476,24 @@ impl Inquiry {
             tracing::error!(%error, "the halt is in force but could not be journaled");
         }
         stored.map(|()| level)
+    }
+
+    /// Where alerts are raised, and how each channel does.
+    pub fn alerts(&self) -> &Alerts {
+        &self.halter.alerts
+    }
+
+    /// Whether the machine's clock allows trading to be resumed (C27). In compressed time it does not matter.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn may_arm(&self) -> Result<(), String> {
+        let last = *self.last_reading.lock().unwrap_or_else(PoisonError::into_inner);
+        match (last, &self.halter.clock) {
+            (Some(reading), _) => may_arm(&reading, &self.limits, self.monitors.clock_must_be_synchronised),
+            (None, Clock::Simulated(_)) => Ok(()),
+            (None, Clock::System) => Err("the clock has not been looked at yet: try again in a second".to_owned()),
+        }
     }
 
     /// What comparing book and broker would lead to now; nothing is done about it.
@@ -485,7 +551,7 @@ where
             Ok(started.get_cell())
         })
     });
-    Child { name: name.to_owned(), start, when_down, when_given_up }
+    Child { name: name.to_owned(), start, scope: HaltScope::Account, when_down, when_given_up }
 }
 
 /// The same child on another runtime: its messages cross over, its blocking does not.
@@ -504,7 +570,78 @@ fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
 
 /// The switch with its durable record.
 fn halter(settings: &SystemSettings) -> Halter {
-    Halter { switch: settings.halt.clone(), store: Arc::clone(&settings.halt_store), clock: settings.clock.clone() }
+    Halter {
+        switch: settings.halt.clone(),
+        store: Arc::clone(&settings.halt_store),
+        clock: settings.clock.clone(),
+        alerts: settings.alerts.clone(),
+    }
+}
+
+/// The configured monitors, fresh.
+fn watched(settings: &SystemSettings) -> Vec<Watch> {
+    let strategies: Vec<String> = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
+    watches(&Configured { settings: settings.monitors, limits: &settings.desk.limits, strategies: &strategies })
+}
+
+/// Live, somebody looks at what lies beside the account.
+fn sampler(settings: &SystemSettings, to: &Addresses, last: &LastReading) -> Result<Option<Sampler>, SystemError> {
+    if !matches!(settings.clock, Clock::System) {
+        return Ok(None);
+    }
+    let watched = watched(settings);
+    let of = |hears: Hears| {
+        let place = watched.iter().position(|watch| watch.hears == hears);
+        place.map(|place| to.limits[place].clone())
+    };
+    let readers = Readers {
+        clock: of(Hears::Clock),
+        delivery: of(Hears::Delivery),
+        alerts: settings.alerts.clone(),
+        last: Arc::clone(last),
+    };
+    Sampler::start(readers).map(Some).map_err(|error| SystemError::Start(format!("sampler: {error}")))
+}
+
+/// One Limit for each configured monitor. Beats pass through those without which nothing may be taken on in the
+/// whole account; what watches over one strategy, or only tells, closes no gate for all.
+fn limits(
+    settings: &SystemSettings,
+    to: &Addresses,
+    board: &Arc<FigureBoard>,
+    pulse: &Pulse,
+) -> (Vec<Child>, Address<limit::Message>) {
+    let watched = watched(settings);
+    let strategies: Arc<[String]> = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
+    let passes = |watch: &Watch| {
+        watch.when_down != HaltLevel::Active && matches!(watch.scope, HaltScope::Account | HaltScope::Global)
+    };
+    let chain: Vec<usize> = (0..watched.len()).filter(|place| passes(&watched[*place])).collect();
+    let children = watched.iter().enumerate().map(|(place, watch)| {
+        let after = chain.iter().position(|link| *link == place).and_then(|link| chain.get(link + 1));
+        let (monitors, limits, names) = (settings.monitors, Arc::clone(&settings.desk.limits), Arc::clone(&strategies));
+        let build = move || {
+            let configured = Configured { settings: monitors, limits: &limits, strategies: &names };
+            watches(&configured).swap_remove(place)
+        };
+        let arguments = limit::Arguments {
+            address: to.limits[place].clone(),
+            account: to.account.clone(),
+            watch: Arc::new(build),
+            figures: Arc::clone(board),
+            place,
+            limits: Arc::clone(&settings.desk.limits),
+            halt: halter(settings),
+            alerts: settings.alerts.clone(),
+            next: after.map(|place| to.limits[*place].clone()),
+            pulse: pulse.clone(),
+            outside: settings.conduct.halted_outside.clone(),
+        };
+        let name = to.limits[place].name();
+        let child = child(name, watch.when_down, watch.when_given_up, || limit::Limit, arguments);
+        Child { scope: watch.scope.clone(), ..child }
+    });
+    (children.collect(), to.limits[chain[0]].clone())
 }
 
 /// What the run decides with.
@@ -528,13 +665,15 @@ fn children(
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
 ) -> Vec<Child> {
-    use HaltLevel::{Active, Halted, Reducing, StopNew};
+    use HaltLevel::{Active, Halted, StopNew};
     let universe = &settings.desk.universe;
     let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
     let board = Arc::new(Board::new(universe.len()));
     let (broker_quotes, symbol_quotes) =
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
+    let figures = Arc::new(FigureBoard::new(Arc::clone(&settings.desk.limits), Arc::clone(universe), to.limits.len()));
+    let (limits, pulse_to) = limits(settings, to, &figures, pulse);
     let mut list = vec![
         elsewhere(
             child(
@@ -578,7 +717,9 @@ fn children(
                 journal: to.journal.clone(),
                 stored: Arc::clone(&settings.journal),
                 broker: to.broker.clone(),
-                limit: to.limit.clone(),
+                limits: to.limits.iter().cloned().zip(watched(settings).iter().map(|watch| watch.hears)).collect(),
+                pulse_to,
+                figures,
                 incarnations: Arc::default(),
                 strategies: to
                     .strategies
@@ -596,21 +737,6 @@ fn children(
                 clock: clock.clone(),
             },
         ),
-        // While it is down nobody watches the loss, and it forgets when the day began.
-        child(
-            to.limit.name(),
-            Reducing,
-            Halted,
-            || limit::Limit,
-            limit::Arguments {
-                address: to.limit.clone(),
-                account: to.account.clone(),
-                max_daily_loss: settings.desk.limits.account().max_daily_loss,
-                halt: halter(settings),
-                pulse: pulse.clone(),
-                outside: settings.conduct.halted_outside.clone(),
-            },
-        ),
         child(
             to.session.name(),
             Active,
@@ -624,6 +750,7 @@ fn children(
             },
         ),
     ];
+    list.extend(limits);
     if let Some((held, right)) = &settings.conduct.lease {
         let arguments = lease::Arguments {
             lease: Arc::clone(held),

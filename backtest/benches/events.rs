@@ -19,7 +19,7 @@ use market::{
     Rate, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::monitor::Breach;
+use risk::Breach;
 use risk::{LimitSet, LimitTable, Seconds};
 use strategies::Parameters;
 
@@ -146,6 +146,7 @@ fn engine(listen: Listen, start: Timestamp) -> Backtest {
                 execution: Execution::Market,
             },
         }],
+        monitors: risk::MonitorSettings::default(),
     })
 }
 

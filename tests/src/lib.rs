@@ -29,7 +29,7 @@ use market::{
     Rate, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
+use risk::{HaltLevel, HaltScope, HaltSwitch, LimitSet, LimitTable, MonitorSettings, Seconds};
 use store::{HaltRecord, HaltStore, MemoryJournal, StoreError};
 use strategies::Parameters;
 
@@ -238,15 +238,21 @@ impl World {
             .into_iter()
             .map(|hosted| HostedStrategy { strategy: (hosted.build)().expect("a strategy"), settings: hosted.settings })
             .collect();
-        let mut backtest =
-            Backtest::new(BacktestSettings { desk: self.desk(), simulation: self.simulation, strategies });
+        let mut backtest = Backtest::new(BacktestSettings {
+            desk: self.desk(),
+            simulation: self.simulation,
+            strategies,
+            monitors: MonitorSettings::default(),
+        });
         backtest.warm_up(|own, count| self.history.delivered(&self.calendar, own, count, self.start));
         backtest
     }
 
     /// What the actors are made of: the same world in compressed time, everything in memory.
     pub fn system(&self) -> SystemSettings {
-        let halt = HaltSwitch::at(HaltLevel::Active);
+        let names = self.hosted().into_iter().map(|hosted| hosted.settings.name).collect();
+        let halt = HaltSwitch::of_run(names, self.universe.iter().map(|(_, known)| known.symbol).collect());
+        halt.set(&HaltScope::Global, HaltLevel::Active);
         let phase = self.calendar.phase_at(self.start);
         SystemSettings {
             desk: self.desk(),
@@ -267,6 +273,8 @@ impl World {
             warm_up: Arc::new(MemoryWarmUp(self.history.clone(), Arc::clone(&self.calendar))),
             clock: Clock::simulated(self.start),
             policy: RestartPolicy::default(),
+            monitors: MonitorSettings::default(),
+            alerts: actors::Alerts::default(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use market::{ClientOrderId, OrderReference, StatedStatus, Statement, Timestamp};
-use oms::reconcile::{self, Correction, Scope};
+use oms::reconcile::{self, Break, Correction, Scope};
 use risk::{HaltLevel, HaltScope};
 
 use super::{Alert, Command, Effect, Link, Protocol, Question, is_overdue};
@@ -41,7 +41,7 @@ impl Protocol {
 
     pub(super) fn no_statement(&mut self, question: u64, reason: String, effects: &mut Vec<Effect>) {
         if self.question.as_ref().is_some_and(|asked| asked.number == question) {
-            // It is asked again when the patience for an answer is over.
+            // It is asked again when the patience for an answer is over; then the comparison has failed.
             effects.push(Effect::Alert(Alert::BrokerDown { reason }));
         }
     }
@@ -56,6 +56,9 @@ impl Protocol {
             None => is_overdue(now, self.compared_at, patience.answer),
         };
         if due {
+            if self.question.is_some() && self.link != Link::Down {
+                self.comparison.failed = self.comparison.failed.saturating_add(1);
+            }
             self.ask_statement(now, effects);
         }
     }
@@ -86,6 +89,7 @@ impl Protocol {
         }
         self.first_statement = false;
         self.accepted.clear();
+        self.strike(&plan.breaks);
         for found in plan.breaks {
             self.stop(found.scope, found.difference, now, effects);
         }
@@ -120,6 +124,20 @@ impl Protocol {
                 if let Ok(approved) = self.desk.cancel(id, now) {
                     let entry = Entry::CancelIntent { cancel: *approved.get() };
                     self.write_command(now, entry, Command::Cancel(approved), effects);
+                }
+            }
+        }
+    }
+
+    /// Counts, for each scope, the comparisons in a row that found a difference there.
+    fn strike(&mut self, breaks: &[Break]) {
+        let before = std::mem::take(&mut self.comparison);
+        for found in breaks {
+            match found.scope {
+                Scope::Account => self.comparison.account = before.account.saturating_add(1),
+                Scope::Instrument(id) => {
+                    let strikes = before.instruments.get(&id).copied().unwrap_or_default();
+                    self.comparison.instruments.insert(id, strikes.saturating_add(1));
                 }
             }
         }

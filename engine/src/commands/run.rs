@@ -12,8 +12,9 @@ use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
 use actors::halt::SharedHalt;
 use actors::journal::SharedJournal;
+use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::system::{recover, shared};
-use actors::{Clock, Conduct, FeedSource, Polled, RestartPolicy, System, SystemSettings};
+use actors::{Clock, Conduct, FeedSource, Notifier, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use desk::Restored;
@@ -26,7 +27,7 @@ use store::{EmbeddedStore, Filter, History};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load};
+use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, WebhookPlace, load};
 use crate::control::Control;
 use crate::ledger;
 use crate::output::{Answer, Failure, chain, money};
@@ -81,6 +82,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     );
     store::crash::point("recovered");
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
+    // Ends last: what stops the others may be worth an alert.
+    let notifier = notifier(&config)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
         connection: connection(&config, &source, &calendar, &recovered)?,
@@ -105,6 +108,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         warm_up: Arc::new(StoredBars(source.history, Arc::clone(&calendar))),
         clock: source.clock,
         policy: RestartPolicy::default(),
+        monitors: config.monitors,
+        alerts: notifier.alerts(),
     };
     let place = config.data_directory.clone();
     let answer = runtimes.trading.block_on(runtimes.on_trading(until_stopped(settings, place)));
@@ -115,6 +120,15 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         store::crash::point("lease_released");
     }
     answer
+}
+
+/// Where alerts go.
+fn notifier(config: &Config) -> Result<Notifier, Failure> {
+    let url = config.webhook.as_ref().map(WebhookPlace::url).transpose();
+    let webhook = url.map_err(|problem| Failure::Failed(problem, serde_json::Value::Null))?;
+    let settings =
+        NotifierSettings { webhook: webhook.map(|url| WebhookSettings { url }), listeners: Listeners::default() };
+    Notifier::start(&settings).map_err(Failure::failed)
 }
 
 /// Whoever is traded with.
@@ -271,7 +285,6 @@ async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answe
     let system = System::start(settings).await.map_err(Failure::failed)?;
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     let _control = Control::start(&place, system.inquiry(), Handle::current());
-    let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
     let reason = loop {
         tokio::select! {
@@ -290,7 +303,7 @@ async fn until_stopped(settings: SystemSettings, place: PathBuf) -> Result<Answe
                     return Err(Failure::Failed("the supervisor is gone; start again".to_owned(), serde_json::Value::Null));
                 }
                 let names = given_up.borrow_and_update().clone();
-                let ends = |name: &&String| fatal.contains(&name.as_str()) || (replay && name.as_str() == "feed");
+                let ends = |name: &&String| system.is_essential(name) || (replay && name.as_str() == "feed");
                 if let Some(name) = names.iter().find(ends) {
                     let message = format!("the {name} actor failed again and again; trading is halted");
                     let _ = system.stop().await;

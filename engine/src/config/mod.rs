@@ -6,6 +6,7 @@
 
 pub mod document;
 mod limits;
+mod monitors;
 pub mod reader;
 
 use std::collections::BTreeMap;
@@ -21,9 +22,11 @@ use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
 use market::time::NANOS_PER_SECOND;
 use market::{Calendar, ClientOrderId, Date, Money, Quantity, Rate, Symbol};
-use risk::Limits;
+use risk::{Limits, MonitorSettings};
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
+
+pub use monitors::WebhookPlace;
 
 use document::{Document, Problem, Text};
 use reader::{Reader, nearest};
@@ -44,6 +47,10 @@ pub struct Config {
     pub account: AccountConfig,
     /// The limits in force.
     pub limits: Limits,
+    /// What monitors are configured by beside the limits.
+    pub monitors: MonitorSettings,
+    /// Where alerts go beside the log.
+    pub webhook: Option<WebhookPlace>,
     /// How the simulated exchange behaves.
     pub simulation: SimulationSettings,
     /// What the broker charges.
@@ -314,6 +321,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     reader.word("mode", &["paper"]);
     let account = read_account(reader);
     let limits = limits::read(reader);
+    let (monitors, webhook) = (monitors::read(reader), monitors::read_webhook(reader));
     let (simulation, brokerage) = read_simulation(reader);
     let broker = read_broker(reader);
     let patience = read_patience(reader);
@@ -346,6 +354,8 @@ fn read(reader: &mut Reader) -> Option<Config> {
         data_directory,
         account: account?,
         limits: limits?,
+        monitors,
+        webhook,
         simulation,
         brokerage,
         broker: broker?,

@@ -100,6 +100,11 @@ impl Book {
         self.results.of(strategy)
     }
 
+    /// The same of all that ever traded.
+    pub fn results(&self) -> impl Iterator<Item = (StrategyId, Money)> + '_ {
+        self.results.owners.iter().map(|owned| (owned.strategy, owned.flow + owned.value))
+    }
+
     /// Money that the book began with.
     pub fn began_with(&self) -> Money {
         self.settings.cash

@@ -10,7 +10,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use market::{ClientOrderId, Date, ExecutionId, InstrumentId, Money, Price, Quantity, StatedExecution, StrategyId, Symbol};
+use market::{
+    ClientOrderId, Date, ExecutionId, InstrumentId, Money, Price, Quantity, StatedExecution, StrategyId, Symbol,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Book, BookSettings, Execution, Owner, Revocation};

@@ -2,6 +2,7 @@
 
 use desk::Alert;
 use market::{Money, Price, Quantity};
+use risk::HaltScope;
 
 use super::stage::Stage;
 use super::words::Words;
@@ -122,6 +123,9 @@ fn order(stage: &Stage, name: &str, words: &mut Words<'_>) -> Result<(), String>
 fn account(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
     let book = stage.book();
     let what = words.next("what is expected")?;
+    if let Some(scope) = what.parse::<HaltScope>().ok().filter(|_| what.contains(':')) {
+        return same(what, stage.switch.level_in(&scope).name(), words.next("a halt level")?);
+    }
     let found: Money = match what {
         "cash" => book.cash().total(),
         "settled" => book.cash().settled(),
@@ -140,7 +144,16 @@ fn account(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
             let count = stage.protocol.desk().denials().get(check).copied().unwrap_or_default();
             return same(&format!("denied {check}"), count, words.read("a count")?);
         }
+        "halt" if words.skip_if("account") => {
+            let level = stage.switch.level_in(&HaltScope::Account);
+            return same("halt of the account", level.name(), words.next("a halt level")?);
+        }
         "halt" => return same(what, stage.switch.level().name(), words.next("a halt level")?),
+        "breach" => {
+            let name = words.next("the name of a monitor")?;
+            let found = stage.breaches.iter().any(|breach| breach.monitor == name);
+            return if found { Ok(()) } else { Err(format!("no such breach, but {:?}", told(stage))) };
+        }
         "phase" => return same(what, stage.protocol.desk().current_phase().name(), words.next("a phase")?),
         "sent" => {
             words.skip("nothing")?;
@@ -176,13 +189,19 @@ fn whole_account(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
 }
 
 fn nothing(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
-    match words.next("'alert' or 'question'")? {
+    match words.next("'alert', 'breach' or 'question'")? {
         "alert" if stage.alerts().is_empty() => Ok(()),
         "alert" => Err(format!("a person was told: {:?}", stage.alerts())),
+        "breach" if stage.breaches.is_empty() => Ok(()),
+        "breach" => Err(format!("monitors found {:?}", told(stage))),
         "question" if stage.question.is_none() => Ok(()),
         "question" => Err("a statement is being asked for".to_owned()),
         other => Err(format!("unknown word '{other}'")),
     }
+}
+
+fn told(stage: &Stage) -> Vec<String> {
+    stage.breaches.iter().map(ToString::to_string).collect()
 }
 
 /// What a person was told by the line before.

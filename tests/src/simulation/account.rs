@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use desk::{Alert, Ask, Command, Effect, HostSettings, Input, Protocol, ProtocolSettings, Restore, Restored, Written};
 use market::{ClientOrderId, ReportKind};
 use oms::reconcile::NEVER_RECEIVED;
-use risk::{HaltLevel, HaltScope};
+use risk::monitors::Hears;
+use risk::{HaltLevel, HaltScope, Observation};
 use store::{JournalEntry, Snapshot};
 
 use super::Broken;
@@ -289,11 +290,7 @@ impl World {
             Effect::Tell { strategy, notice } => {
                 self.to_strategy(process, strategy.index(), ToStrategy::Notice(notice));
             }
-            Effect::Observe { day, equity } => {
-                if let Some(breach) = self.processes[process].daily_loss.observe(day, equity) {
-                    self.raise(process, breach.level, &breach.to_string());
-                }
-            }
+            Effect::Observe => self.watch(process),
             Effect::Raise { level, reason, .. } => self.raise(process, level, &reason),
             Effect::Traded { .. } => {}
             Effect::Alert(alert) => self.alert(process, alert),
@@ -432,6 +429,24 @@ impl World {
             if let Some(command @ Command::Submit(_)) = self.kept.get(&id).copied() {
                 self.to_broker(process, ToBroker::Send(command));
             }
+        }
+    }
+
+    /// Lets the monitors look, as the Limits do.
+    fn watch(&mut self, process: usize) {
+        let now = self.wall();
+        let state = &mut self.processes[process];
+        let Some(protocol) = state.account.protocol.as_ref() else { return };
+        protocol.figures(now, &mut state.figures);
+        let changed = std::mem::replace(&mut state.seen, state.figures.changes) != state.figures.changes;
+        let mut found = Vec::new();
+        for watch in &mut state.watches {
+            if watch.hears == Hears::Marks || watch.hears == Hears::Changes && changed {
+                watch.observe(Observation::Account(&state.figures), &mut found);
+            }
+        }
+        for breach in found.into_iter().filter(|breach| breach.level != HaltLevel::Active) {
+            self.raise(process, breach.level, &breach.to_string());
         }
     }
 
