@@ -474,6 +474,8 @@ pub struct Protocol {
     owed: BTreeSet<ClientOrderId>,
     question: Option<Question>,
     questions: u64,
+    /// Since when a statement is being asked for without an answer, however often.
+    asking_since: Option<Timestamp>,
     compared_at: Timestamp,
     /// No statement was ever taken in: what the broker holds beyond our fills is adopted then.
     first_statement: bool,
@@ -522,6 +524,7 @@ impl Protocol {
             owed: BTreeSet::new(),
             question: None,
             questions: incarnation << 32,
+            asking_since: None,
             compared_at: Timestamp::MIN,
             phase_since: Timestamp::MIN,
             heard_at: None,

@@ -33,6 +33,7 @@ impl Protocol {
         if self.link == Link::Down {
             return;
         }
+        self.asking_since.get_or_insert(now);
         self.questions += 1;
         let number = self.questions;
         self.question = Some(Question { number, asked_at: now, handed_over: self.could_have_arrived() });
@@ -41,7 +42,7 @@ impl Protocol {
 
     pub(super) fn no_statement(&mut self, question: u64, reason: String, effects: &mut Vec<Effect>) {
         if self.question.as_ref().is_some_and(|asked| asked.number == question) {
-            // It is asked again when the patience for an answer is over; then the comparison has failed.
+            // It is asked again when the patience for an answer is over.
             effects.push(Effect::Alert(Alert::BrokerDown { reason }));
         }
     }
@@ -56,11 +57,12 @@ impl Protocol {
             None => is_overdue(now, self.compared_at, patience.answer),
         };
         if due {
-            if self.question.is_some() && self.link != Link::Down {
-                self.comparison.failed = self.comparison.failed.saturating_add(1);
-            }
             self.ask_statement(now, effects);
         }
+        // One that is not answered for as long as the next one would wait has failed.
+        let unanswered = self.asking_since.filter(|_| self.link != Link::Down);
+        let failed = unanswered.map_or(0, |since| now.nanos_since(since).max(0) / patience.reconcile.max(1));
+        self.comparison.failed = u32::try_from(failed).unwrap_or(u32::MAX);
     }
 
     /// The broker's word on everything.
@@ -78,7 +80,7 @@ impl Protocol {
         }
         self.look_for_owed_cancels(statement, effects);
         let plan = reconcile::plan(self.desk.book(), statement, &self.asked(asked.handed_over));
-        self.compared_at = now;
+        (self.compared_at, self.asking_since) = (now, None);
         let silent = plan.corrections.is_empty() && plan.breaks.is_empty() && self.link == Link::Ready;
         for correction in plan.corrections {
             self.correct(correction, now, effects);

@@ -135,6 +135,10 @@ impl Stage {
     pub(super) fn halt(&mut self, name: &str) -> Result<(), String> {
         let level = HaltLevel::from_name(name).ok_or_else(|| format!("'{name}' is not a halt level"))?;
         self.switch.set(&HaltScope::Global, level);
+        if level == HaltLevel::Active {
+            // A person resumes whatever stands for all; a symbol or strategy is resumed by its name.
+            HaltScope::PROGRAM.iter().for_each(|scope| self.switch.set(scope, level));
+        }
         let (by, reason) = ("person".to_owned(), "scenario".to_owned());
         self.tell(Input::Halted { scope: HaltScope::Global, level, by, reason, at: self.now })
     }
