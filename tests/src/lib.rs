@@ -29,7 +29,8 @@ use market::{
     Rate, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::{HaltLevel, HaltScope, HaltSwitch, LimitSet, LimitTable, MonitorSettings, Seconds};
+use risk::limits::StrategyLimits;
+use risk::{HaltLevel, HaltScope, HaltSwitch, LimitSet, LimitTable, Limits, MonitorSettings, Seconds, SomeLimits};
 use store::{HaltRecord, HaltStore, MemoryJournal, StoreError};
 use strategies::Parameters;
 
@@ -93,6 +94,8 @@ pub struct World {
     pub events: Vec<MarketEvent>,
     /// The limits.
     pub limits: LimitSet,
+    /// Tighter ones for the first strategy.
+    pub first_limits: SomeLimits,
     /// How the exchange behaves.
     pub simulation: SimulationSettings,
     /// Money at the start.
@@ -163,6 +166,7 @@ impl World {
                 max_daily_loss: Money::from_cents(100_000_000),
                 ..LimitSet::WIDE
             },
+            first_limits: SomeLimits::default(),
             simulation: SimulationSettings::default(),
             cash: Money::from_cents(20_000_000),
             kinds: vec![
@@ -181,6 +185,21 @@ impl World {
         daily_stream(&self.calendar, &before, &bars).expect("bars on sessions only")
     }
 
+    /// Names of the strategies in the order of their numbers.
+    pub fn names(&self) -> Vec<String> {
+        self.kinds.iter().enumerate().map(|(place, (kind, _))| format!("{kind} {place}")).collect()
+    }
+
+    /// The limits as a person would have written them.
+    fn written(&self) -> Limits {
+        let mut limits = Limits::from(self.limits);
+        if let Some(name) = self.names().first() {
+            let own = StrategyLimits { allowed: None, limits: self.first_limits };
+            limits.strategies.insert(name.clone(), own);
+        }
+        limits
+    }
+
     /// What the desk is made of.
     pub fn desk(&self) -> DeskSettings {
         DeskSettings {
@@ -193,7 +212,7 @@ impl World {
                 brokerage: Brokerage::FREE,
                 instruments: self.universe.len(),
             },
-            limits: Arc::new(LimitTable::uniform(self.limits, &self.universe)),
+            limits: Arc::new(LimitTable::new(self.written(), &self.universe, &self.names())),
             start: self.start,
         }
     }
@@ -250,8 +269,7 @@ impl World {
 
     /// What the actors are made of: the same world in compressed time, everything in memory.
     pub fn system(&self) -> SystemSettings {
-        let names = self.hosted().into_iter().map(|hosted| hosted.settings.name).collect();
-        let halt = HaltSwitch::of_run(names, self.universe.iter().map(|(_, known)| known.symbol).collect());
+        let halt = HaltSwitch::of_run(self.names(), self.universe.iter().map(|(_, known)| known.symbol).collect());
         halt.set(&HaltScope::Global, HaltLevel::Active);
         let phase = self.calendar.phase_at(self.start);
         SystemSettings {
