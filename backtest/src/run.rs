@@ -169,8 +169,10 @@ impl Backtest {
             self.of_changes.iter_mut().for_each(|watch| watch.observe(seen, &mut self.found));
         }
         for breach in self.found.drain(..) {
-            self.halt.raise(&breach.scope, breach.level);
-            self.breaches.push((now, breach));
+            // What is halted already is no news.
+            if breach.level == HaltLevel::Active || self.halt.raise(&breach.scope, breach.level) {
+                self.breaches.push((now, breach));
+            }
         }
     }
 

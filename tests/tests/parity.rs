@@ -17,9 +17,9 @@ fn worlds() -> Vec<(&'static str, World)> {
     let mut losing = World::random(6, 5, 150, 20);
     losing.limits.max_daily_loss = market::Money::from_cents(150_000);
     let mut falling = World::random(6, 5, 150, 20);
-    falling.limits.max_drawdown = market::Rate::from_ppm(8_000);
+    falling.limits.max_drawdown = market::Rate::from_ppm(30_000);
     let mut one = World::random(6, 5, 150, 20);
-    one.first_limits.max_daily_loss = Some(market::Money::from_cents(30_000));
+    one.first_limits.max_daily_loss = Some(market::Money::from_cents(90_000));
     let mut large = World::random(9, 4, 120, 20);
     large.limits.max_symbol_share = market::Rate::from_ppm(300_000);
     vec![
