@@ -12,6 +12,7 @@ use store::halt::ANEW;
 use store::{HaltRecord, HaltStore, StoreError};
 
 use crate::clock::Clock;
+use crate::notifier::{Alert, Alerts};
 
 /// A store's halt record that outlives every actor's restarts.
 pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
@@ -23,6 +24,8 @@ pub struct Halter {
     pub switch: HaltSwitch,
     /// Time.
     pub clock: Clock,
+    /// Who is told.
+    pub alerts: Alerts,
     store: SharedHalt,
     /// The last decision on each scope, for people.
     decisions: Arc<Mutex<BTreeMap<HaltScope, HaltRecord>>>,
@@ -45,7 +48,13 @@ impl Halter {
         let loaded = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
         let known = |record: HaltRecord| Some((record.scope.parse().ok()?, record));
         let decisions = loaded.unwrap_or_default().into_iter().filter_map(known).collect();
-        Self { switch, clock, store, decisions: Arc::new(Mutex::new(decisions)) }
+        Self { switch, clock, alerts: Alerts::default(), store, decisions: Arc::new(Mutex::new(decisions)) }
+    }
+
+    /// The same, telling each halt there.
+    #[must_use]
+    pub fn telling(self, alerts: Alerts) -> Self {
+        Self { alerts, ..self }
     }
 
     /// Raises a scope to at least `level`; `true` if that changed anything.
@@ -65,6 +74,7 @@ impl Halter {
     pub fn keep(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> Result<(), StoreError> {
         tracing::error!(%scope, level = level.name(), by, reason, "halted");
         let record = self.record(scope, level, by, reason);
+        self.alerts.raise(Alert::halted(scope, level, by, reason, record.at));
         self.decisions().insert(scope.clone(), record.clone());
         store::crash::point("before_halt_stored");
         let stored = self.store().save_halt(&record);

@@ -16,6 +16,7 @@ use risk::{Approved, Denial, Explanation, Figure, HaltLevel, HaltSwitch, LimitTa
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Evidence, GONE, number_of};
+use crate::watched::{Watched, WatchedState};
 
 /// What a desk is made of.
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ pub struct Desk {
     /// The day that `sequence` counts, as instants, so that most orders skip the calendar.
     day: std::ops::Range<Timestamp>,
     denials: BTreeMap<&'static str, u64>,
+    watched: Watched,
     first_cash: Money,
 }
 
@@ -62,6 +64,8 @@ pub(crate) struct DeskState {
     session: Date,
     sequence: (Date, u32),
     issued: Option<ClientOrderId>,
+    #[serde(default)]
+    watched: WatchedState,
 }
 
 impl Desk {
@@ -83,6 +87,7 @@ impl Desk {
             issued: None,
             day: Timestamp::MAX..Timestamp::MIN,
             denials: BTreeMap::new(),
+            watched: Watched::default(),
             calendar,
         };
         desk.price_horizon = desk.horizon_of(session);
@@ -163,6 +168,7 @@ impl Desk {
         let order = approved.get();
         self.sequence.1 = order.client_order_id.sequence();
         self.issued = Some(order.client_order_id);
+        self.watched.message(order.strategy, self.sequence.0);
         self.book.enter(*order, approved.worst_price());
     }
 
@@ -283,6 +289,7 @@ impl Desk {
     /// Counts a denial, also one that was made outside the desk.
     pub fn note_denial(&mut self, denial: &Denial) {
         *self.denials.entry(denial.check).or_default() += 1;
+        self.watched.denial();
     }
 
     /// Approves a cancel of an open order. Halts never stop a cancel.
@@ -292,7 +299,7 @@ impl Desk {
     pub fn cancel(&mut self, id: ClientOrderId, now: Timestamp) -> Result<Approved<CancelOrder>, Denial> {
         let instrument = self.open_instrument(id)?;
         let cancel = CancelOrder { client_order_id: id, instrument, decided_at: now };
-        self.book.request_cancel(&cancel).map_err(|_| not_open())?;
+        self.request_cancel(&cancel).map_err(|_| not_open())?;
         Ok(risk::approve_cancel(cancel))
     }
 
@@ -337,8 +344,34 @@ impl Desk {
         let approved = risk::review_replace(open, replace, evidence.halt, &view)?;
         let (strategy, instrument) = (open.intent.strategy, open.intent.instrument);
         let approved = approved.decided_in(self.epoch_of(strategy, instrument, evidence.halt));
-        self.book.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
+        self.request_replace(&replace, approved.worst_price()).map_err(|_| not_open())?;
         Ok(approved)
+    }
+
+    /// A cancel is about to be sent.
+    pub(crate) fn request_cancel(&mut self, cancel: &CancelOrder) -> Result<(), Anomaly> {
+        self.book.request_cancel(cancel)?;
+        self.count_message(cancel.client_order_id, cancel.decided_at);
+        Ok(())
+    }
+
+    /// A replace is about to be sent.
+    pub(crate) fn request_replace(&mut self, replace: &ReplaceOrder, worst_price: Price) -> Result<(), Anomaly> {
+        self.book.request_replace(replace, worst_price)?;
+        self.count_message(replace.client_order_id, replace.decided_at);
+        Ok(())
+    }
+
+    fn count_message(&mut self, id: ClientOrderId, at: Timestamp) {
+        let day = self.day_of(at);
+        if let Some(order) = self.book.order(&id) {
+            self.watched.message(order.intent.strategy, day);
+        }
+    }
+
+    /// The day that an instant falls on, whatever day it is now.
+    fn day_of(&self, at: Timestamp) -> Date {
+        if self.day.contains(&at) { self.sequence.0 } else { at.local_date() }
     }
 
     fn open_instrument(&self, id: ClientOrderId) -> Result<InstrumentId, Denial> {
@@ -351,7 +384,13 @@ impl Desk {
     /// # Errors
     /// A report that does not fit changes nothing and says why.
     pub fn report(&mut self, report: &ExecutionReport) -> Result<Applied, Anomaly> {
-        self.book.apply(report)
+        let applied = self.book.apply(report)?;
+        if applied.fill.is_some() {
+            self.watched.trade(applied.strategy, self.day_of(report.at));
+        } else {
+            self.watched.change();
+        }
+        Ok(applied)
     }
 
     /// Notes that what was sent for an order may or may not have arrived.
@@ -390,11 +429,8 @@ impl Desk {
             self.sequence = self.sequence.max((day, id.sequence()));
         }
         self.issued = self.issued.max(Some(id));
+        self.watched.message(order.strategy, order.decided_at.local_date());
         self.book.enter(order, worst_price);
-    }
-
-    pub(crate) fn book_mut(&mut self) -> &mut Book {
-        &mut self.book
     }
 
     /// Takes in an execution of an order that was placed elsewhere.
@@ -402,11 +438,13 @@ impl Desk {
     /// # Errors
     /// It was taken in before, or makes no sense.
     pub fn external(&mut self, execution: &StatedExecution) -> Result<(), Anomaly> {
+        self.watched.change();
         self.book.apply_external(execution)
     }
 
     /// So many units of this instrument belong to somebody else, from now on.
     pub fn adopt(&mut self, instrument: InstrumentId, quantity: Quantity) {
+        self.watched.change();
         self.book.adopt_external(instrument, quantity);
     }
 
@@ -422,6 +460,7 @@ impl Desk {
             session: self.session,
             sequence: self.sequence,
             issued: self.issued,
+            watched: self.watched.state(strategy),
         }
     }
 
@@ -440,6 +479,7 @@ impl Desk {
         desk.book = Book::from_state(settings.book, state.book, instrument, strategy)?;
         (desk.phase, desk.session) = (state.phase, state.session);
         (desk.sequence, desk.issued) = (state.sequence, state.issued);
+        desk.watched = Watched::from_state(state.watched, strategies);
         desk.price_horizon = desk.horizon_of(desk.session);
         Ok(desk)
     }
@@ -467,8 +507,16 @@ impl Desk {
     }
 
     /// The limits in force.
-    pub fn limits(&self) -> &LimitTable {
+    pub fn limits(&self) -> &Arc<LimitTable> {
         &self.limits
+    }
+
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
+    pub(crate) fn watched_mut(&mut self) -> &mut Watched {
+        &mut self.watched
     }
 
     /// The book.

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::Desk;
 use crate::host::{HostSettings, Notice};
+use crate::watched::WorthNoted;
 
 /// What a decision was made on, beside the book: the price, and what the switch allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -279,6 +280,8 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+    /// What the account and its strategies were worth when a session began or closed.
+    Worth(WorthNoted),
     /// The halt switch was moved.
     Halt {
         /// For what; journals that knew one scope only meant everything.
@@ -323,6 +326,7 @@ impl Entry {
             Self::BreakAccepted { .. } => "break_accepted",
             Self::Phase { .. } => "phase",
             Self::Limits { .. } => "limits",
+            Self::Worth(_) => "worth",
             Self::Halt { .. } => "halt",
         }
     }
@@ -467,12 +471,12 @@ impl<'a> Rebuild<'a> {
             }
             Entry::CancelIntent { cancel, .. } => {
                 let cancel = CancelOrder { instrument: self.translate(sequence, cancel.instrument)?, ..cancel };
-                self.desk.book_mut().request_cancel(&cancel).map_err(|anomaly| fails(anomaly.to_string()))?;
+                self.desk.request_cancel(&cancel).map_err(|anomaly| fails(anomaly.to_string()))?;
             }
             Entry::ReplaceIntent { replace, worst_price, .. } => {
                 let replace = ReplaceOrder { instrument: self.translate(sequence, replace.instrument)?, ..replace };
-                let book = self.desk.book_mut();
-                book.request_replace(&replace, worst_price).map_err(|anomaly| fails(anomaly.to_string()))?;
+                let requested = self.desk.request_replace(&replace, worst_price);
+                requested.map_err(|anomaly| fails(anomaly.to_string()))?;
             }
             Entry::Report { report, broker_sequence } => {
                 self.facts.broker_sequence = self.facts.broker_sequence.max(broker_sequence);
@@ -511,6 +515,13 @@ impl<'a> Rebuild<'a> {
             Entry::Limits { limits, .. } => {
                 let names = if self.today.is_empty() { &self.facts.strategies } else { self.today };
                 self.desk.set_limits(*limits, names);
+            }
+            Entry::Worth(mut noted) => {
+                for (strategy, _) in &mut noted.results {
+                    *strategy = self.translate_strategy(*strategy);
+                }
+                noted.results.sort_by_key(|(strategy, _)| *strategy);
+                self.desk.watched_mut().note(&noted);
             }
             // Nothing of these stays in the book; the switch has its own durable record.
             Entry::Started { .. }

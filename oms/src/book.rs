@@ -6,10 +6,12 @@
 //!
 //! - `executions`: fills, busts and corrections
 //! - `external`: what other hands do in the same account
+//! - `results`: what each strategy has made
 //! - `state`: the whole book as a value that can be stored
 
 mod executions;
 mod external;
+mod results;
 mod state;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -37,6 +39,7 @@ use executions::Effects;
 pub(crate) use executions::Owner;
 pub use executions::{Execution, FillEffect, Revocation, RevokedEffect};
 use external::ExternalExecution;
+use results::Results;
 pub use state::BookState;
 
 /// Ended orders are kept for this many sessions, so that a late fill still finds its order; a
@@ -208,6 +211,7 @@ pub struct Book {
     cash: CashLedger,
     reserved: Money,
     market_value: Money,
+    results: Results,
     fees: Money,
     /// Of the date seen last, so that most orders and fills skip calendar and schedule.
     terms: Option<DayTerms>,
@@ -238,6 +242,7 @@ impl Book {
             cash: CashLedger::with(settings.cash),
             reserved: Money::ZERO,
             market_value: Money::ZERO,
+            results: Results::new(settings.instruments),
             fees: Money::ZERO,
             terms: None,
             day_traded: BTreeMap::new(),
@@ -544,6 +549,7 @@ impl Book {
             self.lines[instrument.index()].position.fees -= refund;
             self.cash.book(day.terms.settles, refund);
             self.fees -= refund;
+            self.results.shared += refund;
             total += refund;
         }
         total
@@ -557,6 +563,7 @@ impl Book {
         if !held.is_zero() {
             self.market_value += (price - line.mark).times(held);
         }
+        self.results.mark(instrument, price - line.mark);
         line.mark = price;
     }
 
@@ -774,6 +781,7 @@ impl Book {
                 return differs(&format!("working quantity of {key:?}"), &holding.working, &found);
             }
         }
+        self.verify_results()?;
         // Cash, cost, result and fees close the circle: nothing is created or lost.
         let cost: Money = self.lines.iter().map(|line| line.position.cost).sum();
         let expected = self.settings.cash - cost + self.realized() - self.fees;
