@@ -14,6 +14,7 @@ use market::{
     Timestamp,
 };
 use ractor::Actor;
+use risk::monitors::Configured;
 use risk::{Approved, HaltLevel, HaltSwitch};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -21,9 +22,9 @@ use crate::address::Address;
 use crate::board::QuoteSlots;
 use crate::broker::{self, ReportLog};
 use crate::clock::Clock;
-use crate::conversation_tests::{halter, next, probe, settings};
+use crate::conversation_tests::{halter, next, probe};
+use crate::figures::FigureBoard;
 use crate::lease::Right;
-use crate::limits::LimitsInForce;
 use crate::pulse::{LEASE, Pulse};
 use crate::system::shared;
 use crate::turn::Turn;
@@ -195,11 +196,22 @@ async fn a_limit_that_lives_keeps_the_pulse_going() {
     let pulse = Pulse::since(Instant::now());
     let to_limit = Address::new("limit");
     let (account, _told) = probe::<account::Message>("account", Some).await;
+    let universe = Arc::new(market::Universe::new());
+    let limits = Arc::new(risk::LimitTable::uniform(risk::LimitSet::WIDE, &universe));
+    let watched = Arc::clone(&limits);
+    let watch = move || {
+        let settings = risk::MonitorSettings::default();
+        risk::monitors::watches(&Configured { settings, limits: &watched, strategies: &[] }).swap_remove(0)
+    };
     let arguments = limit::Arguments {
         address: to_limit.clone(),
         account,
-        limits: LimitsInForce::new(settings().limits),
+        watch: Arc::new(watch),
+        figures: Arc::new(FigureBoard::new(limits, universe, 1)),
+        place: 0,
         halt: halter(),
+        alerts: crate::Alerts::default(),
+        next: None,
         pulse: pulse.clone(),
         outside: None,
     };
