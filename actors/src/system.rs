@@ -642,8 +642,10 @@ impl Inquiry {
         }
         let scopes: Vec<HaltScope> = scope.cloned().map_or_else(|| HaltScope::PROGRAM.to_vec(), |scope| vec![scope]);
         let seen = scopes.into_iter().map(|scope| (self.halter.switch.seen(&scope), scope));
-        let seen: Vec<(HaltScope, Seen)> =
-            seen.filter(|(seen, _)| seen.level() != HaltLevel::Active).map(|(seen, scope)| (scope, seen)).collect();
+        // A rule of repetition may have stopped a strategy without a halt: resuming one, or a symbol, re-arms it.
+        let concerned =
+            |(seen, scope): &(Seen, HaltScope)| seen.level() != HaltLevel::Active || !scope.is_program_wide();
+        let seen: Vec<(HaltScope, Seen)> = seen.filter(concerned).map(|(seen, scope)| (scope, seen)).collect();
         if seen.is_empty() {
             return Err(ResumeError::NothingHalted { scope: scope.cloned() });
         }
