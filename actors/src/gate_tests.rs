@@ -197,10 +197,9 @@ async fn a_limit_that_lives_keeps_the_pulse_going() {
     let (account, _told) = probe::<account::Message>("account", Some).await;
     let universe = Arc::new(market::Universe::new());
     let limits = Arc::new(risk::LimitTable::uniform(risk::LimitSet::WIDE, &universe));
-    let watched = Arc::clone(&limits);
-    let watch = move || {
+    let watch = || {
         let settings = risk::MonitorSettings::default();
-        risk::monitors::watches(&Configured { settings, limits: &watched, strategies: &[] }).swap_remove(0)
+        risk::monitors::watches(&Configured { settings, strategies: &[] }).swap_remove(0)
     };
     let arguments = limit::Arguments {
         address: to_limit.clone(),
