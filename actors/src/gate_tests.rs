@@ -97,12 +97,14 @@ async fn send_each(pulse: Pulse) -> (Vec<ClientOrderId>, Vec<String>) {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let (account, mut told) = probe::<account::Message>("account", Some).await;
     let to = Address::new("broker");
+    let halt = HaltSwitch::at(HaltLevel::Active);
+    let now = halt.epoch();
     let arguments = broker::Arguments {
         address: to.clone(),
         account,
         connection: shared(Open(Arc::clone(&taken))),
         log: shared(ReportLog::after(0)),
-        halt: HaltSwitch::at(HaltLevel::Active),
+        halt,
         right: Right::unlimited(),
         pulse,
         quotes: Arc::new(QuoteSlots::new(1)),
@@ -119,9 +121,9 @@ async fn send_each(pulse: Pulse) -> (Vec<ClientOrderId>, Vec<String>) {
     };
     let (client_order_id, instrument, decided_at) = (id(4), InstrumentId::new(0), Clock::System.now());
     let commands = [
-        Command::Submit(approver.order(order(1, Side::Buy))),
-        Command::Submit(approver.order(order(2, Side::Sell))),
-        Command::Replace(approver.replace(&order(3, Side::Buy), replace)),
+        Command::Submit(approver.order(order(1, Side::Buy)).decided_in(now)),
+        Command::Submit(approver.order(order(2, Side::Sell)).decided_in(now)),
+        Command::Replace(approver.replace(&order(3, Side::Buy), replace).decided_in(now)),
         Command::Cancel(risk::approve_cancel(CancelOrder { client_order_id, instrument, decided_at })),
     ];
     let mut refused = Vec::new();
