@@ -135,7 +135,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
-    let interface = interface(&config, &store, &*ledger)?;
+    let interface = interface(&config, &store, &*ledger, listeners)?;
     let running = until_stopped(settings, place, stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -151,7 +151,12 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
 type Interface = Box<dyn FnOnce(Inquiry) -> Result<Admin, AdminError> + Send>;
 
 /// The admin interface, where one is configured.
-fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
+fn interface(
+    config: &Config,
+    store: &EmbeddedStore,
+    ledger: &dyn Ledger,
+    alerts: Listeners,
+) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, audit) = (ledger.users()?, ledger::audit(&config.places(), store, ledger)?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
@@ -164,7 +169,8 @@ fn interface(config: &Config, store: &EmbeddedStore, ledger: &dyn Ledger) -> Res
         strategies: config.strategies.clone(),
         data_directory: config.data_directory.clone(),
     };
-    Ok(Some(Box::new(move |inquiry| Admin::start(admin::Settings { config: admin, facts, inquiry, users, audit }))))
+    let settings = move |inquiry| admin::Settings { config: admin, facts, inquiry, users, audit, alerts };
+    Ok(Some(Box::new(move |inquiry| Admin::start(settings(inquiry)))))
 }
 
 /// Where alerts go.

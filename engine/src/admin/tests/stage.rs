@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use actors::feed::{FeedError, Pace};
+use actors::notifier::{Listeners, NotifierSettings};
 use actors::system::shared;
-use actors::{Clock, FeedSource, Polled, System};
+use actors::{Clock, FeedSource, Notifier, Polled, System};
 use market::{MarketEvent, Price, Quantity, Quote};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -40,6 +41,8 @@ pub(super) struct Stage {
     pub(super) feed: Sender<MarketEvent>,
     pub(super) store: EmbeddedStore,
     pub(super) room: TempDir,
+    /// The channels of alerts, for as long as something may be raised.
+    _notifier: Notifier,
 }
 
 /// Brings what a test sends.
@@ -111,6 +114,10 @@ impl Stage {
         let world = World::random(7, 3, 20, 12);
         let mut settings = world.system();
         (settings.source, settings.pace) = (shared(Fed(fed)), Pace::Live(Duration::from_millis(2)));
+        let alerts = Listeners::default();
+        let channels = NotifierSettings { listeners: alerts.clone(), ..NotifierSettings::default() };
+        let notifier = Notifier::start(&channels).unwrap();
+        settings.alerts = notifier.alerts();
         let system = System::start(settings).await.unwrap();
         let facts = Facts {
             account: "TEST".to_owned(),
@@ -123,9 +130,10 @@ impl Stage {
             inquiry: system.inquiry(),
             users: Box::new(store.users().unwrap()),
             audit: Box::new(store.audit().unwrap()),
+            alerts,
         };
         let admin = Admin::start(settings).unwrap();
-        Self { admin, system, feed, store, room }
+        Self { admin, system, feed, store, room, _notifier: notifier }
     }
 
     /// A token as the interface itself would issue it.
