@@ -98,12 +98,14 @@ async fn send_each(pulse: Pulse) -> (Vec<ClientOrderId>, Vec<String>) {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let (account, mut told) = probe::<account::Message>("account", Some).await;
     let to = Address::new("broker");
+    let halt = HaltSwitch::at(HaltLevel::Active);
+    let now = halt.epoch();
     let arguments = broker::Arguments {
         address: to.clone(),
         account,
         connection: shared(Open(Arc::clone(&taken))),
         log: shared(ReportLog::after(0)),
-        halt: HaltSwitch::at(HaltLevel::Active),
+        halt,
         right: Right::unlimited(),
         pulse,
         quotes: Arc::new(QuoteSlots::new(1)),
@@ -120,9 +122,9 @@ async fn send_each(pulse: Pulse) -> (Vec<ClientOrderId>, Vec<String>) {
     };
     let (client_order_id, instrument, decided_at) = (id(4), InstrumentId::new(0), Clock::System.now());
     let commands = [
-        Command::Submit(approver.order(order(1, Side::Buy))),
-        Command::Submit(approver.order(order(2, Side::Sell))),
-        Command::Replace(approver.replace(&order(3, Side::Buy), replace)),
+        Command::Submit(approver.order(order(1, Side::Buy)).decided_in(now)),
+        Command::Submit(approver.order(order(2, Side::Sell)).decided_in(now)),
+        Command::Replace(approver.replace(&order(3, Side::Buy), replace).decided_in(now)),
         Command::Cancel(risk::approve_cancel(CancelOrder { client_order_id, instrument, decided_at })),
     ];
     let mut refused = Vec::new();
@@ -198,10 +200,9 @@ async fn a_limit_that_lives_keeps_the_pulse_going() {
     let (account, _told) = probe::<account::Message>("account", Some).await;
     let universe = Arc::new(market::Universe::new());
     let limits = Arc::new(risk::LimitTable::uniform(risk::LimitSet::WIDE, &universe));
-    let watched = Arc::clone(&limits);
-    let watch = move || {
+    let watch = || {
         let settings = risk::MonitorSettings::default();
-        risk::monitors::watches(&Configured { settings, limits: &watched, strategies: &[] }).swap_remove(0)
+        risk::monitors::watches(&Configured { settings, strategies: &[] }).swap_remove(0)
     };
     let arguments = limit::Arguments {
         address: to_limit.clone(),

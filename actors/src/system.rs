@@ -789,10 +789,10 @@ fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
     Child { start, ..child }
 }
 
-/// The configured monitors, fresh.
+/// The monitors, fresh.
 fn watched(settings: &SystemSettings) -> Vec<Watch> {
     let strategies: Vec<String> = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
-    watches(&Configured { settings: settings.monitors, limits: &settings.desk.limits, strategies: &strategies })
+    watches(&Configured { settings: settings.monitors, strategies: &strategies })
 }
 
 /// Live, somebody looks at what lies beside the account.
@@ -831,11 +831,8 @@ fn watching(
     let chain: Vec<usize> = (0..watched.len()).filter(|place| passes(&watched[*place])).collect();
     let children = watched.iter().enumerate().map(|(place, watch)| {
         let after = chain.iter().position(|link| *link == place).and_then(|link| chain.get(link + 1));
-        let (monitors, limits, names) = (settings.monitors, Arc::clone(&settings.desk.limits), Arc::clone(&strategies));
-        let build = move || {
-            let configured = Configured { settings: monitors, limits: &limits, strategies: &names };
-            watches(&configured).swap_remove(place)
-        };
+        let (monitors, names) = (settings.monitors, Arc::clone(&strategies));
+        let build = move || watches(&Configured { settings: monitors, strategies: &names }).swap_remove(place);
         let arguments = limit::Arguments {
             address: to.limits[place].clone(),
             account: to.account.clone(),

@@ -76,7 +76,7 @@ impl Backtest {
         let clock = SessionClock::new(Arc::clone(&settings.desk.book.calendar), start);
         let names: Vec<String> = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
         let limits = Arc::clone(&settings.desk.limits);
-        let configured = Configured { settings: settings.monitors, limits: &limits, strategies: &names };
+        let configured = Configured { settings: settings.monitors, strategies: &names };
         let watching = |hears| watches(&configured).into_iter().filter(|watch| watch.hears == hears).collect();
         let (of_marks, of_changes) = (watching(Hears::Marks), watching(Hears::Changes));
         let halt = HaltSwitch::of_run(names.clone(), universe.iter().map(|(_, known)| known.symbol).collect());

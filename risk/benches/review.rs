@@ -128,10 +128,11 @@ impl Account {
         View {
             book: &self.book,
             instrument: self.universe.get(ONE).expect("an instrument"),
-            top: TopOfBook { at: self.now, last: ten(), bid: cents(999), ask: ten() },
+            top: TopOfBook { at: self.now, last: ten(), bid: cents(999), ask: ten(), ..TopOfBook::default() },
             phase: Phase::Continuous,
             price_horizon: Timestamp::MIN,
             now: self.now,
+            forecast: None,
             limits: table.of(ASKER, ONE),
             table,
             activity: &self.activity,

@@ -135,7 +135,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
-    let interface = interface(&config, &*ledger)?;
+    let interface = interface(&config, &*ledger, listeners)?;
     let running = until_stopped(settings, place, stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -151,7 +151,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
 type Interface = Box<dyn FnOnce(Inquiry, Configurator) -> Result<Admin, AdminError> + Send>;
 
 /// The admin interface, where one is configured.
-fn interface(config: &Config, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
+fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, versions) = (ledger.users()?, ledger.config_versions()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
@@ -166,7 +166,7 @@ fn interface(config: &Config, ledger: &dyn Ledger) -> Result<Option<Interface>, 
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
-        Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions })
+        Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
     })))
 }
 

@@ -91,7 +91,8 @@ pub fn may_arm(reading: &ClockReading, limits: &LimitTable, must_be_synchronised
 #[derive(Debug)]
 struct Clock {
     must_be_synchronised: bool,
-    told: Option<Wrong>,
+    /// What is told, and beyond which limit, where it has one.
+    told: Option<(Wrong, i64)>,
 }
 
 pub(super) fn build(configured: &Configured<'_>) -> Vec<Built> {
@@ -111,7 +112,8 @@ impl Monitor for Clock {
             breaches.push(halts().because("the clock has jumped", seen, limit));
         }
         let fault = offset(reading, most);
-        if let Some(fault) = fault.filter(|fault| self.told != Some(fault.what)) {
+        let telling = fault.map(|fault| (fault.what, if fault.what == Wrong::Offset { most } else { 0 }));
+        if let Some(fault) = fault.filter(|_| self.told != telling) {
             let breach = if fault.what == Wrong::Offset || self.must_be_synchronised {
                 halts()
             } else {
@@ -119,7 +121,7 @@ impl Monitor for Clock {
             };
             breaches.push(breach.because(fault.words, fault.seen, limit));
         }
-        self.told = fault.map(|fault| fault.what);
+        self.told = telling;
     }
 }
 
@@ -167,6 +169,23 @@ mod tests {
             (-3_600_000 * MS, Unknown, "error/reducing warning/active"),
         ] {
             assert_eq!(look(&world, watch, step, sync), expected, "{step} {sync:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_beyond_another_limit_is_told_anew_and_an_unknown_one_has_none() {
+        let mut world = world(false);
+        let watch = &mut world.watches(NAME)[0];
+        for (limit, sync, expected) in [
+            (500, Within(600 * MS), "error/reducing"),
+            (400, Within(600 * MS), "error/reducing"),
+            (400, Within(600 * MS), ""),
+            (700, Within(600 * MS), ""),
+            (700, Unknown, "warning/active"),
+            (500, Unknown, ""),
+        ] {
+            world.limit(|limits| limits.max_clock_offset_milliseconds = Milliseconds(limit));
+            assert_eq!(look(&world, watch, 0, sync), expected, "{limit} {sync:?}");
         }
     }
 

@@ -20,7 +20,7 @@ struct DailyLoss {
 }
 
 pub(super) fn build(configured: &Configured<'_>) -> Vec<Built> {
-    let scopes = configured.scopes(|strategy| configured.limits.strategy(strategy).max_daily_loss.is_some());
+    let scopes = configured.scopes();
     let each =
         |(scope, strategy): (HaltScope, _)| Built::guard(scope.clone(), DailyLoss { scope, strategy, told: None });
     scopes.into_iter().map(each).collect()
@@ -95,7 +95,7 @@ mod tests {
         world.worth(100_000, 100_000, 100_000);
         for (now, expected) in [(99_500, false), (99_499, true), (98_000, false)] {
             world.strategy_worth(100_000, now, 100_000);
-            let breaches = told(&mut watches[1], &world);
+            let breaches = told(&mut watches[2], &world);
             assert_eq!(breaches.len(), usize::from(expected), "{now}");
             assert!(breaches.iter().all(|text| text.ends_with("strategy:trend now reducing")), "{breaches:?}");
             assert!(told(&mut watches[0], &world).is_empty());

@@ -23,7 +23,7 @@ struct Drawdown {
 
 pub(super) fn build(configured: &Configured<'_>) -> Vec<Built> {
     let action = configured.settings.drawdown_action;
-    let scopes = configured.scopes(|strategy| configured.limits.strategy(strategy).max_drawdown.is_some());
+    let scopes = configured.scopes();
     let each = |(scope, strategy): (HaltScope, _)| {
         Built::guard(scope.clone(), Drawdown { scope, strategy, action, told: None })
     };
@@ -97,7 +97,7 @@ mod tests {
                 "drawdown: fall from the highest close: 50.01 exceeds 50.00, strategy:trend now {}",
                 action.name()
             );
-            assert_eq!(told(&mut watches[1], &world), [text]);
+            assert_eq!(told(&mut watches[2], &world), [text]);
             assert!(told(&mut watches[0], &world).is_empty());
         }
     }

@@ -3,9 +3,9 @@
 //! reducing; the share of a symbol, a sector or a group halts its symbols, because the rest may go on.
 //!
 //! A breach is told once for as long as it lasts: the halt stays until a person resumes, however often a
-//! price swings through the limit.
+//! price swings through the limit. It is told anew when another limit is set.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use market::{InstrumentId, Money, Rate, StrategyId};
 
@@ -41,13 +41,13 @@ impl What {
 #[derive(Debug)]
 struct Watched {
     strategies: Vec<String>,
-    /// What was beyond its limit at the last look.
-    beyond: BTreeSet<What>,
+    /// What was beyond its limit at the last look, and beyond which.
+    beyond: BTreeMap<What, Rate>,
 }
 
 pub(super) fn build(configured: &Configured<'_>) -> Vec<Built> {
     let strategies = configured.strategies.to_vec();
-    vec![Built::guard(HaltScope::Account, Watched { strategies, beyond: BTreeSet::new() })]
+    vec![Built::guard(HaltScope::Account, Watched { strategies, beyond: BTreeMap::new() })]
 }
 
 impl Monitor for Watched {
@@ -57,7 +57,7 @@ impl Monitor for Watched {
         if figures.worth.is_none() {
             return;
         }
-        let mut beyond = BTreeSet::new();
+        let mut beyond = BTreeMap::new();
         self.sums(figures, &mut beyond, breaches);
         self.shares(figures, &mut beyond, breaches);
         self.beyond = beyond;
@@ -66,7 +66,7 @@ impl Monitor for Watched {
 
 impl Watched {
     /// Gross and net, of the account and of each strategy where one is written.
-    fn sums(&self, figures: &Figures, beyond: &mut BTreeSet<What>, breaches: &mut Vec<Breach>) {
+    fn sums(&self, figures: &Figures, beyond: &mut BTreeMap<What, Rate>, breaches: &mut Vec<Breach>) {
         let (exposure, account) = (&figures.exposure, figures.limits.account());
         let whole = [HaltScope::Account];
         self.look(What::Gross(None), exposure.gross, account.max_gross_exposure, &whole, figures, beyond, breaches);
@@ -85,7 +85,7 @@ impl Watched {
     }
 
     /// Symbols, and sectors and groups once each.
-    fn shares(&self, figures: &Figures, beyond: &mut BTreeSet<What>, breaches: &mut Vec<Breach>) {
+    fn shares(&self, figures: &Figures, beyond: &mut BTreeMap<What, Rate>, breaches: &mut Vec<Breach>) {
         let limits = &figures.limits;
         let account: LimitSet = *limits.account();
         for (place, worst) in figures.exposure.instruments.iter().enumerate() {
@@ -114,7 +114,7 @@ impl Watched {
         limit: Rate,
         scopes: &[HaltScope],
         figures: &Figures,
-        beyond: &mut BTreeSet<What>,
+        beyond: &mut BTreeMap<What, Rate>,
         breaches: &mut Vec<Breach>,
     ) {
         let allowed = figures.equity.scaled(limit);
@@ -122,13 +122,13 @@ impl Watched {
         if seen <= allowed || seen <= Money::ZERO {
             return;
         }
-        if !self.beyond.contains(&what) {
+        if self.beyond.get(&what) != Some(&limit) {
             breaches.extend(scopes.iter().map(|scope| {
                 let breach = Breach::halt(NAME, scope.clone(), HaltLevel::Reducing, figures.at);
                 breach.because(what.words(figures), Figure::Money(seen), Figure::Money(allowed))
             }));
         }
-        beyond.insert(what);
+        beyond.insert(what, limit);
     }
 }
 
@@ -177,6 +177,16 @@ mod tests {
             let breaches = look(&mut world, watch, gross, net, [0, 0]);
             assert_eq!(breaches.len(), expected, "{gross} {net}: {breaches:?}");
             assert!(breaches.iter().all(|text| text.ends_with("account now reducing")), "{breaches:?}");
+        }
+    }
+
+    #[test]
+    fn a_breach_of_another_limit_is_told_anew() {
+        let mut world = World::with(|limits| limits.max_gross_exposure = half());
+        let watch = &mut world.watches(NAME)[0];
+        for (ppm, expected) in [(500_000, 1), (500_000, 0), (400_000, 1), (400_000, 0), (700_000, 0), (500_000, 1)] {
+            world.limit(|limits| limits.max_gross_exposure = Rate::from_ppm(ppm));
+            assert_eq!(look(&mut world, watch, 60_000, 0, [0, 0]).len(), expected, "{ppm}");
         }
     }
 

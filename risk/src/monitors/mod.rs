@@ -112,22 +112,19 @@ impl Default for MonitorSettings {
     }
 }
 
-/// What is configured.
+/// What is configured. The limits come with the figures.
 pub struct Configured<'a> {
     /// Beside the limits.
     pub settings: MonitorSettings,
-    /// The limits.
-    pub limits: &'a LimitTable,
     /// Names of strategies in the order of their numbers.
     pub strategies: &'a [String],
 }
 
 impl Configured<'_> {
-    /// The account, and each strategy for which `is_written` a limit.
-    fn scopes(&self, is_written: impl Fn(StrategyId) -> bool) -> Vec<(HaltScope, Option<StrategyId>)> {
+    /// The account, and each strategy: also one without a limit of its own, which may get one at run time.
+    fn scopes(&self) -> Vec<(HaltScope, Option<StrategyId>)> {
         let numbered = (0..).map(StrategyId).zip(self.strategies);
-        let own = numbered.filter(|(id, _)| is_written(*id));
-        let own = own.map(|(id, name)| (HaltScope::Strategy(name.clone()), Some(id)));
+        let own = numbered.map(|(id, name)| (HaltScope::Strategy(name.clone()), Some(id)));
         [(HaltScope::Account, None)].into_iter().chain(own).collect()
     }
 }
@@ -183,7 +180,7 @@ impl Watch {
     }
 }
 
-/// Every configured monitor, in the order of [`MONITORS`].
+/// Every monitor, in the order of [`MONITORS`].
 pub fn watches(configured: &Configured<'_>) -> Vec<Watch> {
     let each = |entry: &MonitorEntry| {
         let (name, hears) = (entry.name, entry.hears);
@@ -274,18 +271,11 @@ impl fmt::Display for Breach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{LimitSet, Limits, SomeLimits, StrategyLimits};
-    use market::{Money, Universe};
 
     #[test]
-    fn one_watch_for_each_configured_scope_each_with_the_smallest_halt_that_is_safe() {
-        let mut limits = Limits::from(LimitSet::WIDE);
-        let loss = SomeLimits { max_daily_loss: Some(Money::from_cents(1)), ..SomeLimits::default() };
-        limits.strategies.insert("trend".to_owned(), StrategyLimits { allowed: None, limits: loss });
-        let strategies = ["other".to_owned(), "trend".to_owned()];
-        let table = LimitTable::new(limits, &Universe::new(), &strategies);
+    fn one_watch_for_each_scope_each_with_the_smallest_halt_that_is_safe() {
         let settings = MonitorSettings::default();
-        let watches = watches(&Configured { settings, limits: &table, strategies: &strategies });
+        let watches = watches(&Configured { settings, strategies: &["trend".to_owned()] });
         let told: Vec<String> = watches
             .iter()
             .map(|watch| format!("{} {} {}", watch.name, watch.when_down.name(), watch.when_given_up.name()))
@@ -296,8 +286,10 @@ mod tests {
                 "daily_loss reducing halted",
                 "daily_loss strategy:trend reducing stop_new",
                 "drawdown reducing halted",
+                "drawdown strategy:trend reducing stop_new",
                 "exposure reducing halted",
                 "order_to_trade active active",
+                "order_to_trade strategy:trend active active",
                 "denials active active",
                 "reconciliation reducing halted",
                 "stale_feed reducing halted",

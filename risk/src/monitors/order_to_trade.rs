@@ -9,6 +9,7 @@ use super::{Breach, Built, Configured, Figures, Monitor, Observation, Severity};
 use crate::checks::Figure;
 use crate::halt::HaltScope;
 use crate::limits::LimitSet;
+use crate::limits::amounts::Count;
 
 pub(super) const NAME: &str = "order_to_trade";
 
@@ -17,11 +18,11 @@ struct OrderToTrade {
     scope: HaltScope,
     strategy: Option<StrategyId>,
     session: Option<Date>,
-    told: Option<Severity>,
+    told: Option<(Severity, Count)>,
 }
 
 pub(super) fn build(configured: &Configured<'_>) -> Vec<Built> {
-    let scopes = configured.scopes(|strategy| configured.limits.strategy(strategy).max_order_to_trade.is_some());
+    let scopes = configured.scopes();
     let each = |(scope, strategy): (HaltScope, _)| {
         let monitor = OrderToTrade { scope: scope.clone(), strategy, session: None, told: None };
         Built { scope, ..Built::teller(monitor) }
@@ -29,9 +30,11 @@ pub(super) fn build(configured: &Configured<'_>) -> Vec<Built> {
     scopes.into_iter().map(each).collect()
 }
 
-fn limits(figures: &Figures, strategy: Option<StrategyId>) -> LimitSet {
+fn limits(figures: &Figures, strategy: Option<StrategyId>) -> Option<LimitSet> {
     let account = figures.limits.account();
-    strategy.map_or(*account, |strategy| account.tightened(&figures.limits.strategy(strategy)))
+    let Some(strategy) = strategy else { return Some(*account) };
+    let own = figures.limits.strategy(strategy);
+    own.max_order_to_trade.map(|_| account.tightened(&own))
 }
 
 impl Monitor for OrderToTrade {
@@ -40,7 +43,8 @@ impl Monitor for OrderToTrade {
         if self.session != Some(figures.session) {
             (self.session, self.told) = (Some(figures.session), None);
         }
-        let (limits, sent) = (limits(figures, self.strategy), figures.sent_of(self.strategy));
+        let Some(limits) = limits(figures, self.strategy) else { return };
+        let sent = figures.sent_of(self.strategy);
         if sent.messages <= u64::from(limits.order_to_trade_grace.0) {
             return;
         }
@@ -52,10 +56,12 @@ impl Monitor for OrderToTrade {
         } else {
             return;
         };
-        if self.told >= Some(severity) {
+        // Another limit is told anew.
+        let most = limits.max_order_to_trade;
+        if self.told.is_some_and(|(told, of)| told >= severity && of == most) {
             return;
         }
-        self.told = Some(severity);
+        self.told = Some((severity, most));
         let breach = Breach { scope: self.scope.clone(), ..Breach::tell(NAME, severity, figures.at) };
         breaches.push(breach.because(words, Figure::Count(sent.messages), Figure::Count(limit)));
     }
@@ -66,7 +72,7 @@ mod tests {
     use super::super::Sent;
     use super::super::tests_support::{World, told};
     use super::*;
-    use crate::limits::amounts::Count;
+    use crate::limits::SomeLimits;
     use proptest::prelude::*;
 
     fn world() -> World {
@@ -96,6 +102,21 @@ mod tests {
             watch.observe(Observation::Account(&world.figures), &mut breaches);
             let severities: Vec<_> = breaches.iter().map(|breach| breach.severity.name()).collect();
             assert_eq!(severities.concat(), expected, "{session} {messages} {trades}");
+        }
+    }
+
+    #[test]
+    fn another_limit_is_told_anew_and_a_strategy_is_held_to_its_own_from_when_it_has_one() {
+        let mut world = world();
+        let mut watches = world.watches(NAME);
+        world.figures.sent = Sent { messages: 11, trades: 0 };
+        world.figures.sent_by = vec![world.figures.sent; 2];
+        assert_eq!((told(&mut watches[0], &world).len(), told(&mut watches[2], &world).len()), (1, 0));
+        world.limit(|limits| limits.max_order_to_trade = Count(9));
+        world.strategy_limits(SomeLimits { max_order_to_trade: Some(Count(8)), ..SomeLimits::default() });
+        for expected in [1, 0] {
+            let lines = [told(&mut watches[0], &world).len(), told(&mut watches[2], &world).len()];
+            assert_eq!(lines, [expected; 2]);
         }
     }
 

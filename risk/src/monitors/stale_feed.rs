@@ -10,7 +10,8 @@ pub(super) const NAME: &str = "stale_feed";
 
 #[derive(Debug, Default)]
 struct StaleFeed {
-    is_told: bool,
+    /// The limit that the silence is told to be beyond.
+    told: Option<i64>,
 }
 
 pub(super) fn build(_: &Configured<'_>) -> Vec<Built> {
@@ -25,12 +26,12 @@ impl Monitor for StaleFeed {
         let since = figures.heard_at.map_or(figures.phase_since, |heard| heard.max(figures.phase_since));
         let silence = figures.at.nanos_since(since);
         let is_stale = figures.phase.trades_continuously() && silence > most;
-        if is_stale && !self.is_told {
+        if is_stale && self.told != Some(most) {
             let breach = Breach::halt(NAME, HaltScope::Account, HaltLevel::Reducing, figures.at);
             let (seen, limit) = (Figure::Nanoseconds(silence), Figure::Nanoseconds(most));
             breaches.push(breach.because("the feed brings nothing of any symbol", seen, limit));
         }
-        self.is_told = is_stale;
+        self.told = is_stale.then_some(most);
     }
 }
 
@@ -76,6 +77,16 @@ mod tests {
                 assert_eq!(look(&mut world, watch, 0, heard), 0);
             }
             assert_eq!(look(&mut world, watch, after, heard), expected, "{after} {heard:?}");
+        }
+    }
+
+    #[test]
+    fn silence_beyond_another_limit_is_told_anew() {
+        let mut world = world(Phase::Continuous);
+        let watch = &mut world.watches(NAME)[0];
+        for (seconds, expected) in [(5, 1), (5, 0), (4, 1), (9, 0), (5, 1)] {
+            world.limit(|limits| limits.max_quote_age_seconds = Seconds(seconds));
+            assert_eq!(look(&mut world, watch, 6 * NANOS_PER_SECOND, None), expected, "{seconds}");
         }
     }
 

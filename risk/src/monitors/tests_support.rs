@@ -61,8 +61,7 @@ impl World {
     }
 
     pub(super) fn watches(&self, name: &str) -> Vec<Watch> {
-        let (settings, limits) = (self.settings, &*self.figures.limits);
-        let all = watches(&Configured { settings, limits, strategies: &strategies() });
+        let all = watches(&Configured { settings: self.settings, strategies: &strategies() });
         all.into_iter().filter(|watch| watch.name.split(' ').next() == Some(name)).collect()
     }
 

@@ -93,9 +93,8 @@ async fn limit(halt: &Halter, notifier: &Notifier) -> Result<Watching, Box<dyn s
     let limits = Arc::new(LimitTable::uniform(set, &universe));
     let board = Arc::new(FigureBoard::new(Arc::clone(&limits), universe, 1));
     let address = Address::new("limit daily_loss");
-    let watched = Arc::clone(&limits);
-    let watch = move || {
-        let configured = Configured { settings: MonitorSettings::default(), limits: &watched, strategies: &[] };
+    let watch = || {
+        let configured = Configured { settings: MonitorSettings::default(), strategies: &[] };
         watches(&configured).swap_remove(0)
     };
     let arguments = Arguments {

@@ -335,8 +335,7 @@ impl Stage {
     /// The engine starts: its monitors know nothing but what the journal tells.
     pub(super) fn watch_anew(&mut self) {
         let names = [STRATEGY_NAME.to_owned()];
-        let (settings, limits) = (self.monitors, &*self.desk.limits);
-        self.watches = watches(&Configured { settings, limits, strategies: &names });
+        self.watches = watches(&Configured { settings: self.monitors, strategies: &names });
         self.figures = Figures::new(Arc::clone(&self.desk.limits), Arc::clone(&self.desk.universe));
         self.seen = 0;
     }

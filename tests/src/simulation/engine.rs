@@ -108,7 +108,7 @@ impl World {
     pub fn watches(&self) -> Vec<Watch> {
         let names: Vec<String> = traders::settings(&self.universe).into_iter().map(|settings| settings.name).collect();
         let settings = MonitorSettings::default();
-        watches(&Configured { settings, limits: &self.desk.limits, strategies: &names })
+        watches(&Configured { settings, strategies: &names })
     }
 
     /// Confirms the right to write, or finds that it is lost.
