@@ -649,6 +649,10 @@ impl Inquiry {
         if seen.is_empty() {
             return Err(ResumeError::NothingHalted { scope: scope.cloned() });
         }
+        // C27: under a clock that is wrong nothing is armed.
+        if let (Err(reason), Some((scope, _))) = (self.may_arm(), seen.first()) {
+            return Err(ResumeError::Refused { scope: scope.clone(), reason });
+        }
         let levels: Vec<(HaltScope, HaltLevel)> =
             seen.iter().map(|(scope, seen)| (scope.clone(), seen.level())).collect();
         let (mut by, mut reason) = (by.to_owned(), reason.to_owned());
@@ -713,7 +717,8 @@ impl Inquiry {
         match (last, &self.halter.clock) {
             (Some(reading), _) => may_arm(&reading, &self.view.limits.get(), self.monitors.clock_must_be_synchronised),
             (None, Clock::Simulated(_)) => Ok(()),
-            (None, Clock::System) => Err("the clock has not been looked at yet: try again in a second".to_owned()),
+            // Not looked at yet: the monitor's first look halts by itself.
+            (None, Clock::System) => Ok(()),
         }
     }
 
