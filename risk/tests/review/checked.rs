@@ -12,7 +12,7 @@ fn every_check_says_what_the_account_on_paper_says() {
     // What the account on paper is told nothing of has tests of its own.
     let untold = ["trading_status", "last_entry", "symbol_list", "order_bounds", "forecast"];
     for (name, (passed, denied)) in tally.verdicts.iter().filter(|(name, _)| !untold.contains(name)) {
-        assert!(*passed >= 100 && *denied >= 100, "{name} passed {passed} and denied {denied}: too few to tell");
+        assert!(*passed >= 20 && *denied >= 20, "{name} passed {passed} and denied {denied}: too few to tell");
     }
     assert!(tally.approved > tally.asked / 50, "{} of {} were approved", tally.approved, tally.asked);
 }
