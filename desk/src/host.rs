@@ -287,10 +287,10 @@ impl StrategyHost {
     #[inline]
     pub fn on_market(&mut self, event: &MarketEvent, asks: &mut Vec<Ask>) {
         match (event, self.settings.listen) {
-            (MarketEvent::Bar { bar, used: BarUse::MatchAndDecide | BarUse::Decide, .. }, Listen::Bars) => {
-                if self.is_news(bar) {
-                    self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
-                }
+            (MarketEvent::Bar { bar, used: BarUse::MatchAndDecide | BarUse::Decide, .. }, Listen::Bars)
+                if self.is_news(bar) =>
+            {
+                self.strategy.on_bar(bar, &mut Wishes::into(&mut self.wishes));
             }
             (MarketEvent::Quote(quote), Listen::Quotes) => {
                 self.strategy.on_quote(quote, &mut Wishes::into(&mut self.wishes));

@@ -260,6 +260,9 @@ fn the_first_check_that_denies_speaks() {
     }
 }
 
+/// What one check needs to let an order pass.
+type Mend = fn(&mut World, &mut NewOrder);
+
 fn speaks(side: Side, left_out: &[&str]) -> Vec<&'static str> {
     let mut world = World::new("10");
     let own = NewOrder { side: side.opposite(), ..world.order(side, 100, PETR4, limit("10.00")) };
@@ -267,9 +270,10 @@ fn speaks(side: Side, left_out: &[&str]) -> Vec<&'static str> {
     world.book.enter(own, price("10.00"));
     let order = world.order(side, 150, PETR4, limit(if side == Side::Buy { "99.00" } else { "1.00" }));
     let day = own.decided_at.local_date();
-    let mut order = NewOrder { client_order_id: market::ClientOrderId::new("TEST", day, 2).unwrap(), ..order };
-    let hours = Hours { last_entry: Some("09:00".parse().unwrap()) };
-    let restricted = ["PETR4".parse().unwrap()].into();
+    let client_order_id = market::ClientOrderId::new("TEST", day, 2).expect("a name");
+    let mut order = NewOrder { client_order_id, ..order };
+    let hours = Hours { last_entry: Some("09:00".parse().expect("a time")) };
+    let restricted = ["PETR4".parse().expect("a symbol")].into();
     world.written(Limits { hours, restricted, ..Limits::from(LimitSet::WIDE) }, &[]);
     world.limits.max_order_quantity = Quantity::new(100);
     world.limits.max_order_notional = Money::ZERO;
@@ -279,11 +283,11 @@ fn speaks(side: Side, left_out: &[&str]) -> Vec<&'static str> {
     world.top.bounds = Some(OrderBounds { min_quantity: Quantity::new(300), ..OrderBounds::default() });
     world.forecast = Some(Forecast { made_at: world.now, value: f64::NAN, model: String::new() });
     (world.top.at, world.now) = (world.now, world.now.plus_nanos(6 * SECOND));
-    let mends: [(&str, fn(&mut World, &mut NewOrder)); 16] = [
+    let mends: [(&str, Mend); 16] = [
         ("session_phase", |world, _| world.phase = Phase::Continuous),
         ("trading_status", |world, _| world.top.status = TradingStatus::Trading),
         ("last_entry", |world, _| {
-            let restricted = ["PETR4".parse().unwrap()].into();
+            let restricted = ["PETR4".parse().expect("a symbol")].into();
             world.written(Limits { restricted, ..Limits::from(LimitSet::WIDE) }, &[]);
         }),
         ("symbol_list", |world, _| world.written(LimitSet::WIDE.into(), &[])),
