@@ -260,6 +260,8 @@ fn settings(waiting: &Arc<Mutex<VecDeque<MarketEvent>>>, stamps: &Arc<Mutex<Stam
         warm_up: Arc::new(NoBars),
         clock: Clock::System,
         policy: RestartPolicy::default(),
+        monitors: risk::MonitorSettings::default(),
+        alerts: actors::Alerts::default(),
     }
 }
 

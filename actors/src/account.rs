@@ -25,6 +25,7 @@ use market::{
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use risk::disconnect::{Agreement, Terms};
+use risk::monitors::Hears;
 use risk::{HaltLevel, HaltScope, Seen};
 use store::{AccountTag, JournalEntry, Snapshot as StoredSnapshot};
 use tokio::sync::oneshot;
@@ -32,9 +33,11 @@ use tokio::sync::oneshot;
 use crate::address::Address;
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::figures::FigureBoard;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
 use crate::limits::{LimitsInForce, LimitsOrder, Waiting};
+use crate::notifier::Alert as AlertOut;
 use crate::pulse::Beat;
 use crate::recovery;
 use crate::turn::Turn;
@@ -42,6 +45,9 @@ use crate::{broker, journal, limit, strategy};
 
 /// How often the account looks at what waits (live).
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the Limits are shown prices that have moved (live): well within the second that C37 leaves, and
+/// seldom enough that a tick never waits for them.
+const WATCH_EVERY: Duration = Duration::from_millis(20);
 /// How long a starting Account waits for its predecessor's entries to be written.
 const SETTLING_LIMIT: Duration = Duration::from_secs(10);
 /// How long changed limits may wait for the journal before they are taken back, in nanoseconds.
@@ -197,6 +203,8 @@ pub enum Message {
     FlattenPlan(HaltScope, oneshot::Sender<FlattenPlan>),
     /// Look at what waits (live).
     LookAtWaiting,
+    /// Show the Limits what has moved (live).
+    Watch,
     /// The Supervisor's beat, on its way to the Limit (live).
     Pulse(Beat),
     /// Tell how things stand.
@@ -251,8 +259,12 @@ pub struct Arguments {
     pub stored: SharedJournal,
     /// Where commands go.
     pub broker: Address<broker::Message>,
-    /// Who watches the figures.
-    pub limit: Address<limit::Message>,
+    /// Who watches the figures, and what makes each of them look.
+    pub watching: Vec<(Address<limit::Message>, Hears)>,
+    /// The first of those that a beat passes through.
+    pub pulse_to: Address<limit::Message>,
+    /// Where they see them.
+    pub figures: Arc<FigureBoard>,
     /// The strategies, by number.
     pub strategies: Vec<(Address<strategy::Message>, HostSettings)>,
     /// What the desk is made of.
@@ -287,6 +299,10 @@ pub struct State {
     changes: Vec<Waiting>,
     /// Who waits for a halt to be lifted.
     resuming: Vec<(HaltScope, oneshot::Sender<Result<(), String>>)>,
+    /// Prices have moved since the Limits were shown any.
+    moved: bool,
+    /// The changes that they were shown.
+    shown: u64,
 }
 
 /// The kind of actor.
@@ -305,6 +321,7 @@ impl Actor for Account {
         let mut state = State::recover(arguments)?;
         if matches!(state.arguments.clock, Clock::System) {
             myself.send_interval(LOOK_EVERY, || Message::LookAtWaiting);
+            myself.send_interval(WATCH_EVERY, || Message::Watch);
         }
         state.arguments.address.bind(myself);
         // After binding: a price written in between is told to whoever lives here now.
@@ -319,7 +336,7 @@ impl Actor for Account {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if !matches!(message, Message::LookAtWaiting) {
+        if !matches!(message, Message::LookAtWaiting | Message::Watch) {
             state.arguments.address.took();
         }
         let none = Turn::none();
@@ -409,10 +426,13 @@ impl Actor for Account {
                 if state.changes.first().is_some_and(late) {
                     state.take_back_changes("the journal does not answer");
                 }
+                state.show(true, &none);
             }
+            Message::Watch if state.moved => state.show(false, &none),
+            Message::Watch => {}
             Message::Pulse(beat) => {
                 // A Limit that is down stops it here, and with it the lease.
-                let _ = state.arguments.limit.send(limit::Message::Pulse(beat));
+                let _ = state.arguments.pulse_to.send(limit::Message::Pulse(beat));
             }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
@@ -455,12 +475,15 @@ impl State {
         };
         let incarnation = arguments.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
         let protocol = Protocol::new(settings, restored, incarnation);
+        arguments.figures.reset(arguments.limits.get());
         Ok(Self {
             account: arguments.desk.account.parse()?,
             protocol,
             effects: Vec::new(),
             changes: Vec::new(),
             resuming: Vec::new(),
+            moved: false,
+            shown: 0,
             arguments,
         })
     }
@@ -471,8 +494,6 @@ impl State {
         for instrument in self.protocol.desk().universe().clone().ids() {
             self.protocol.mark(instrument, self.arguments.board.top(instrument));
         }
-        // A predecessor may have told it of limits that did not become durable.
-        let _ = self.arguments.limit.send(limit::Message::Limits(self.arguments.limits.get()));
         let (reply, answer) = oneshot::channel();
         let asked = self.arguments.broker.send(broker::Message::Begin(reply)).is_ok();
         let begun = if asked { tokio::time::timeout(SETTLING_LIMIT, answer).await.ok() } else { None };
@@ -535,9 +556,7 @@ impl State {
         let through = self.protocol.durable_through();
         let durable = self.changes.iter().take_while(|change| change.sequence <= through).count();
         for change in self.changes.drain(..durable) {
-            self.arguments.limits.set(Arc::clone(&change.after));
-            // Told twice: a Limit that died in between has begun with the limits before.
-            let _ = self.arguments.limit.send(limit::Message::Limits(change.after));
+            self.arguments.limits.set(change.after);
             let _ = change.reply.send(Ok(change.sequence));
         }
     }
@@ -606,7 +625,38 @@ impl State {
         self.effects = effects;
     }
 
-    fn effect(&self, effect: Effect, turn: &Turn) {
+    /// Brings the figures up to date and lets those Limits look that they concern; `in_time`: also those that
+    /// watch time pass.
+    fn show(&mut self, in_time: bool, turn: &Turn) {
+        let (now, protocol, board) = (self.arguments.clock.now(), &self.protocol, &self.arguments.figures);
+        let changes = board.write(|figures| {
+            protocol.figures(now, figures);
+            figures.changes
+        });
+        let changed = changes != self.shown;
+        (self.moved, self.shown) = (false, changes);
+        for (place, (to, hears)) in self.arguments.watching.iter().enumerate() {
+            let looks = match hears {
+                Hears::Marks => true,
+                Hears::Changes => changed,
+                Hears::Time => in_time,
+                Hears::Clock | Hears::Delivery => false,
+            };
+            // The supervisor has halted the scope of one that is down.
+            if looks && board.tell(place) && to.send(limit::Message::Look { turn: turn.clone() }).is_err() {
+                board.forget_told(place);
+            }
+        }
+    }
+
+    fn effect(&mut self, effect: Effect, turn: &Turn) {
+        match effect {
+            // In compressed time the next step waits until they have looked.
+            Effect::Observe if !turn.is_paced() => return self.moved = true,
+            // Other limits come with the figures, and count before anything moves.
+            Effect::Observe | Effect::Limits(_) => return self.show(false, turn),
+            _ => {}
+        }
         let to = &self.arguments;
         let sent = match effect {
             Effect::Begin { writer, entries } => {
@@ -640,14 +690,8 @@ impl State {
                 }
                 Ok(())
             }
-            Effect::Observe { day, equity } => {
-                // The supervisor has raised the switch by the time the limit is down.
-                let at = to.clock.now();
-                to.limit.send(limit::Message::Observe { day, at, equity, turn: turn.clone() })
-            }
-            Effect::Limits(limits) => to.limit.send(limit::Message::Limits(limits)),
-            // They need the list of those who wait.
-            Effect::Lift { .. } | Effect::NotLifted { .. } => Ok(()),
+            // They need more than what they hold.
+            Effect::Observe | Effect::Limits(_) | Effect::Lift { .. } | Effect::NotLifted { .. } => Ok(()),
             Effect::Raise { scope, level, by, reason } => {
                 to.halt.raise(&scope, level, by, &reason);
                 Ok(())
@@ -660,6 +704,7 @@ impl State {
             }
             Effect::Alert(alert) => {
                 log(&alert);
+                to.halt.alerts.raise(AlertOut::of_desk(&alert, to.clock.now()));
                 Ok(())
             }
         };
@@ -710,7 +755,7 @@ fn tell_terms(terms: Terms) {
     }
 }
 
-/// ERROR means that someone must act; the Notifier will hear the same.
+/// ERROR means that someone must act; the Notifier hears the same.
 fn log(alert: &Alert) {
     match alert {
         Alert::OrderUnknown { client_order_id: order, reason } => {

@@ -15,6 +15,7 @@ use market::{
 };
 use oms::BookSettings;
 use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
+use risk::monitors::Hears;
 use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
 use store::{HaltRecord, HaltStore, Journal as Store, JournalEntry, MemoryJournal, StoreError};
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::address::Address;
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::figures::FigureBoard;
 use crate::halt::Halter;
 use crate::limits::LimitsInForce;
 use crate::system::shared;
@@ -268,7 +270,9 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
         journal,
         stored: shared(MemoryJournal::default()),
         broker,
-        limit,
+        watching: vec![(limit.clone(), Hears::Marks)],
+        pulse_to: limit,
+        figures: Arc::new(FigureBoard::new(settings().limits, settings().universe, 1)),
         strategies: vec![(own, host)],
         desk: settings(),
         origin: Origin {
@@ -283,7 +287,7 @@ async fn an_order_leaves_only_on_an_answer_of_its_own_conversation() {
         patience: Patience::default(),
         snapshot_every: u64::MAX,
         record_after: 0,
-        halt: Halter::new(HaltSwitch::at(HaltLevel::Active), shared(NoHalt), Clock::System),
+        halt: halter(),
         incarnations: Arc::default(),
         board,
         clock: Clock::System,

@@ -14,6 +14,7 @@ use market::{
     Timestamp,
 };
 use ractor::Actor;
+use risk::monitors::Configured;
 use risk::{Approved, HaltLevel, HaltSwitch};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -21,9 +22,9 @@ use crate::address::Address;
 use crate::board::QuoteSlots;
 use crate::broker::{self, ReportLog};
 use crate::clock::Clock;
-use crate::conversation_tests::{halter, next, probe, settings};
+use crate::conversation_tests::{halter, next, probe};
+use crate::figures::FigureBoard;
 use crate::lease::Right;
-use crate::limits::LimitsInForce;
 use crate::pulse::{LEASE, Pulse};
 use crate::system::shared;
 use crate::turn::Turn;
@@ -97,12 +98,14 @@ async fn send_each(pulse: Pulse) -> (Vec<ClientOrderId>, Vec<String>) {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let (account, mut told) = probe::<account::Message>("account", Some).await;
     let to = Address::new("broker");
+    let halt = HaltSwitch::at(HaltLevel::Active);
+    let now = halt.epoch();
     let arguments = broker::Arguments {
         address: to.clone(),
         account,
         connection: shared(Open(Arc::clone(&taken))),
         log: shared(ReportLog::after(0)),
-        halt: HaltSwitch::at(HaltLevel::Active),
+        halt,
         right: Right::unlimited(),
         pulse,
         quotes: Arc::new(QuoteSlots::new(1)),
@@ -119,9 +122,9 @@ async fn send_each(pulse: Pulse) -> (Vec<ClientOrderId>, Vec<String>) {
     };
     let (client_order_id, instrument, decided_at) = (id(4), InstrumentId::new(0), Clock::System.now());
     let commands = [
-        Command::Submit(approver.order(order(1, Side::Buy))),
-        Command::Submit(approver.order(order(2, Side::Sell))),
-        Command::Replace(approver.replace(&order(3, Side::Buy), replace)),
+        Command::Submit(approver.order(order(1, Side::Buy)).decided_in(now)),
+        Command::Submit(approver.order(order(2, Side::Sell)).decided_in(now)),
+        Command::Replace(approver.replace(&order(3, Side::Buy), replace).decided_in(now)),
         Command::Cancel(risk::approve_cancel(CancelOrder { client_order_id, instrument, decided_at })),
     ];
     let mut refused = Vec::new();
@@ -195,11 +198,21 @@ async fn a_limit_that_lives_keeps_the_pulse_going() {
     let pulse = Pulse::since(Instant::now());
     let to_limit = Address::new("limit");
     let (account, _told) = probe::<account::Message>("account", Some).await;
+    let universe = Arc::new(market::Universe::new());
+    let limits = Arc::new(risk::LimitTable::uniform(risk::LimitSet::WIDE, &universe));
+    let watch = || {
+        let settings = risk::MonitorSettings::default();
+        risk::monitors::watches(&Configured { settings, strategies: &[] }).swap_remove(0)
+    };
     let arguments = limit::Arguments {
         address: to_limit.clone(),
         account,
-        limits: LimitsInForce::new(settings().limits),
+        watch: Arc::new(watch),
+        figures: Arc::new(FigureBoard::new(limits, universe, 1)),
+        place: 0,
         halt: halter(),
+        alerts: crate::Alerts::default(),
+        next: None,
         pulse: pulse.clone(),
         outside: None,
     };

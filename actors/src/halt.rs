@@ -13,6 +13,7 @@ use store::halt::ANEW;
 use store::{HaltRecord, HaltStore, StoreError};
 
 use crate::clock::Clock;
+use crate::notifier::{Alert, Alerts};
 
 /// A store's halt record that outlives every actor's restarts.
 pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
@@ -24,6 +25,8 @@ pub struct Halter {
     pub switch: HaltSwitch,
     /// Time.
     pub clock: Clock,
+    /// Who is told.
+    pub alerts: Alerts,
     store: SharedHalt,
     /// The last decision on each scope, for people.
     decisions: Arc<Mutex<BTreeMap<HaltScope, HaltRecord>>>,
@@ -49,7 +52,14 @@ impl Halter {
         let known = |record: HaltRecord| Some((record.scope.parse().ok()?, record));
         let decisions = loaded.unwrap_or_default().into_iter().filter_map(known).collect();
         let counts = HALTERS.iter().map(|by| (*by, 0)).collect();
-        Self { switch, clock, store, decisions: Arc::new(Mutex::new(decisions)), counts: Arc::new(Mutex::new(counts)) }
+        let (decisions, counts) = (Arc::new(Mutex::new(decisions)), Arc::new(Mutex::new(counts)));
+        Self { switch, clock, alerts: Alerts::default(), store, decisions, counts }
+    }
+
+    /// The same, telling each halt there.
+    #[must_use]
+    pub fn telling(self, alerts: Alerts) -> Self {
+        Self { alerts, ..self }
     }
 
     /// Raises a scope to at least `level`; `true` if that changed anything.
@@ -69,6 +79,7 @@ impl Halter {
     pub fn keep(&self, scope: &HaltScope, level: HaltLevel, by: &str, reason: &str) -> Result<(), StoreError> {
         tracing::error!(%scope, level = level.name(), by, reason, "halted");
         let record = self.record(scope, level, by, reason);
+        self.alerts.raise(Alert::halted(scope, level, by, reason, record.at));
         self.decisions().insert(scope.clone(), record.clone());
         *self.counted().entry(halter(by)).or_default() += 1;
         store::crash::point("before_halt_stored");

@@ -7,7 +7,7 @@
 //! ├─ Broker         the last gate and the connection behind it
 //! ├─ Account        the desk: reviews requests, applies reports
 //! ├─ Lease          keeps the right to write, where it can run out
-//! ├─ Limit          watches figures after the trade and throws the switch
+//! ├─ Limit × n      watches figures after the trade and throws the switch
 //! ├─ Feed           brings the market's stream
 //! ├─ Symbol × n     hot quote; fans out to strategies
 //! └─ Strategy × n   decides
@@ -21,6 +21,8 @@
 //! - [`turn`]: lockstep for compressed time
 //! - [`clock`]: the seam for time
 //! - [`board`]: hot quotes, conflated: the latest wins
+//! - [`figures`]: what the limits look at, conflated likewise
+//! - [`notifier`]: alerts out, off the trading path
 //! - [`halt`]: the switch with its durable record
 //! - [`limits`]: the limits in force, and a change that waits for the journal
 //! - [`recovery`]: what a protocol begins from, read from its journal
@@ -36,6 +38,7 @@ pub mod clock;
 #[cfg(test)]
 mod conversation_tests;
 pub mod feed;
+pub mod figures;
 #[cfg(test)]
 mod gate_tests;
 pub mod halt;
@@ -43,8 +46,10 @@ pub mod journal;
 pub mod lease;
 pub mod limit;
 pub mod limits;
+pub mod notifier;
 pub mod pulse;
 pub mod recovery;
+mod sampler;
 pub mod session;
 pub mod strategy;
 pub mod supervisor;
@@ -58,6 +63,7 @@ pub use clock::Clock;
 pub use feed::{FeedSource, Polled};
 pub use lease::Right;
 pub use limits::LimitsOrder;
+pub use notifier::{Alerts, Notifier};
 pub use pulse::Pulse;
 pub use supervisor::{RestartPolicy, Restarts};
 pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp};

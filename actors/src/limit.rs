@@ -1,43 +1,42 @@
-//! Limit: watches figures after the trade and throws the halt switch. One actor per limit; this
-//! one is the daily loss.
+//! Limit: watches figures after the trade and throws the halt switch. One actor for each configured
+//! monitor of `risk::monitors::MONITORS`.
 //!
-//! Owns the monitor's memory (equity when the day began). Hears an observation whenever the book
-//! was marked. Throws the switch itself, at once, then has it made durable and journaled. Lets each beat
-//! of the [`Pulse`] through, which keeps the last gate open.
+//! Owns the monitor's memory: what it has told already. Hears that the Account's figures have moved
+//! ([`FigureBoard`]), or what was seen of the machine's clock and of alerts on their way. Throws the switch
+//! itself, at once, then has it made durable, journaled and told. Lets each beat of the [`Pulse`] through to
+//! the next Limit; the last one keeps the last gate open.
 //!
-//! When it dies: while it is down nothing watches, so the supervisor raises the switch to
-//! `reducing` before it restarts it; a person resumes. Its memory of the day's start is lost, which
-//! is why it may not simply go on.
+//! When it dies: while it is down nobody watches what it watches, so the supervisor raises its scope to the
+//! monitor's level (`reducing`, for those that guard something) before it restarts it; a person resumes.
+//! What the session began with and the highest close are the book's and are not lost.
 
+use std::fmt;
 use std::sync::Arc;
 
-use market::{Date, Money, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use risk::{DailyLoss, HaltScope, LimitTable};
+use risk::monitors::{ClockReading, DeliveryReading};
+use risk::{Breach, Figures, HaltLevel, Observation, Watch};
 
 use crate::account;
 use crate::address::Address;
+use crate::figures::FigureBoard;
 use crate::halt::Halter;
-use crate::limits::LimitsInForce;
+use crate::notifier::{Alert, Alerts};
 use crate::pulse::{Beat, HaltedOutside, Pulse};
 use crate::turn::Turn;
 
 /// What a Limit hears.
 #[derive(Debug)]
 pub enum Message {
-    /// The book was marked.
-    Observe {
-        /// Day, exchange time.
-        day: Date,
-        /// When.
-        at: Timestamp,
-        /// Cash plus positions at their marks.
-        equity: Money,
+    /// The account's figures have moved.
+    Look {
         /// The turn that waits.
         turn: Turn,
     },
-    /// Other limits are in force.
-    Limits(Arc<LimitTable>),
+    /// The machine's clock was looked at.
+    Clock(ClockReading),
+    /// The alerts on their way were looked at.
+    Delivery(DeliveryReading),
     /// The Supervisor's beat has come through: whoever watches is heard.
     Pulse(Beat),
     /// Panic, to show that it is survived.
@@ -52,20 +51,35 @@ pub struct Arguments {
     pub address: Address<Message>,
     /// Where the halt is journaled.
     pub account: Address<account::Message>,
-    /// The limits in force: here the loss of one day.
-    pub limits: LimitsInForce,
+    /// Makes the monitor, at the start and after each failure.
+    pub watch: Arc<dyn Fn() -> Watch + Send + Sync>,
+    /// What it looks at.
+    pub figures: Arc<FigureBoard>,
+    /// Its place among the readers of that.
+    pub place: usize,
     /// The switch.
     pub halt: Halter,
+    /// Who is told of what does not throw it.
+    pub alerts: Alerts,
+    /// Where beats go on to; from the last one they renew the pulse.
+    pub next: Option<Address<Message>>,
     /// What the gate reads of it.
     pub pulse: Pulse,
     /// Whether somebody outside has stopped trading.
     pub outside: Option<HaltedOutside>,
 }
 
+impl fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.address)
+    }
+}
+
 /// A Limit at work.
 pub struct State {
     arguments: Arguments,
-    monitor: DailyLoss,
+    watch: Watch,
+    found: Vec<Breach>,
 }
 
 /// The kind of actor.
@@ -78,8 +92,9 @@ impl Actor for Limit {
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         arguments.address.bind(myself);
-        let monitor = DailyLoss::new(arguments.limits.get().account().max_daily_loss);
-        Ok(State { arguments, monitor })
+        // What was on its way to a predecessor must not keep the next look away.
+        arguments.figures.forget_told(arguments.place);
+        Ok(State { watch: (arguments.watch)(), arguments, found: Vec::new() })
     }
 
     async fn handle(
@@ -89,28 +104,49 @@ impl Actor for Limit {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         state.arguments.address.took();
+        let State { arguments, watch, found } = state;
         match message {
-            Message::Observe { day, at, equity, turn } => {
-                if let Some(breach) = state.monitor.observe(day, equity) {
-                    let (level, by, reason) = (breach.level, DailyLoss::NAME, breach.to_string());
-                    // The account's loss, whoever made it.
-                    let scope = HaltScope::Account;
-                    if state.arguments.halt.raise(&scope, level, by, &reason) {
-                        let told = account::Message::Halted { scope, level, by: by.to_owned(), reason, at, turn };
-                        if let Err(error) = state.arguments.account.send(told) {
-                            tracing::error!(%error, "the halt is in force but could not be journaled");
-                        }
-                    }
-                }
+            Message::Look { turn } => {
+                arguments.figures.look(arguments.place, |figures| watch.observe(Observation::Account(figures), found));
+                state.act(&turn);
             }
-            Message::Limits(limits) => state.monitor.set_limit(limits.account().max_daily_loss),
-            Message::Pulse(beat) => {
-                let Arguments { pulse, halt, outside, .. } = &state.arguments;
-                pulse.came_through(&beat, halt, outside.as_ref());
+            Message::Clock(reading) => {
+                let look = |figures: &Figures| watch.observe(Observation::Clock(&reading, &figures.limits), found);
+                arguments.figures.look(arguments.place, look);
+                state.act(&Turn::none());
             }
+            Message::Delivery(reading) => {
+                watch.observe(Observation::Delivery(&reading), found);
+                state.act(&Turn::none());
+            }
+            Message::Pulse(beat) => match &arguments.next {
+                // One that is down stops it here, and with it the lease.
+                Some(next) => drop(next.send(Message::Pulse(beat))),
+                None => arguments.pulse.came_through(&beat, &arguments.halt, arguments.outside.as_ref()),
+            },
             #[cfg(feature = "faults")]
             Message::Fault => panic!("fault injected into the limit"),
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// The switch first; then the record, the journal, and whoever must hear of it.
+    fn act(&mut self, turn: &Turn) {
+        for breach in std::mem::take(&mut self.found) {
+            let Arguments { halt, account, alerts, .. } = &self.arguments;
+            let (scope, level, at) = (breach.scope.clone(), breach.level, breach.at);
+            let (by, reason) = (breach.monitor, breach.to_string());
+            // A halt is told by whoever keeps it.
+            if level == HaltLevel::Active || !halt.raise(&scope, level, by, &reason) {
+                alerts.raise(Alert::breach(&breach));
+                continue;
+            }
+            let told = account::Message::Halted { scope, level, by: by.to_owned(), reason, at, turn: turn.clone() };
+            if let Err(error) = account.send(told) {
+                tracing::error!(%error, "the halt is in force but could not be journaled");
+            }
+        }
     }
 }

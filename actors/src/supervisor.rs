@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use crate::account;
 use crate::address::Address;
 use crate::halt::Halter;
+use crate::notifier::Alert;
 use crate::pulse::Pulse;
 
 /// When a child is restarted and when it is given up.
@@ -56,10 +57,19 @@ pub(crate) type Start =
 pub(crate) struct Child {
     pub(crate) name: String,
     pub(crate) start: Start,
+    /// What is halted without it.
+    pub(crate) scope: HaltScope,
     /// Level to raise the switch to when it fails, before it is restarted.
     pub(crate) when_down: HaltLevel,
     /// Level to raise the switch to when it is given up.
     pub(crate) when_given_up: HaltLevel,
+}
+
+impl Child {
+    /// Whether nothing can be traded without it.
+    pub(crate) fn is_essential(&self) -> bool {
+        self.when_given_up == HaltLevel::Halted && !matches!(self.scope, HaltScope::Strategy(_) | HaltScope::Symbol(_))
+    }
 }
 
 /// How often each actor was restarted. Copies share the counts.
@@ -193,15 +203,18 @@ impl State {
         while failures.front().is_some_and(|first| now.duration_since(*first) > policy.within) {
             failures.pop_front();
         }
-        self.arguments.halt.raise(&HaltScope::Account, child.when_down, &child.name, reason);
+        self.arguments.halt.raise(&child.scope, child.when_down, &child.name, reason);
         if failures.len() > policy.most {
-            self.arguments.halt.raise(&HaltScope::Account, child.when_given_up, &child.name, reason);
+            self.arguments.halt.raise(&child.scope, child.when_given_up, &child.name, reason);
             tracing::error!(
                 actor = child.name,
                 reason,
                 failures = failures.len(),
                 "given up: it fails again and again"
             );
+            let (clock, alerts) = (&self.arguments.halt.clock, &self.arguments.halt.alerts);
+            let told = format!("{} was given up: {reason}", child.name);
+            alerts.raise(Alert { logged: true, ..Alert::error("actor_given_up", clock.now(), &child.name, told) });
             let name = child.name.clone();
             self.arguments.given_up.send_modify(|names| names.push(name));
             return;

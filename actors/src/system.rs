@@ -9,7 +9,10 @@ use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
 use market::{Bar, Calendar, InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
 use ractor::{Actor, ActorRef, SpawnErr};
-use risk::{Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, LimitTable, SamePerson, Seen};
+use risk::monitors::{Configured, Hears, may_arm, watches};
+use risk::{
+    Asked, Direction, FourEyes, HaltLevel, HaltScope, HaltSwitch, LimitTable, MonitorSettings, SamePerson, Seen, Watch,
+};
 use store::{HaltRecord, StoreError};
 use strategies::ParameterError;
 use tokio::runtime::Handle;
@@ -21,12 +24,15 @@ use crate::board::{Board, QuoteSlots};
 use crate::broker::{ReportLog, SharedConnection};
 use crate::clock::Clock;
 use crate::feed::{Pace, SharedSource};
+use crate::figures::FigureBoard;
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
 use crate::lease::{Right, SharedLease};
 use crate::limits::{LimitsInForce, LimitsOrder};
+use crate::notifier::Alerts;
 use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
+use crate::sampler::{LastReading, Readers, Sampler};
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::turn::Turn;
 use crate::{account, broker, feed, journal, lease, limit, session, strategy, supervisor, symbol};
@@ -133,6 +139,10 @@ pub struct SystemSettings {
     pub clock: Clock,
     /// Restart intensity.
     pub policy: RestartPolicy,
+    /// What the monitors are configured by, beside the limits.
+    pub monitors: MonitorSettings,
+    /// Who is told what a person must hear.
+    pub alerts: Alerts,
 }
 
 /// Counters that actors share.
@@ -173,8 +183,8 @@ pub enum Fault {
     Account,
     /// The Broker.
     Broker,
-    /// The daily-loss Limit.
-    Limit,
+    /// The Limit of this number, in the order of `risk::monitors::watches`.
+    Limit(usize),
     /// The Feed.
     Feed,
     /// The Symbol of this number.
@@ -190,7 +200,7 @@ impl Fault {
         Self::Session,
         Self::Account,
         Self::Broker,
-        Self::Limit,
+        Self::Limit(0),
         Self::Feed,
         Self::Symbol(0),
         Self::Strategy(0),
@@ -236,6 +246,12 @@ pub struct System {
     lost: watch::Sender<Option<String>>,
     second_person: bool,
     proposals: Proposals,
+    /// Looks at the machine's clock and the alerts as long as this lives.
+    sampler: Option<Sampler>,
+    last_reading: LastReading,
+    monitors: MonitorSettings,
+    /// Actors without which the account is halted.
+    essential: Vec<String>,
 }
 
 /// Resumes that wait for a second person: what each would lift, as it was seen.
@@ -247,7 +263,8 @@ struct Addresses {
     session: Address<session::Message>,
     account: Address<account::Message>,
     broker: Address<broker::Message>,
-    limit: Address<limit::Message>,
+    /// In the order of `risk::monitors::watches`.
+    limits: Vec<Address<limit::Message>>,
     feed: Address<feed::Message>,
     symbols: Vec<Address<symbol::Message>>,
     strategies: Vec<Address<strategy::Message>>,
@@ -265,7 +282,7 @@ impl System {
             session: Address::new("session"),
             account: Address::new("account"),
             broker: Address::new("broker"),
-            limit: Address::new("limit daily_loss"),
+            limits: watched(&settings).iter().map(|watch| Address::new(format!("limit {}", watch.name))).collect(),
             feed: Address::new("feed"),
             symbols: universe.iter().map(|(_, known)| Address::new(format!("symbol {}", known.symbol))).collect(),
             strategies: settings
@@ -287,7 +304,8 @@ impl System {
             given_up,
         };
         let pulse = Pulse::of(&settings.clock);
-        let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone());
+        let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone())
+            .telling(settings.alerts.clone());
         let arguments = supervisor::Arguments {
             policy: settings.policy,
             halt: halter.clone(),
@@ -298,11 +316,29 @@ impl System {
             account: addresses.account.clone(),
         };
         let (connection, second_person) = (Arc::clone(&settings.connection), settings.conduct.second_person);
-        let proposals = Proposals::default();
+        let essential = arguments.children.iter().filter(|child| child.is_essential());
+        let essential = essential.map(|child| child.name.clone()).collect();
+        let last_reading = LastReading::default();
+        let sampler = sampler(&settings, &addresses, &last_reading)?;
         let (supervisor, _) = supervisor::Supervisor::spawn(None, supervisor::Supervisor, arguments)
             .await
             .map_err(|error| SystemError::Start(error.to_string()))?;
-        Ok(Self { supervisor, addresses, halter, connection, view, pulse, ended, lost, second_person, proposals })
+        Ok(Self {
+            supervisor,
+            addresses,
+            halter,
+            connection,
+            view,
+            pulse,
+            ended,
+            lost,
+            second_person,
+            proposals: Proposals::default(),
+            sampler,
+            last_reading,
+            monitors: settings.monitors,
+            essential,
+        })
     }
 
     /// How things stand.
@@ -323,6 +359,8 @@ impl System {
             view: self.view.clone(),
             second_person: self.second_person,
             proposals: Arc::clone(&self.proposals),
+            monitors: self.monitors,
+            last_reading: Arc::clone(&self.last_reading),
         }
     }
 
@@ -334,6 +372,11 @@ impl System {
     /// Actors that were given up, as they are.
     pub fn given_up(&self) -> watch::Receiver<Vec<String>> {
         self.view.given_up.clone()
+    }
+
+    /// Whether nothing can be traded without this actor, so that giving it up ends the run.
+    pub fn is_essential(&self, name: &str) -> bool {
+        self.essential.iter().any(|essential| essential == name)
     }
 
     /// Why the right to trade the account is gone, if it is.
@@ -370,7 +413,7 @@ impl System {
             Fault::Session => a.session.send(session::Message::Fault),
             Fault::Account => a.account.send(account::Message::Fault),
             Fault::Broker => a.broker.send(broker::Message::Fault),
-            Fault::Limit => a.limit.send(limit::Message::Fault),
+            Fault::Limit(place) => a.limits[place].send(limit::Message::Fault),
             Fault::Feed => a.feed.send(feed::Message::Fault),
             Fault::Symbol(place) => a.symbols[place].send(symbol::Message::Fault),
             Fault::Strategy(place) => a.strategies[place].send(strategy::Message::Fault),
@@ -414,7 +457,8 @@ impl System {
     }
 
     /// Stops at once, whatever has not been made durable: there is no journal to wait for any more.
-    pub async fn abandon(self) {
+    pub async fn abandon(mut self) {
+        drop(self.sampler.take());
         // The supervisor takes its children along.
         if let Err(error) = self.supervisor.stop_and_wait(None, Some(ANSWER_LIMIT)).await {
             tracing::error!(%error, "the actors did not stop in time");
@@ -432,6 +476,8 @@ pub struct Inquiry {
     view: View,
     second_person: bool,
     proposals: Proposals,
+    monitors: MonitorSettings,
+    last_reading: LastReading,
 }
 
 /// What became of a resume.
@@ -596,10 +642,16 @@ impl Inquiry {
         }
         let scopes: Vec<HaltScope> = scope.cloned().map_or_else(|| HaltScope::PROGRAM.to_vec(), |scope| vec![scope]);
         let seen = scopes.into_iter().map(|scope| (self.halter.switch.seen(&scope), scope));
-        let seen: Vec<(HaltScope, Seen)> =
-            seen.filter(|(seen, _)| seen.level() != HaltLevel::Active).map(|(seen, scope)| (scope, seen)).collect();
+        // A rule of repetition may have stopped a strategy without a halt: resuming one, or a symbol, re-arms it.
+        let concerned =
+            |(seen, scope): &(Seen, HaltScope)| seen.level() != HaltLevel::Active || !scope.is_program_wide();
+        let seen: Vec<(HaltScope, Seen)> = seen.filter(concerned).map(|(seen, scope)| (scope, seen)).collect();
         if seen.is_empty() {
             return Err(ResumeError::NothingHalted { scope: scope.cloned() });
+        }
+        // C27: under a clock that is wrong nothing is armed.
+        if let (Err(reason), Some((scope, _))) = (self.may_arm(), seen.first()) {
+            return Err(ResumeError::Refused { scope: scope.clone(), reason });
         }
         let levels: Vec<(HaltScope, HaltLevel)> =
             seen.iter().map(|(scope, seen)| (scope.clone(), seen.level())).collect();
@@ -649,6 +701,25 @@ impl Inquiry {
         let sent = self.account.send(account::Message::FlattenPlan(scope.clone(), reply));
         sent.map_err(|gone| SystemError::NoAnswer(gone.to_string()))?;
         answered(answer).await
+    }
+
+    /// Where alerts are raised, and how each channel does.
+    pub fn alerts(&self) -> &Alerts {
+        &self.halter.alerts
+    }
+
+    /// Whether the machine's clock allows trading to be resumed (C27). In compressed time it does not matter.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn may_arm(&self) -> Result<(), String> {
+        let last = *self.last_reading.lock().unwrap_or_else(PoisonError::into_inner);
+        match (last, &self.halter.clock) {
+            (Some(reading), _) => may_arm(&reading, &self.view.limits.get(), self.monitors.clock_must_be_synchronised),
+            (None, Clock::Simulated(_)) => Ok(()),
+            // Not looked at yet: the monitor's first look halts by itself.
+            (None, Clock::System) => Ok(()),
+        }
     }
 
     /// What comparing book and broker would lead to now; nothing is done about it.
@@ -706,7 +777,7 @@ where
             Ok(started.get_cell())
         })
     });
-    Child { name: name.to_owned(), start, when_down, when_given_up }
+    Child { name: name.to_owned(), start, scope: HaltScope::Account, when_down, when_given_up }
 }
 
 /// The same child on another runtime: its messages cross over, its blocking does not.
@@ -721,6 +792,69 @@ fn elsewhere(child: Child, runtime: Option<&Handle>) -> Child {
         })
     });
     Child { start, ..child }
+}
+
+/// The monitors, fresh.
+fn watched(settings: &SystemSettings) -> Vec<Watch> {
+    let strategies: Vec<String> = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
+    watches(&Configured { settings: settings.monitors, strategies: &strategies })
+}
+
+/// Live, somebody looks at what lies beside the account.
+fn sampler(settings: &SystemSettings, to: &Addresses, last: &LastReading) -> Result<Option<Sampler>, SystemError> {
+    if !matches!(settings.clock, Clock::System) {
+        return Ok(None);
+    }
+    let watched = watched(settings);
+    let of = |hears: Hears| {
+        let place = watched.iter().position(|watch| watch.hears == hears);
+        place.map(|place| to.limits[place].clone())
+    };
+    let readers = Readers {
+        clock: of(Hears::Clock),
+        delivery: of(Hears::Delivery),
+        alerts: settings.alerts.clone(),
+        last: Arc::clone(last),
+    };
+    Sampler::start(readers).map(Some).map_err(|error| SystemError::Start(format!("sampler: {error}")))
+}
+
+/// One Limit for each configured monitor. Beats pass through those without which nothing may be taken on in the
+/// whole account; what watches over one strategy, or only tells, closes no gate for all.
+fn watching(
+    settings: &SystemSettings,
+    halter: &Halter,
+    to: &Addresses,
+    board: &Arc<FigureBoard>,
+    pulse: &Pulse,
+) -> (Vec<Child>, Address<limit::Message>) {
+    let watched = watched(settings);
+    let strategies: Arc<[String]> = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
+    let passes = |watch: &Watch| {
+        watch.when_down != HaltLevel::Active && matches!(watch.scope, HaltScope::Account | HaltScope::Global)
+    };
+    let chain: Vec<usize> = (0..watched.len()).filter(|place| passes(&watched[*place])).collect();
+    let children = watched.iter().enumerate().map(|(place, watch)| {
+        let after = chain.iter().position(|link| *link == place).and_then(|link| chain.get(link + 1));
+        let (monitors, names) = (settings.monitors, Arc::clone(&strategies));
+        let build = move || watches(&Configured { settings: monitors, strategies: &names }).swap_remove(place);
+        let arguments = limit::Arguments {
+            address: to.limits[place].clone(),
+            account: to.account.clone(),
+            watch: Arc::new(build),
+            figures: Arc::clone(board),
+            place,
+            halt: halter.clone(),
+            alerts: settings.alerts.clone(),
+            next: after.map(|place| to.limits[*place].clone()),
+            pulse: pulse.clone(),
+            outside: settings.conduct.halted_outside.clone(),
+        };
+        let name = to.limits[place].name();
+        let child = child(name, watch.when_down, watch.when_given_up, || limit::Limit, arguments);
+        Child { scope: watch.scope.clone(), ..child }
+    });
+    (children.collect(), to.limits[chain[0]].clone())
 }
 
 /// What the run decides with.
@@ -745,12 +879,14 @@ fn children(
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
 ) -> Vec<Child> {
-    use HaltLevel::{Active, Halted, Reducing, StopNew};
+    use HaltLevel::{Active, Halted, StopNew};
     let universe = &settings.desk.universe;
     let calendar: Arc<Calendar> = Arc::clone(&settings.desk.book.calendar);
     let (broker_quotes, symbol_quotes) =
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
+    let figures = Arc::new(FigureBoard::new(Arc::clone(&settings.desk.limits), Arc::clone(universe), to.limits.len()));
+    let (watching, pulse_to) = watching(settings, halter, to, &figures, pulse);
     let mut list = vec![
         elsewhere(
             child(
@@ -794,7 +930,9 @@ fn children(
                 journal: to.journal.clone(),
                 stored: Arc::clone(&settings.journal),
                 broker: to.broker.clone(),
-                limit: to.limit.clone(),
+                watching: to.limits.iter().cloned().zip(watched(settings).iter().map(|watch| watch.hears)).collect(),
+                pulse_to,
+                figures,
                 incarnations: Arc::default(),
                 strategies: to
                     .strategies
@@ -813,21 +951,6 @@ fn children(
                 clock: clock.clone(),
             },
         ),
-        // While it is down nobody watches the loss, and it forgets when the day began.
-        child(
-            to.limit.name(),
-            Reducing,
-            Halted,
-            || limit::Limit,
-            limit::Arguments {
-                address: to.limit.clone(),
-                account: to.account.clone(),
-                limits: limits.clone(),
-                halt: halter.clone(),
-                pulse: pulse.clone(),
-                outside: settings.conduct.halted_outside.clone(),
-            },
-        ),
         child(
             to.session.name(),
             Active,
@@ -841,6 +964,7 @@ fn children(
             },
         ),
     ];
+    list.extend(watching);
     if let Some((held, right)) = &settings.conduct.lease {
         let arguments = lease::Arguments {
             lease: Arc::clone(held),

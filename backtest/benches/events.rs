@@ -19,7 +19,7 @@ use market::{
     Rate, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::monitor::Breach;
+use risk::Breach;
 use risk::{LimitSet, LimitTable, Seconds};
 use strategies::Parameters;
 
@@ -147,6 +147,7 @@ fn engine(listen: Listen, start: Timestamp) -> Backtest {
                 flat_by: None,
             },
         }],
+        monitors: risk::MonitorSettings::default(),
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! 1. the session moves on: day orders expire, cash settles
 //! 2. the simulated exchange fills resting orders from the event
-//! 3. the book is marked, and the daily-loss monitor looks at it
+//! 3. the book is marked, and the monitors look at it
 //! 4. each strategy that listens to the instrument decides, in the configured order; all that the
 //!    event made it want is reviewed and entered, then sent, before the next strategy sees the event
 //!
@@ -18,8 +18,8 @@ use market::order::ReplaceOrder;
 use market::{
     Bar, ExecutionReport, InstrumentId, MarketEvent, PhaseChange, ReportKind, SessionClock, Timestamp, TopOfBook,
 };
-use risk::monitor::Breach;
-use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch};
+use risk::monitors::{Configured, Hears, watches};
+use risk::{Breach, Figures, HaltLevel, HaltScope, HaltSwitch, MonitorSettings, Observation, Watch};
 use strategies::Strategy;
 
 /// A strategy with its settings.
@@ -38,6 +38,8 @@ pub struct BacktestSettings {
     pub simulation: SimulationSettings,
     /// Strategies in the order they decide.
     pub strategies: Vec<HostedStrategy>,
+    /// What the monitors are configured by, beside the limits.
+    pub monitors: MonitorSettings,
 }
 
 /// A backtest in progress.
@@ -45,7 +47,12 @@ pub struct Backtest {
     desk: Desk,
     exchange: SimulatedExchange,
     clock: SessionClock,
-    monitor: DailyLoss,
+    figures: Figures,
+    /// Monitors that look at each mark.
+    of_marks: Vec<Watch>,
+    /// Those that look when something else has changed, and what they have seen of that.
+    of_changes: Vec<Watch>,
+    seen: u64,
     halt: HaltSwitch,
     hosts: Vec<StrategyHost>,
     /// Which hosts listen to an instrument, by instrument number.
@@ -58,6 +65,7 @@ pub struct Backtest {
     reports: Vec<ExecutionReport>,
     asks: Vec<Ask>,
     commands: Vec<Command>,
+    found: Vec<Breach>,
 }
 
 impl Backtest {
@@ -66,7 +74,13 @@ impl Backtest {
         let universe = Arc::clone(&settings.desk.universe);
         let start = settings.desk.start;
         let clock = SessionClock::new(Arc::clone(&settings.desk.book.calendar), start);
-        let halt = HaltSwitch::at(HaltLevel::Active);
+        let names: Vec<String> = settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect();
+        let limits = Arc::clone(&settings.desk.limits);
+        let configured = Configured { settings: settings.monitors, strategies: &names };
+        let watching = |hears| watches(&configured).into_iter().filter(|watch| watch.hears == hears).collect();
+        let (of_marks, of_changes) = (watching(Hears::Marks), watching(Hears::Changes));
+        let halt = HaltSwitch::of_run(names.clone(), universe.iter().map(|(_, known)| known.symbol).collect());
+        halt.set(&HaltScope::Global, HaltLevel::Active);
         let mut listeners = vec![Vec::new(); universe.len()];
         let hosts: Vec<StrategyHost> = settings
             .strategies
@@ -81,7 +95,10 @@ impl Backtest {
             .collect();
         Self {
             exchange: SimulatedExchange::new(settings.simulation, Arc::clone(&universe), clock.phase()),
-            monitor: DailyLoss::new(settings.desk.limits.account().max_daily_loss),
+            figures: Figures::new(limits, Arc::clone(&universe)),
+            of_marks,
+            of_changes,
+            seen: 0,
             tops: vec![TopOfBook::default(); universe.len()],
             record: Record::new(universe),
             desk: Desk::new(settings.desk, halt.clone()),
@@ -94,6 +111,7 @@ impl Backtest {
             reports: Vec::new(),
             asks: Vec::new(),
             commands: Vec::new(),
+            found: Vec::new(),
         }
     }
 
@@ -127,16 +145,33 @@ impl Backtest {
         let top = &mut self.tops[instrument.index()];
         if top.apply(event) {
             self.desk.mark(instrument, top.last);
-            if let Some(breach) = self.monitor.observe(day, self.desk.book().equity()) {
-                self.halt.raise(&HaltScope::Account, breach.level);
-                self.breaches.push((event.at(), breach));
-            }
+            self.watch(event.at());
         }
         for place in 0..self.listeners[instrument.index()].len() {
             let host = self.listeners[instrument.index()][place];
             self.hosts[host].on_market(event, &mut self.asks);
             if !self.asks.is_empty() {
                 self.take_asks(host, event.at());
+            }
+        }
+    }
+
+    /// Lets the monitors look, and throws the switch where they say so.
+    #[inline]
+    fn watch(&mut self, now: Timestamp) {
+        // Nothing is held before it has a price here.
+        self.desk.note_beginning();
+        self.desk.figures(now, true, &mut self.figures);
+        let seen = Observation::Account(&self.figures);
+        self.of_marks.iter_mut().for_each(|watch| watch.observe(seen, &mut self.found));
+        if self.figures.changes != self.seen {
+            self.seen = self.figures.changes;
+            self.of_changes.iter_mut().for_each(|watch| watch.observe(seen, &mut self.found));
+        }
+        for breach in self.found.drain(..) {
+            // What is halted already is no news.
+            if breach.level == HaltLevel::Active || self.halt.raise(&breach.scope, breach.level) {
+                self.breaches.push((now, breach));
             }
         }
     }
@@ -158,6 +193,7 @@ impl Backtest {
             self.exchange.on_phase(&change, &mut self.reports);
             self.take_reports(change.at);
             self.desk.phase(&change);
+            self.desk.note_close();
         }
         self.changes = changes;
     }

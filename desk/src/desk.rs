@@ -19,6 +19,7 @@ use risk::{
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Evidence, GONE, number_of};
+use crate::watched::{Watched, WatchedState};
 
 /// What a desk is made of.
 #[derive(Clone, Debug)]
@@ -55,6 +56,7 @@ pub struct Desk {
     /// The day that `sequence` counts, as instants, so that most orders skip the calendar.
     day: std::ops::Range<Timestamp>,
     denials: BTreeMap<&'static str, u64>,
+    watched: Watched,
     first_cash: Money,
     /// The marks that decisions of this run have been journaled with, by instrument; zero: none yet.
     told: Vec<Price>,
@@ -71,6 +73,8 @@ pub(crate) struct DeskState {
     issued: Option<ClientOrderId>,
     #[serde(default)]
     activity: ActivityState,
+    #[serde(default)]
+    watched: WatchedState,
 }
 
 impl Desk {
@@ -94,6 +98,7 @@ impl Desk {
             issued: None,
             day: Timestamp::MAX..Timestamp::MIN,
             denials: BTreeMap::new(),
+            watched: Watched::default(),
             calendar,
         };
         desk.price_horizon = desk.horizon_of(session);
@@ -174,6 +179,7 @@ impl Desk {
         let order = approved.get();
         self.sequence.1 = order.client_order_id.sequence();
         self.issued = Some(order.client_order_id);
+        self.watched.message(order.strategy, self.sequence.0);
         self.book.enter(*order, approved.worst_price());
         self.activity.submitted(order, &self.book, now);
     }
@@ -296,6 +302,7 @@ impl Desk {
     /// Counts a denial, also one that was made outside the desk.
     pub fn note_denial(&mut self, denial: &Denial) {
         *self.denials.entry(denial.check).or_default() += 1;
+        self.watched.denial();
     }
 
     /// Approves a cancel of an open order. Halts never stop a cancel.
@@ -354,6 +361,11 @@ impl Desk {
         Ok(approved)
     }
 
+    /// The day that an instant falls on, whatever day it is now.
+    fn day_of(&self, at: Timestamp) -> Date {
+        if self.day.contains(&at) { self.sequence.0 } else { at.local_date() }
+    }
+
     fn open_instrument(&self, id: ClientOrderId) -> Result<InstrumentId, Denial> {
         let order = self.book.order(&id).filter(|order| !order.status.is_terminal());
         order.map(|order| order.intent.instrument).ok_or_else(not_open)
@@ -402,6 +414,11 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Applied, Anomaly> {
         let applied = self.book.apply(report)?;
+        if applied.fill.is_some() {
+            self.watched.trade(applied.strategy, self.day_of(report.at));
+        } else {
+            self.watched.change();
+        }
         let parent = self.book.order(&report.client_order_id).and_then(|order| order.intent.parent);
         self.activity.reported(report, &applied, parent, spoken, now);
         Ok(applied)
@@ -429,8 +446,10 @@ impl Desk {
     }
 
     fn count_message(&mut self, id: ClientOrderId, at: Timestamp) {
+        let day = self.day_of(at);
         if let Some(order) = self.book.order(&id) {
             self.activity.message(order.intent.strategy, at);
+            self.watched.message(order.intent.strategy, day);
         }
     }
 
@@ -515,6 +534,7 @@ impl Desk {
             self.sequence = self.sequence.max((day, id.sequence()));
         }
         self.issued = self.issued.max(Some(id));
+        self.watched.message(order.strategy, order.decided_at.local_date());
         self.book.enter(order, worst_price);
         self.activity.submitted(&order, &self.book, order.decided_at);
     }
@@ -524,11 +544,13 @@ impl Desk {
     /// # Errors
     /// It was taken in before, or makes no sense.
     pub fn external(&mut self, execution: &StatedExecution) -> Result<(), Anomaly> {
+        self.watched.change();
         self.book.apply_external(execution)
     }
 
     /// So many units of this instrument belong to somebody else, from now on.
     pub fn adopt(&mut self, instrument: InstrumentId, quantity: Quantity) {
+        self.watched.change();
         self.book.adopt_external(instrument, quantity);
     }
 
@@ -545,6 +567,7 @@ impl Desk {
             sequence: self.sequence,
             issued: self.issued,
             activity: self.activity.state(symbol, |id| strategies.get(id.index()).cloned()),
+            watched: self.watched.state(strategy),
         }
     }
 
@@ -564,6 +587,7 @@ impl Desk {
         (desk.phase, desk.session) = (state.phase, state.session);
         (desk.sequence, desk.issued) = (state.sequence, state.issued);
         desk.activity = Activity::from_state(state.activity, instrument, |name| number_of(name, strategies));
+        desk.watched = Watched::from_state(state.watched, strategies);
         desk.price_horizon = desk.horizon_of(desk.session);
         Ok(desk)
     }
@@ -596,8 +620,16 @@ impl Desk {
     }
 
     /// The limits in force.
-    pub fn limits(&self) -> &LimitTable {
+    pub fn limits(&self) -> &Arc<LimitTable> {
         &self.limits
+    }
+
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
+    pub(crate) fn watched_mut(&mut self) -> &mut Watched {
+        &mut self.watched
     }
 
     /// The book.

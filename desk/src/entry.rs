@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::Desk;
 use crate::host::{HostSettings, Notice};
+use crate::watched::WorthNoted;
 
 /// What a decision was made on, beside the book: the price, what the switch allowed, and what else is worth.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -295,6 +296,8 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+    /// What the account and its strategies were worth when a session began or closed.
+    Worth(WorthNoted),
     /// The halt switch was moved.
     Halt {
         /// For what; journals that knew one scope only meant everything.
@@ -340,6 +343,7 @@ impl Entry {
             Self::BreakAccepted { .. } => "break_accepted",
             Self::Phase { .. } => "phase",
             Self::Limits { .. } => "limits",
+            Self::Worth(_) => "worth",
             Self::Halt { .. } => "halt",
         }
     }
@@ -545,6 +549,13 @@ impl<'a> Rebuild<'a> {
             Entry::Halt { scope, level: HaltLevel::Active, .. } => {
                 let names = if self.today.is_empty() { &self.facts.strategies } else { self.today };
                 self.desk.rearm(&scope, names);
+            }
+            Entry::Worth(mut noted) => {
+                for (strategy, _) in &mut noted.results {
+                    *strategy = self.translate_strategy(*strategy);
+                }
+                noted.results.sort_by_key(|(strategy, _)| *strategy);
+                self.desk.watched_mut().note(&noted);
             }
             // Nothing of these stays in the book; the switch has its own durable record.
             Entry::Started { .. }

@@ -7,6 +7,7 @@
 //! - [`protocol`]: how the account never loses, duplicates or invents an order: inputs in, effects out
 //! - [`record`]: what a run leaves to be read afterwards
 //! - [`entry`]: what the journal keeps of both, and how a desk is rebuilt from it
+//! - [`watched`]: what the monitors look at, as far as the desk keeps it
 //! - [`replay`]: a journal made again, every decision compared; one order's whole story
 
 pub mod desk;
@@ -15,6 +16,7 @@ pub mod host;
 pub mod protocol;
 pub mod record;
 pub mod replay;
+pub mod watched;
 
 pub use desk::{Desk, DeskSettings};
 pub use entry::{Entry, Evidence, Facts, Heard, Origin, RebuildError, StrategyOrigin, rebuild};
@@ -25,3 +27,4 @@ pub use protocol::{
 };
 pub use record::{Counts, Record, RecordedDay, RecordedFill};
 pub use replay::{Difference, LostInput, Replay, ReplayError, ReplayReport, SessionReport};
+pub use watched::{Moment, WorthNoted};

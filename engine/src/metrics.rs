@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actors::Inquiry;
 use actors::account::Snapshot;
+use actors::notifier::ChannelStats;
 use market::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
@@ -40,6 +41,11 @@ pub const NAMES: &[(&str, &str)] = &[
     ("pregao_journal_uncommitted", "journal entries that are not durable yet"),
     ("pregao_actor_restarts_total", "restarts, by actor"),
     ("pregao_actors_given_up", "actors that were given up after failing again and again; must be 0"),
+    ("pregao_alerts_sent_total", "alerts that arrived, by channel"),
+    ("pregao_alerts_failed_total", "tries to deliver an alert that failed, by channel"),
+    ("pregao_alerts_dropped_total", "alerts that found no room, by channel; must be 0"),
+    ("pregao_alerts_given_up_total", "alerts that were tried for too long or refused for good, by channel; must be 0"),
+    ("pregao_alerts_waiting_seconds", "age of the oldest alert that has not arrived, by channel; alert above 1"),
     ("pregao_admin_connections", "open connections to the admin interface"),
     ("pregao_admin_requests_total", "requests to the admin interface, by route and status"),
     ("pregao_admin_request_seconds", "how long they took"),
@@ -152,10 +158,25 @@ impl Page<'_> {
         self.one("pregao_actors_given_up", inquiry.given_up().len() as f64);
         self.one("pregao_events_total", inquiry.stats().events() as f64);
         self.one("pregao_events_unsound_total", inquiry.stats().unsound_events() as f64);
+        self.alerts(&inquiry.alerts().stats());
         let universe = inquiry.universe();
         let quotes = universe.ids().map(|id| (id, inquiry.quote(id).at)).filter(|(_, at)| *at != Timestamp::MIN);
         let quotes = quotes.map(|(id, at)| (vec![universe.symbol(id).to_owned()], at.as_nanos() as f64 / 1e9));
         self.many("pregao_quote_timestamp_seconds", &["instrument"], quotes);
+    }
+
+    fn alerts(&self, channels: &[ChannelStats]) {
+        let by_channel = |figure: fn(&ChannelStats) -> f64| {
+            let told = |stats: &ChannelStats| (vec![stats.channel.to_owned()], figure(stats));
+            channels.iter().map(told).collect::<Vec<_>>()
+        };
+        let labels = &["channel"];
+        self.many("pregao_alerts_sent_total", labels, by_channel(|stats| stats.sent as f64));
+        self.many("pregao_alerts_failed_total", labels, by_channel(|stats| stats.failed as f64));
+        self.many("pregao_alerts_dropped_total", labels, by_channel(|stats| stats.dropped as f64));
+        self.many("pregao_alerts_given_up_total", labels, by_channel(|stats| stats.given_up as f64));
+        let waiting = by_channel(|stats| stats.waiting_nanoseconds as f64 / 1e9);
+        self.many("pregao_alerts_waiting_seconds", labels, waiting);
     }
 
     fn account(&self, snapshot: &Snapshot, strategies: &[String]) {

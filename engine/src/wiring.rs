@@ -13,10 +13,11 @@ use market::{
     Symbol, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::LimitTable;
+use risk::{Breach, HaltLevel, HaltScope, HaltSwitch, LimitTable};
 use store::{Filter, History, StoreError};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::cli::local;
 use crate::config::reader::nearest;
 use crate::config::{Config, StrategyConfig};
 
@@ -88,6 +89,20 @@ pub fn market(history: &dyn History, calendar: &Calendar, symbols: &[Symbol]) ->
         }
     }
     Ok(Market { history: BarHistory::new(universe.len(), bars), universe: Arc::new(universe), unsound })
+}
+
+/// When monitors halted something, and why, for people.
+pub fn halts(breaches: &[(Timestamp, Breach)]) -> Vec<(String, String)> {
+    let halted = breaches.iter().filter(|(_, breach)| breach.level != HaltLevel::Active);
+    halted.map(|(at, breach)| (local(*at), breach.to_string())).collect()
+}
+
+/// A switch that stands at active, for a run in a world of its own.
+pub fn active(strategies: &[StrategyConfig], universe: &Universe) -> HaltSwitch {
+    let names = strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let switch = HaltSwitch::of_run(names, universe.iter().map(|(_, known)| known.symbol).collect());
+    switch.set(&HaltScope::Global, HaltLevel::Active);
+    switch
 }
 
 /// What the store knows of a symbol; nothing without history.

@@ -7,11 +7,13 @@
 //! - `executions`: fills, busts and corrections
 //! - `exposure`: what it could come to hold at worst
 //! - `external`: what other hands do in the same account
+//! - `results`: what each strategy has made
 //! - `state`: the whole book as a value that can be stored
 
 mod executions;
 mod exposure;
 mod external;
+mod results;
 mod state;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +43,7 @@ pub use executions::{Execution, FillEffect, Revocation, RevokedEffect};
 use exposure::Sums;
 pub use exposure::{Exposure, Open, Stake, Worth};
 use external::ExternalExecution;
+use results::Results;
 pub use state::BookState;
 
 /// Ended orders are kept for this many sessions, so that a late fill still finds its order; a
@@ -216,6 +219,7 @@ pub struct Book {
     reserved: Money,
     market_value: Money,
     sums: Sums,
+    results: Results,
     fees: Money,
     /// Of the date seen last, so that most orders and fills skip calendar and schedule.
     terms: Option<DayTerms>,
@@ -247,6 +251,7 @@ impl Book {
             reserved: Money::ZERO,
             market_value: Money::ZERO,
             sums: Sums::default(),
+            results: Results::new(settings.instruments),
             fees: Money::ZERO,
             terms: None,
             day_traded: BTreeMap::new(),
@@ -549,6 +554,7 @@ impl Book {
             self.lines[instrument.index()].position.fees -= refund;
             self.cash.book(day.terms.settles, refund);
             self.fees -= refund;
+            self.results.shared += refund;
             total += refund;
         }
         total
@@ -562,6 +568,7 @@ impl Book {
         if !held.is_zero() {
             self.market_value += (price - line.mark).times(held);
         }
+        self.results.mark(instrument, price - line.mark);
         line.mark = price;
         if !held.is_zero() || line.open.orders > 0 || !line.external.is_zero() {
             self.revalue(instrument);
@@ -770,6 +777,7 @@ impl Book {
             }
         }
         self.verify_exposure()?;
+        self.verify_results()?;
         // Cash, cost, result and fees close the circle: nothing is created or lost.
         let cost: Money = self.lines.iter().map(|line| line.position.cost).sum();
         let expected = self.settings.cash - cost + self.realized() - self.fees;

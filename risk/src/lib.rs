@@ -9,7 +9,7 @@
 //! - [`mod@review`]: runs the list and seals what passes; explains what it compared
 //! - [`halt`]: the switch that the last gate reads, scope by scope
 //! - [`four_eyes`]: what takes two people
-//! - [`monitor`]: watches after the trade that may trip the switch
+//! - [`monitors`]: the watches after the trade that may trip the switch, one file each, one list
 //! - [`disconnect`]: what a venue must have done with the orders of a session that was gone
 //! - [`silence`]: when a connection that stands counts as lost
 //! - [`dead_man`]: when a watchdog cancels everything, and when it is done
@@ -24,7 +24,7 @@ pub mod four_eyes;
 pub mod halt;
 pub mod limit_change;
 pub mod limits;
-pub mod monitor;
+pub mod monitors;
 pub mod review;
 pub mod silence;
 
@@ -37,7 +37,7 @@ pub use halt::{HaltLevel, HaltScope, HaltSwitch, Seen, UnknownScope};
 pub use limit_change::LimitChange;
 pub use limits::amounts::{Count, Milliseconds, Seconds};
 pub use limits::{KEYS, LimitKey, LimitSet, LimitTable, Limits, MissingLimits, SomeLimits};
-pub use monitor::DailyLoss;
+pub use monitors::{Breach, Figures, MONITORS, MonitorSettings, Observation, Watch};
 pub use review::{
     Approved, Explanation, approve_cancel, approve_mass_cancel, explain, explain_closing, explain_replace, review,
     review_closing, review_replace,

@@ -29,7 +29,8 @@ use market::{
     Rate, StrategyId, Timestamp, Universe,
 };
 use oms::BookSettings;
-use risk::{HaltLevel, HaltSwitch, LimitSet, LimitTable, Seconds};
+use risk::limits::StrategyLimits;
+use risk::{HaltLevel, HaltScope, HaltSwitch, LimitSet, LimitTable, Limits, MonitorSettings, Seconds, SomeLimits};
 use store::{HaltRecord, HaltStore, MemoryJournal, StoreError};
 use strategies::Parameters;
 
@@ -94,6 +95,8 @@ pub struct World {
     pub events: Vec<MarketEvent>,
     /// The limits.
     pub limits: LimitSet,
+    /// Tighter ones for the first strategy.
+    pub first_limits: SomeLimits,
     /// How the exchange behaves.
     pub simulation: SimulationSettings,
     /// Money at the start.
@@ -164,6 +167,7 @@ impl World {
                 max_daily_loss: Money::from_cents(100_000_000),
                 ..LimitSet::WIDE
             },
+            first_limits: SomeLimits::default(),
             simulation: SimulationSettings::default(),
             cash: Money::from_cents(20_000_000),
             kinds: vec![
@@ -182,6 +186,21 @@ impl World {
         daily_stream(&self.calendar, &before, &bars).expect("bars on sessions only")
     }
 
+    /// Names of the strategies in the order of their numbers.
+    pub fn names(&self) -> Vec<String> {
+        self.kinds.iter().enumerate().map(|(place, (kind, _))| format!("{kind} {place}")).collect()
+    }
+
+    /// The limits as a person would have written them.
+    fn written(&self) -> Limits {
+        let mut limits = Limits::from(self.limits);
+        if let Some(name) = self.names().first() {
+            let own = StrategyLimits { allowed: None, limits: self.first_limits };
+            limits.strategies.insert(name.clone(), own);
+        }
+        limits
+    }
+
     /// What the desk is made of.
     pub fn desk(&self) -> DeskSettings {
         DeskSettings {
@@ -194,7 +213,7 @@ impl World {
                 brokerage: Brokerage::FREE,
                 instruments: self.universe.len(),
             },
-            limits: Arc::new(LimitTable::uniform(self.limits, &self.universe)),
+            limits: Arc::new(LimitTable::new(self.written(), &self.universe, &self.names())),
             start: self.start,
         }
     }
@@ -240,15 +259,20 @@ impl World {
             .into_iter()
             .map(|hosted| HostedStrategy { strategy: (hosted.build)().expect("a strategy"), settings: hosted.settings })
             .collect();
-        let mut backtest =
-            Backtest::new(BacktestSettings { desk: self.desk(), simulation: self.simulation, strategies });
+        let mut backtest = Backtest::new(BacktestSettings {
+            desk: self.desk(),
+            simulation: self.simulation,
+            strategies,
+            monitors: MonitorSettings::default(),
+        });
         backtest.warm_up(|own, count| self.history.delivered(&self.calendar, own, count, self.start));
         backtest
     }
 
     /// What the actors are made of: the same world in compressed time, everything in memory.
     pub fn system(&self) -> SystemSettings {
-        let halt = HaltSwitch::at(HaltLevel::Active);
+        let halt = HaltSwitch::of_run(self.names(), self.universe.iter().map(|(_, known)| known.symbol).collect());
+        halt.set(&HaltScope::Global, HaltLevel::Active);
         let phase = self.calendar.phase_at(self.start);
         SystemSettings {
             desk: self.desk(),
@@ -269,6 +293,8 @@ impl World {
             warm_up: Arc::new(MemoryWarmUp(self.history.clone(), Arc::clone(&self.calendar))),
             clock: Clock::simulated(self.start),
             policy: RestartPolicy::default(),
+            monitors: MonitorSettings::default(),
+            alerts: actors::Alerts::default(),
         }
     }
 }

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `cash 100000.00` | money at the start |
 //! | `limits price_collar=0.03 …` | the `[risk]` keys; one that is not named is wide open. Later: a person changes these |
+//! | `strategy_limits max_daily_loss=100.00 …` | the same for the one strategy, `[risk.strategy.scenario]` |
+//! | `monitors drawdown_action=flatten denials=3` | what monitors are configured by beside the limits |
 //! | `fees b3`, `brokerage 4.90 iss 0.05` | else trading is free |
 //! | `exchange participation=0.1 …` | a simulated exchange answers; else the text does, by `report` |
 //!
@@ -67,6 +69,7 @@
 //! | `expect cash 1.00, settled 1.00, reserved 0, equity 1.00` | also `fees`, `realized`, `buying_power`, `exposure` |
 //! | `expect due 2024-02-14 -3_810.00` | what moves on that day |
 //! | `expect denied price_collar 2`, `expect halt reducing`, `expect halt symbol:PETR4 flatten`, `expect phase continuous` | since the engine started last; where the switch stands; the session's phase |
+//! | `expect breach drawdown`, `expect no breach` | a monitor found it in the line before |
 //! | `expect alert unknown A1` | told to a person by the line before; also `late_fill A1`, `revoked A1`, `break PETR4`, `break account`, `not_canceled A1`, `ignored`, `journal`, `broker`, `nothing_open`, `not_closed PETR4`; or `no alert` |
 //! | `expect connection ready`, `expect journal down`, `expect question` | `down`, `comparing`; `up`; a statement is being asked for, or `no question` |
 //!
@@ -180,10 +183,12 @@ impl Player {
         let done = |()| Outcome::Done;
         match verb {
             "limits" if self.stage.is_some() => self.stage()?.limits(words).map(done),
-            "cash" | "limits" | "fees" | "brokerage" | "exchange" => match self.stage {
-                None => self.setting.read(verb, words).map(done),
-                Some(_) => Err(format!("'{verb}' must stand before the first session")),
-            },
+            "cash" | "limits" | "strategy_limits" | "monitors" | "fees" | "brokerage" | "exchange" => {
+                match self.stage {
+                    None => self.setting.read(verb, words).map(done),
+                    Some(_) => Err(format!("'{verb}' must stand before the first session")),
+                }
+            }
             "session" => {
                 let date = words.read("a date such as 2017-12-20")?;
                 if self.stage.is_none() {

@@ -95,7 +95,7 @@ async fn every_kind_of_actor_survives_a_panic() {
         system.inject(fault);
         until("the restart", || system.restarts().total() == 1).await;
         // A resume by a person, after the limit monitor was away.
-        if fault == Fault::Limit {
+        if fault == Fault::Limit(0) {
             assert_eq!(system.halt().level(), HaltLevel::Reducing, "{name}");
             system.halt().set(&HaltScope::Account, HaltLevel::Active);
         }
@@ -147,7 +147,7 @@ async fn an_actor_that_fails_again_and_again_is_given_up_and_the_rest_goes_on() 
         (Fault::Feed, HaltLevel::StopNew),
         (Fault::Account, HaltLevel::Halted),
         (Fault::Journal, HaltLevel::Halted),
-        (Fault::Limit, HaltLevel::Halted),
+        (Fault::Limit(0), HaltLevel::Halted),
     ] {
         let world = World::random(13, 3, 60, 20);
         let (mut settings, gate) = gated(&world);

@@ -252,7 +252,7 @@ async fn the_daily_loss_is_watched_by_the_limit_of_the_moment() {
     let halt = rig.system.halt().clone();
     let entries = rig.finish().await;
     assert_eq!(halt.level(), HaltLevel::Reducing, "some day loses a centavo");
-    let halted = |entry: &Entry| matches!(entry, Entry::Halt { by, .. } if by == risk::DailyLoss::NAME);
+    let halted = |entry: &Entry| matches!(entry, Entry::Halt { by, .. } if by == "daily_loss");
     assert!(entries.iter().any(|(_, _, entry)| halted(entry)));
     assert_eq!(replay(&entries).differences, []);
 }

@@ -16,6 +16,12 @@ fn worlds() -> Vec<(&'static str, World)> {
     poor.cash = market::Money::from_cents(7_500_000);
     let mut losing = World::random(6, 5, 150, 20);
     losing.limits.max_daily_loss = market::Money::from_cents(150_000);
+    let mut falling = World::random(6, 5, 150, 20);
+    falling.limits.max_drawdown = market::Rate::from_ppm(30_000);
+    let mut one = World::random(6, 5, 150, 20);
+    one.first_limits.max_daily_loss = Some(market::Money::from_cents(90_000));
+    let mut large = World::random(9, 4, 120, 20);
+    large.limits.max_symbol_share = market::Rate::from_ppm(300_000);
     vec![
         ("plain", plain),
         ("momentum", momentum),
@@ -23,6 +29,9 @@ fn worlds() -> Vec<(&'static str, World)> {
         ("partial fills", thin),
         ("denied for cash", poor),
         ("halted by the daily loss", losing),
+        ("halted by the drawdown", falling),
+        ("one strategy halted by its loss", one),
+        ("a symbol halted by its share", large),
     ]
 }
 
@@ -47,13 +56,25 @@ async fn actors_and_backtest_agree_to_the_last_fill() {
         assert_eq!(snapshot.record.days, expected.days, "{name}");
         assert_eq!(snapshot.desk.denials(), desk.denials(), "{name}");
         assert_eq!(snapshot.desk.book().equity(), desk.book().equity(), "{name}");
-        assert_eq!(snapshot.desk.halt().level() != risk::HaltLevel::Active, !breaches.is_empty(), "{name}");
+        assert_eq!(snapshot.desk.halt().standing(), desk.halt().standing(), "{name}");
+        assert_eq!(desk.halt().standing().is_empty(), breaches.is_empty(), "{name}");
         assert_eq!(system.restarts().total(), 0, "{name}");
         system.stop().await.unwrap();
 
         match name {
             "denied for cash" => assert!(desk.denials().contains_key("buying_power")),
-            "halted by the daily loss" => assert!(!breaches.is_empty() && desk.denials().contains_key("halted")),
+            "halted by the daily loss" | "halted by the drawdown" => {
+                assert!(!breaches.is_empty() && desk.denials().contains_key("halted"));
+            }
+            "one strategy halted by its loss" => {
+                let scope = risk::HaltScope::Strategy(world.names()[0].clone());
+                assert_eq!(desk.halt().standing(), [(scope, risk::HaltLevel::Reducing)]);
+                assert!(desk.denials().contains_key("halted"));
+            }
+            "a symbol halted by its share" => {
+                let of_symbol = |scope: &risk::HaltScope| matches!(scope, risk::HaltScope::Symbol(_));
+                assert!(!breaches.is_empty() && desk.halt().standing().iter().all(|(scope, _)| of_symbol(scope)));
+            }
             "partial fills" => {
                 let mut whole = world.clone();
                 whole.simulation = Default::default();

@@ -215,7 +215,7 @@ impl Protocol {
 
     /// What was on its way over a connection that is gone may or may not have arrived.
     fn lose_link(&mut self, reason: &str, now: Timestamp, effects: &mut Vec<Effect>) {
-        self.question = None;
+        (self.question, self.asking_since) = (None, None);
         for id in std::mem::take(&mut self.handed_over).into_keys() {
             self.becomes_unknown(id, reason, now, effects);
         }

@@ -34,11 +34,12 @@ use std::sync::Arc;
 
 use market::order::{CancelOrder, ReplaceOrder};
 use market::{
-    ClientOrderId, Date, ExecutionReport, InstrumentId, Money, NewOrder, PhaseChange, StatedExecution, Statement,
-    StrategyId, Symbol, Timestamp, TopOfBook,
+    ClientOrderId, ExecutionReport, InstrumentId, NewOrder, PhaseChange, StatedExecution, Statement, StrategyId,
+    Symbol, Timestamp, TopOfBook,
 };
 use oms::FillEffect;
 use risk::disconnect::Terms;
+use risk::monitors::{Comparison, Figures};
 use risk::{Approved, HaltLevel, HaltScope, HaltSwitch, Latch, LimitTable, Limits, Rule, Seen};
 
 use crate::desk::Desk;
@@ -326,13 +327,8 @@ pub enum Effect {
         /// What.
         notice: Notice,
     },
-    /// Let the limits look at the account's worth.
-    Observe {
-        /// The day, exchange time.
-        day: Date,
-        /// Cash plus positions at their marks.
-        equity: Money,
-    },
+    /// A price has moved: let the monitors look at the figures ([`Protocol::figures`]).
+    Observe,
     /// Other limits are in force: whoever watches figures must watch by these.
     Limits(Arc<LimitTable>),
     /// Raise the halt switch, durably.
@@ -563,6 +559,8 @@ pub struct Protocol {
     owed: BTreeSet<ClientOrderId>,
     question: Option<Question>,
     questions: u64,
+    /// Since when a statement is being asked for without an answer, however often.
+    asking_since: Option<Timestamp>,
     compared_at: Timestamp,
     /// No statement was ever taken in: what the broker holds beyond our fills is adopted then.
     first_statement: bool,
@@ -578,6 +576,12 @@ pub struct Protocol {
     /// The engine's own closing orders that have not ended.
     closings: BTreeSet<ClientOrderId>,
     stopping: stopping::Stopping,
+    /// Since when the session's phase holds, as far as this life knows.
+    phase_since: Timestamp,
+    /// When the feed brought something last.
+    heard_at: Option<Timestamp>,
+    /// How the comparisons with the broker went.
+    comparison: Comparison,
     snapshot_at: u64,
 }
 
@@ -613,10 +617,14 @@ impl Protocol {
             owed: BTreeSet::new(),
             question: None,
             questions: incarnation << 32,
+            asking_since: None,
             compared_at: Timestamp::MIN,
             tops: vec![TopOfBook::default(); marked.len()],
             closings: restored.closings,
             stopping: stopping::Stopping::default(),
+            phase_since: Timestamp::MIN,
+            heard_at: None,
+            comparison: Comparison::default(),
             marked,
             settings,
         }
@@ -626,6 +634,7 @@ impl Protocol {
     /// `connected`: the connection is there already, as one inside the process always is.
     pub fn begin(&mut self, now: Timestamp, connected: bool, effects: &mut Vec<Effect>) {
         self.begin_writing(effects);
+        self.phase_since = now;
         let universe = Arc::clone(self.desk.universe());
         let started = Entry::Started {
             instruments: universe.iter().map(|(_, instrument)| instrument.symbol).collect(),
@@ -714,13 +723,13 @@ impl Protocol {
     fn look(&mut self, instrument: InstrumentId, top: TopOfBook, now: Timestamp, effects: &mut Vec<Effect>) {
         self.begin_day(now);
         self.mark(instrument, top);
-        // After a restart, equity means something once everything held has a price of today.
-        let book = self.desk.book();
-        let known = |id: InstrumentId| self.marked[id.index()] || book.position(id).quantity.is_zero();
-        if self.desk.universe().ids().all(known) {
-            let equity = book.equity();
-            effects.push(Effect::Observe { day: self.desk.day(now), equity });
+        self.heard_at = Some(now);
+        if self.is_priced()
+            && let Some(noted) = self.desk.note_beginning()
+        {
+            self.write(now, vec![Entry::Worth(noted)], effects);
         }
+        effects.push(Effect::Observe);
     }
 
     /// A price that was known before this protocol began.
@@ -732,13 +741,36 @@ impl Protocol {
         }
     }
 
+    /// After a restart, worth means something once everything held has a price of today.
+    fn is_priced(&self) -> bool {
+        let book = self.desk.book();
+        let known = |id: InstrumentId| self.marked[id.index()] || book.position(id).quantity.is_zero();
+        self.desk.universe().ids().all(known)
+    }
+
+    /// Brings the monitors' figures up to date.
+    pub fn figures(&self, now: Timestamp, figures: &mut Figures) {
+        self.desk.figures(now, self.is_priced(), figures);
+        (figures.phase_since, figures.heard_at) = (self.phase_since, self.heard_at);
+        if figures.comparison != self.comparison {
+            figures.comparison.clone_from(&self.comparison);
+            figures.changes += 1;
+        }
+    }
+
     fn phase(&mut self, change: PhaseChange, effects: &mut Vec<Effect>) {
         if (change.phase, change.session) == (self.desk.current_phase(), self.desk.session()) {
             return;
         }
         self.begin_day(change.at);
         self.desk.phase(&change);
+        self.phase_since = change.at;
         self.write(change.at, vec![Entry::Phase { change }], effects);
+        if self.is_priced()
+            && let Some(noted) = self.desk.note_close()
+        {
+            self.write(change.at, vec![Entry::Worth(noted)], effects);
+        }
         let due = self.writing.sequence() - self.snapshot_at >= self.settings.snapshot_every;
         if change.phase == market::Phase::Closed && due {
             self.take_snapshot(effects);

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use market::{ClientOrderId, OrderReference, StatedStatus, Statement, Timestamp};
-use oms::reconcile::{self, Correction, Scope};
+use oms::reconcile::{self, Break, Correction, Scope};
 use risk::{HaltLevel, HaltScope};
 
 use super::{Alert, Command, Effect, Link, Protocol, Question, is_overdue};
@@ -33,6 +33,7 @@ impl Protocol {
         if self.link == Link::Down {
             return;
         }
+        self.asking_since.get_or_insert(now);
         self.questions += 1;
         let number = self.questions;
         self.question = Some(Question { number, asked_at: now, handed_over: self.could_have_arrived() });
@@ -58,6 +59,10 @@ impl Protocol {
         if due {
             self.ask_statement(now, effects);
         }
+        // One that is not answered for as long as the next one would wait has failed.
+        let unanswered = self.asking_since.filter(|_| self.link != Link::Down);
+        let failed = unanswered.map_or(0, |since| now.nanos_since(since).max(0) / patience.reconcile.max(1));
+        self.comparison.failed = u32::try_from(failed).unwrap_or(u32::MAX);
     }
 
     /// The broker's word on everything.
@@ -75,7 +80,7 @@ impl Protocol {
         }
         self.look_for_owed_cancels(statement, effects);
         let plan = reconcile::plan(self.desk.book(), statement, &self.asked(asked.handed_over));
-        self.compared_at = now;
+        (self.compared_at, self.asking_since) = (now, None);
         let silent = plan.corrections.is_empty() && plan.breaks.is_empty() && self.link == Link::Ready;
         for correction in plan.corrections {
             self.correct(correction, now, effects);
@@ -86,6 +91,7 @@ impl Protocol {
         }
         self.first_statement = false;
         self.accepted.clear();
+        self.strike(&plan.breaks);
         for found in plan.breaks {
             self.stop(found.scope, found.difference, now, effects);
         }
@@ -122,6 +128,20 @@ impl Protocol {
                     self.cancelled_again(id, now);
                     let entry = Entry::CancelIntent { cancel: *approved.get(), stops: false };
                     self.write_command(now, entry, Command::Cancel(approved), effects);
+                }
+            }
+        }
+    }
+
+    /// Counts, for each scope, the comparisons in a row that found a difference there.
+    fn strike(&mut self, breaks: &[Break]) {
+        let before = std::mem::take(&mut self.comparison);
+        for found in breaks {
+            match found.scope {
+                Scope::Account => self.comparison.account = before.account.saturating_add(1),
+                Scope::Instrument(id) => {
+                    let strikes = before.instruments.get(&id).copied().unwrap_or_default();
+                    self.comparison.instruments.insert(id, strikes.saturating_add(1));
                 }
             }
         }

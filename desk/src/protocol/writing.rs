@@ -118,7 +118,7 @@ impl Protocol {
         // Entries of one moment go together: one message, and with luck one sync. What somebody is told in
         // between waits for nothing.
         let told = |effect: &&Effect| {
-            matches!(effect, Effect::Tell { .. } | Effect::Traded { .. } | Effect::Alert(_) | Effect::Observe { .. })
+            matches!(effect, Effect::Tell { .. } | Effect::Traded { .. } | Effect::Alert(_) | Effect::Observe)
         };
         let told_since = effects.iter().rev().take_while(told).count();
         let before = effects.len().checked_sub(told_since + 1);

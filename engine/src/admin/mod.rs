@@ -48,6 +48,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use actors::notifier::Listeners;
 use actors::{Clock, Inquiry};
 use arc_swap::ArcSwap;
 use market::Timestamp;
@@ -137,6 +138,8 @@ pub struct Settings {
     pub configurator: Configurator,
     /// The configurations that were in force.
     pub versions: Box<dyn store::ConfigVersions>,
+    /// What a person must hear, as it is raised.
+    pub alerts: Listeners,
 }
 
 /// What handlers work with.
@@ -184,6 +187,7 @@ impl Admin {
         ed25519::install();
         let listen = settings.config.listen;
         let (stop_in, stop) = watch::channel(false);
+        let alerts = settings.alerts.subscribe();
         let app = Arc::new(App::new(settings, stop.clone())?);
         let tls = app.certificates.clone().map(tls::server_config).transpose()?;
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("admin").enable_all().build()?;
@@ -201,6 +205,7 @@ impl Admin {
                 let lines = Arc::clone(&serving.lines);
                 tokio::spawn(look_after(Arc::clone(&serving)));
                 tokio::spawn(stream::watch(Arc::clone(&serving)));
+                tokio::spawn(stream::forward(Arc::clone(&serving), alerts));
                 server::Server { listener, tls, lines, app: serving, stop }.serve().await;
             });
             runtime.shutdown_timeout(server::FAREWELL);
@@ -240,7 +245,7 @@ impl Drop for Admin {
 
 impl App {
     fn new(settings: Settings, stop: watch::Receiver<bool>) -> Result<Self, AdminError> {
-        let Settings { config, facts, inquiry, users, auditor, configurator, versions } = settings;
+        let Settings { config, facts, inquiry, users, auditor, configurator, versions, alerts: _ } = settings;
         let directory = directory(&facts.data_directory)?;
         let clock = Clock::System;
         let certificates = match config.tls {

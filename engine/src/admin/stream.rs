@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actors::account::Snapshot;
+use actors::notifier::Alert;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use market::{InstrumentId, TopOfBook};
@@ -74,12 +75,15 @@ pub enum Event {
         /// How many stand.
         fills: u64,
     },
-    /// What is stopped has changed.
+    /// Something was raised that a person must hear, or what is stopped has changed.
     Alert {
         /// In words.
         message: String,
         /// Every scope that is not active.
         halts: Vec<HaltDocument>,
+        /// What was raised, as every channel tells it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raised: Option<Arc<Alert>>,
     },
 }
 
@@ -341,14 +345,32 @@ pub async fn watch(app: Arc<App>) {
     }
 }
 
+/// Tells what is raised as it comes, until the interface or whoever raises it ends.
+pub async fn forward(app: Arc<App>, mut alerts: broadcast::Receiver<Arc<Alert>>) {
+    let mut stop = app.stop.clone();
+    loop {
+        let heard = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            heard = alerts.recv() => heard,
+        };
+        let (message, raised) = match heard {
+            Ok(alert) => (alert.reason.clone(), Some(alert)),
+            // A gap would look like nothing had happened.
+            Err(RecvError::Lagged(missed)) => (format!("{missed} alerts came too fast to be told; see the log"), None),
+            Err(RecvError::Closed) => return,
+        };
+        let halts = answers::halts(app.inquiry.halt());
+        // Nobody listening is no failure.
+        let _ = app.streams.events.send(Arc::new(Event::Alert { message, halts, raised }));
+    }
+}
+
 /// What was seen last.
 #[derive(Default)]
 struct Seen {
     orders: BTreeMap<String, OrderDocument>,
     fills: usize,
     halts: Vec<HaltDocument>,
-    breaks: Vec<String>,
-    given_up: Vec<String>,
 }
 
 impl Seen {
@@ -359,8 +381,6 @@ impl Seen {
             orders: orders.into_iter().map(|order| (order.client_order_id.clone(), order)).collect(),
             fills: snapshot.record.fills.len(),
             halts: answers::halts(app.inquiry.halt()),
-            breaks: snapshot.breaks.clone(),
-            given_up: app.inquiry.given_up(),
         }
     }
 
@@ -380,17 +400,7 @@ impl Seen {
         if self.halts != before.halts {
             let levels: Vec<String> = self.halts.iter().map(|halt| format!("{} {}", halt.scope, halt.level)).collect();
             let message = if levels.is_empty() { "nothing is halted".to_owned() } else { levels.join(", ") };
-            events.push(Event::Alert { message, halts: self.halts.clone() });
-        }
-        let words = |now: &[String], before: &[String]| -> Vec<String> {
-            now.iter().filter(|word| !before.contains(word)).cloned().collect()
-        };
-        for message in words(&self.breaks, &before.breaks) {
-            events.push(Event::Alert { message, halts: self.halts.clone() });
-        }
-        for actor in words(&self.given_up, &before.given_up) {
-            let message = format!("{actor} failed again and again and was given up");
-            events.push(Event::Alert { message, halts: self.halts.clone() });
+            events.push(Event::Alert { message, halts: self.halts.clone(), raised: None });
         }
         events
     }

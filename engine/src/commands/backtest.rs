@@ -93,6 +93,7 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
         desk: settings,
         simulation: simulation(config.as_ref(), arguments),
         strategies: vec![HostedStrategy { strategy, settings: hosted }],
+        monitors: config.as_ref().map(|config| config.monitors).unwrap_or_default(),
     });
     run.warm_up(|own, count| prepared.history.delivered(&Calendar::b3(), own, count, prepared.start));
 
@@ -121,7 +122,7 @@ pub fn backtest(arguments: &BacktestArguments, overrides: &Overrides, json: bool
         base: (first.pred_opt().unwrap_or(first), cash),
         benchmark: &prepared.benchmark,
         restarts: BTreeMap::new(),
-        halts: breaches.iter().map(|(at, breach)| (local(*at), breach.to_string())).collect(),
+        halts: wiring::halts(&breaches),
         warnings,
     };
     let mut result = summary::finish(&finished)?;

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use actors::feed::Pace;
 use actors::system::shared;
-use actors::{Clock, Conduct, RestartPolicy, System, SystemSettings};
+use actors::{Alerts, Clock, Conduct, RestartPolicy, System, SystemSettings};
 use backtest::{Backtest, BacktestSettings, FinishedRun, HostedStrategy};
 use brokers::SimulatedExchange;
 use desk::DeskSettings;
 use feeds::cotahist;
 use market::{Calendar, MarketEvent, Symbol};
-use risk::{HaltLevel, HaltSwitch};
 use store::EmbeddedStore;
 
 use super::{data, summary};
@@ -76,7 +75,7 @@ pub fn demo(arguments: &DemoArguments, overrides: &Overrides) -> Result<Answer, 
         base: (base, config.account.cash),
         benchmark: &wiring::benchmark(&history)?,
         restarts,
-        halts: breaches.iter().map(|(at, breach)| (local(*at), breach.to_string())).collect(),
+        halts: wiring::halts(&breaches),
         warnings: vec![
             "Simulated trading of past sessions. Prices are as published, not adjusted for splits and dividends."
                 .into(),
@@ -177,12 +176,14 @@ fn trade(
         halt_store: shared(store.halt()?),
         durable: true,
         journal_runtime: Some(runtimes.journal()),
-        halt: HaltSwitch::at(HaltLevel::Active),
+        halt: wiring::active(&config.strategies, &market.universe),
         source: shared(Recorded::new(events)),
         pace: Pace::Lockstep { speed: None },
         warm_up: Arc::new(StoredBars(market.history.clone(), Arc::clone(calendar))),
         clock: Clock::simulated(desk.start),
         policy: RestartPolicy::default(),
+        monitors: config.monitors,
+        alerts: Alerts::default(),
     };
     runtimes.trading.block_on(runtimes.on_trading(async move {
         let system = System::start(settings).await.map_err(Failure::failed)?;
@@ -210,13 +211,14 @@ fn replayed(
     market: &Market,
     desk: DeskSettings,
     events: &[MarketEvent],
-) -> (desk::Record, desk::Desk, Vec<(market::Timestamp, risk::monitor::Breach)>) {
+) -> (desk::Record, desk::Desk, Vec<(market::Timestamp, risk::Breach)>) {
     let start = desk.start;
     let strategies = wiring::hosted(&config.strategies, &market.universe)
         .into_iter()
         .filter_map(|hosted| Some(HostedStrategy { strategy: (hosted.build)().ok()?, settings: hosted.settings }))
         .collect();
-    let mut run = Backtest::new(BacktestSettings { desk, simulation: config.simulation, strategies });
+    let mut run =
+        Backtest::new(BacktestSettings { desk, simulation: config.simulation, strategies, monitors: config.monitors });
     run.warm_up(|own, count| market.history.delivered(&Calendar::b3(), own, count, start));
     events.iter().for_each(|event| run.step(event));
     run.finish()

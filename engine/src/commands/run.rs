@@ -12,9 +12,10 @@ use actors::broker::SharedConnection;
 use actors::feed::{FeedError, Pace, SharedSource};
 use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
+use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
-use actors::{Clock, Conduct, FeedSource, Inquiry, Polled, RestartPolicy, System, SystemSettings};
+use actors::{Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use desk::Restored;
@@ -29,7 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, AdminError, Facts};
 use crate::auditor::{Act, Actor, Auditor};
-use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, load_effective};
+use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, WebhookPlace, load_effective};
 use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
 use crate::ledger;
@@ -69,13 +70,16 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let began = reload::begin(overrides, (config, effective), &*ledger, auditor)?;
     began.log();
     let config = began.config.clone();
+    // Ends last: what stops the others may be worth an alert.
+    let listeners = Listeners::default();
+    let notifier = notifier(&config, listeners.clone())?;
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
     let journal: SharedJournal = shared(ledger.journal()?);
     let mut source = source(&config, &store, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let halt = halt_found(&halt_store, names.clone(), &source.universe);
-    attest(&began, &halt, &halt_store);
+    attest(&began, &halt, &halt_store, &notifier.alerts());
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
@@ -92,7 +96,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     );
     store::crash::point("recovered");
     // Whoever wants it stopped is heard from here on, whether the rest starts or not.
-    let halter = Halter::new(halt.clone(), Arc::clone(&halt_store), Clock::System);
+    let halter = Halter::new(halt.clone(), Arc::clone(&halt_store), Clock::System).telling(notifier.alerts());
     for record in halter.standing() {
         let HaltRecord { scope, level, by, reason, .. } = record;
         tracing::warn!(scope, level, by, reason, "a halt is in force");
@@ -126,10 +130,12 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         warm_up: Arc::new(StoredBars(source.history, Arc::clone(&calendar))),
         clock: source.clock,
         policy: RestartPolicy::default(),
+        monitors: config.monitors,
+        alerts: notifier.alerts(),
     };
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
-    let interface = interface(&config, &*ledger)?;
+    let interface = interface(&config, &*ledger, listeners)?;
     let running = until_stopped(settings, place, stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -145,7 +151,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
 type Interface = Box<dyn FnOnce(Inquiry, Configurator) -> Result<Admin, AdminError> + Send>;
 
 /// The admin interface, where one is configured.
-fn interface(config: &Config, ledger: &dyn Ledger) -> Result<Option<Interface>, Failure> {
+fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, versions) = (ledger.users()?, ledger.config_versions()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
@@ -160,8 +166,16 @@ fn interface(config: &Config, ledger: &dyn Ledger) -> Result<Option<Interface>, 
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
-        Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions })
+        Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
     })))
+}
+
+/// Where alerts go.
+fn notifier(config: &Config, listeners: Listeners) -> Result<Notifier, Failure> {
+    let url = config.webhook.as_ref().map(WebhookPlace::url).transpose();
+    let webhook = url.map_err(|problem| Failure::Failed(problem, serde_json::Value::Null))?;
+    let webhook = webhook.map(|url| WebhookSettings { url });
+    Notifier::start(&NotifierSettings { webhook, listeners }).map_err(Failure::failed)
 }
 
 /// Whoever is traded with.
@@ -312,7 +326,7 @@ impl FeedSource for Followed {
 }
 
 /// What was not approved does not trade: halted, and stored so, until a person has looked.
-fn attest(began: &Began, halt: &HaltSwitch, store: &SharedHalt) {
+fn attest(began: &Began, halt: &HaltSwitch, store: &SharedHalt, alerts: &Alerts) {
     if began.config.attestation.is_empty() {
         return;
     }
@@ -320,7 +334,7 @@ fn attest(began: &Began, halt: &HaltSwitch, store: &SharedHalt) {
     let Err(not_approved) = began.attest(build) else { return };
     let reason = not_approved.to_string();
     tracing::error!(reason, "not approved: halted");
-    let halter = Halter::new(halt.clone(), Arc::clone(store), Clock::System);
+    let halter = Halter::new(halt.clone(), Arc::clone(store), Clock::System).telling(alerts.clone());
     halter.raise(&HaltScope::Global, HaltLevel::Halted, "attestation", &reason);
     let act = Act { action: "halt", target: HaltScope::Global.to_string(), reason, ..Act::default() };
     let actor = Actor { who: "attestation".to_owned(), role: String::new(), origin: "engine" };
@@ -376,7 +390,6 @@ async fn until_stopped(
     };
     // Only a planned end says goodbye: after any other a watchdog has something to do.
     let heartbeat = Heartbeat::start(&place, system.pulse()).map_err(Failure::failed)?;
-    let fatal = ["journal", "account", "broker", "session", "limit daily_loss"];
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
     let reason = loop {
         tokio::select! {
@@ -396,7 +409,7 @@ async fn until_stopped(
                     return Err(Failure::Failed("the supervisor is gone; start again".to_owned(), serde_json::Value::Null));
                 }
                 let names = given_up.borrow_and_update().clone();
-                let ends = |name: &&String| fatal.contains(&name.as_str()) || (replay && name.as_str() == "feed");
+                let ends = |name: &&String| system.is_essential(name) || (replay && name.as_str() == "feed");
                 if let Some(name) = names.iter().find(ends) {
                     let message = format!("the {name} actor failed again and again; trading is halted");
                     let _ = system.stop().await;

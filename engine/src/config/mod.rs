@@ -8,6 +8,7 @@ mod admin;
 pub mod document;
 pub mod effective;
 mod limits;
+mod monitors;
 pub mod reader;
 pub mod redaction;
 
@@ -26,12 +27,14 @@ use market::fees::Brokerage;
 use market::time::{NANOS_PER_SECOND, TimeOfDay};
 use market::{Calendar, ClientOrderId, Date, Money, OrderBounds, Quantity, Rate, Symbol};
 use risk::limits::Hours;
-use risk::{Attestation, Limits, disconnect};
+use risk::{Attestation, Limits, MonitorSettings, disconnect};
 use store::Digest;
 use store::postgres::{LEASE_TERM, PostgresSettings};
 use strategies::Parameters;
 
 pub use admin::{AdminConfig, TlsConfig};
+pub use monitors::WebhookPlace;
+
 use document::{Document, Problem, Text};
 use effective::Effective;
 use reader::{Reader, nearest};
@@ -56,6 +59,10 @@ pub struct Config {
     pub limits: Limits,
     /// What the exchange takes of an instrument, until its stream says otherwise.
     pub bounds: BTreeMap<Symbol, OrderBounds>,
+    /// What monitors are configured by beside the limits.
+    pub monitors: MonitorSettings,
+    /// Where alerts go beside the log.
+    pub webhook: Option<WebhookPlace>,
     /// How the simulated exchange behaves.
     pub simulation: SimulationSettings,
     /// What the broker charges.
@@ -434,6 +441,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     reader.word("mode", &["paper"]);
     let account = read_account(reader);
     let limits = limits::read(reader);
+    let (monitors, webhook) = (monitors::read(reader), monitors::read_webhook(reader));
     let (simulation, brokerage) = read_simulation(reader);
     let broker = read_broker(reader);
     let patience = read_patience(reader);
@@ -476,6 +484,8 @@ fn read(reader: &mut Reader) -> Option<Config> {
         account: account?,
         limits: Limits { hours: hours.0, ..limits? },
         bounds,
+        monitors,
+        webhook,
         simulation,
         brokerage,
         broker: broker?,

@@ -257,13 +257,15 @@ impl Book {
         line.unknown -= u32::from(was_unknown);
         assert_eq!(line.position.quantity, line.fills, "position differs from the sum of fills after {execution_id}");
         self.market_value += line.mark.times(signed);
+        let flow = -price.times(signed) - fee;
+        self.results.trade((strategy, report.instrument), signed, flow, line.mark);
         // A day whose trades have settled is not rated again.
         if self.session.is_none_or(|session| terms.settles > session) {
             let day = self.day_traded.entry((terms.date, report.instrument)).or_insert_with(|| DayTraded::on(terms));
             day.add(side, quantity, notional);
         }
         self.holdings.entry((strategy, report.instrument)).or_default().position += signed;
-        self.cash.book(terms.settles, -price.times(signed) - fee);
+        self.cash.book(terms.settles, flow);
         self.fees += fee;
         FillEffect { execution_id, side, quantity, price, fee, late }
     }
@@ -302,6 +304,8 @@ impl Book {
         line.fills -= signed;
         assert_eq!(line.position.quantity, line.fills, "position differs from the sum of fills after {by}");
         self.market_value -= line.mark.times(signed);
+        let flow = price.times(signed) + returned;
+        self.results.trade((strategy, report.instrument), -signed, flow, line.mark);
         // As above: the days of trades that have settled are gone.
         if let Some(day) = self.day_traded.get_mut(&(trade_date, report.instrument)) {
             day.add(side, -quantity, -notional);

@@ -10,7 +10,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use market::{ClientOrderId, Date, ExecutionId, InstrumentId, Money, Quantity, StatedExecution, StrategyId, Symbol};
+use market::{
+    ClientOrderId, Date, ExecutionId, InstrumentId, Money, Price, Quantity, StatedExecution, StrategyId, Symbol,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Book, BookSettings, Execution, Open, Owner, Revocation};
@@ -45,6 +47,9 @@ pub struct BookState {
     holdings: Vec<HoldingState>,
     day_traded: Vec<(InstrumentId, DayTraded)>,
     externals: Vec<(u32, StatedExecution)>,
+    /// What trades brought in by strategy; none in states from before it was kept.
+    #[serde(default)]
+    results: Option<Vec<(StrategyId, Money)>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -115,6 +120,7 @@ impl Book {
             holdings,
             day_traded: self.day_traded.iter().map(|((_, instrument), day)| (*instrument, *day)).collect(),
             externals: self.externals.values().cloned().collect(),
+            results: Some(self.results.flows()),
         };
         // Only what something hangs on is named, so the others may go.
         let (mut instruments, mut strategies) = (BTreeMap::new(), BTreeMap::new());
@@ -152,6 +158,7 @@ impl Book {
             // Strategies that are gone may share a number: what they hold adds up.
             book.holdings.entry((held.strategy, held.instrument)).or_default().position += held.position;
             book.touch(held.strategy, held.instrument);
+            book.results.trade((held.strategy, held.instrument), held.position, Money::ZERO, Price::ZERO);
         }
         for stored in state.orders {
             book.enter_stored(stored)?;
@@ -172,6 +179,11 @@ impl Book {
         (book.sessions, book.session) = (state.sessions, state.session);
         book.terms = state.terms;
         book.ended = state.ended;
+        for (strategy, flow) in state.results.into_iter().flatten() {
+            book.results.add_flow(strategy, flow);
+        }
+        // No mark is known yet, so what the account has made is all money that has moved.
+        book.results.shared = book.equity() - book.settings.cash - book.results.total();
         if book.reserved != state.reserved {
             let (kept, found) = (state.reserved, book.reserved);
             return Err(format!("the stored book reserves {kept}, its orders {found}"));
@@ -245,7 +257,8 @@ impl BookState {
     /// Every place that holds the number of a strategy.
     fn strategy_numbers(&mut self) -> impl Iterator<Item = &mut StrategyId> {
         let orders = self.orders.iter_mut().map(|stored| &mut stored.order.intent.strategy);
-        orders.chain(self.holdings.iter_mut().map(|stored| &mut stored.strategy))
+        let results = self.results.iter_mut().flatten().map(|(strategy, _)| strategy);
+        orders.chain(self.holdings.iter_mut().map(|stored| &mut stored.strategy)).chain(results)
     }
 
     /// From the numbers of the run that wrote it to those of today.

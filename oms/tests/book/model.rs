@@ -452,6 +452,18 @@ impl Model {
                 same(format!("holding {number}"), &book.holding(strategy, of), &Holding { position, working });
             }
         }
+        for strategy in (0..strategies).map(StrategyId) {
+            let own = || self.standing().filter(|fill| self.of(fill).strategy == strategy);
+            let made = |fill: &Fill| {
+                let mark = self.marks.get(&self.of(fill).instrument).copied().unwrap_or_default();
+                let signed = self.signed(fill);
+                mark.times(signed) - fill.price.times(signed) - Self::fee(fill)
+            };
+            let charged = self.orders.values().chain(self.gone.values()).filter(|order| order.strategy == strategy);
+            let charged: Money = charged.filter_map(|order| order.brokerage).map(|_| self.brokerage.fee()).sum();
+            let result = own().map(made).sum::<Money>() - charged;
+            same(format!("result of {strategy:?}"), &book.result_of(strategy), &result);
+        }
         let buys = self.open().filter(|(_, order)| order.side == Side::Buy);
         let reserved: Money = buys.map(|(id, order)| self.worst_cost(id, order, rate)).sum();
         same("cash".to_owned(), &book.cash().total(), &(cash + refunds));

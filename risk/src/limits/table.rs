@@ -140,6 +140,11 @@ impl LimitTable {
         self.strategies.get(strategy.index()).copied().unwrap_or_default()
     }
 
+    /// How many strategies it knows.
+    pub fn strategies(&self) -> usize {
+        self.strategies.len()
+    }
+
     /// What is written for a symbol.
     pub fn symbol(&self, instrument: InstrumentId) -> SomeLimits {
         self.symbols[instrument.index()]

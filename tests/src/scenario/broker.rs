@@ -143,6 +143,10 @@ impl Stage {
         let level = HaltLevel::from_name(name).ok_or_else(|| format!("'{name}' is not a halt level"))?;
         let scope = scope(words)?;
         self.switch.set(&scope, level);
+        if scope == HaltScope::Global && level == HaltLevel::Active {
+            // A person resumes whatever stands for all; a symbol or strategy is resumed by its name.
+            HaltScope::PROGRAM.iter().for_each(|scope| self.switch.set(scope, level));
+        }
         let (by, reason) = ("person".to_owned(), "scenario".to_owned());
         self.tell(Input::Halted { scope, level, by, reason, at: self.now })
     }

@@ -123,6 +123,9 @@ fn order(stage: &Stage, name: &str, words: &mut Words<'_>) -> Result<(), String>
 fn account(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
     let book = stage.book();
     let what = words.next("what is expected")?;
+    if let Some(scope) = what.parse::<HaltScope>().ok().filter(|_| what.contains(':')) {
+        return same(what, stage.switch.level_in(&scope).name(), words.next("a halt level")?);
+    }
     let found: Money = match what {
         "cash" => book.cash().total(),
         "settled" => book.cash().settled(),
@@ -147,6 +150,11 @@ fn account(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
                 Ok(scope) => same(word, stage.switch.level_in(&scope).name(), words.next("a halt level")?),
                 Err(_) => same(what, stage.switch.level().name(), word),
             };
+        }
+        "breach" => {
+            let name = words.next("the name of a monitor")?;
+            let found = stage.breaches.iter().any(|breach| breach.monitor == name);
+            return if found { Ok(()) } else { Err(format!("no such breach, but {:?}", told(stage))) };
         }
         "phase" => return same(what, stage.protocol.desk().current_phase().name(), words.next("a phase")?),
         "sent" => {
@@ -183,13 +191,19 @@ fn whole_account(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
 }
 
 fn nothing(stage: &Stage, words: &mut Words<'_>) -> Result<(), String> {
-    match words.next("'alert' or 'question'")? {
+    match words.next("'alert', 'breach' or 'question'")? {
         "alert" if stage.alerts().is_empty() => Ok(()),
         "alert" => Err(format!("a person was told: {:?}", stage.alerts())),
+        "breach" if stage.breaches.is_empty() => Ok(()),
+        "breach" => Err(format!("monitors found {:?}", told(stage))),
         "question" if stage.question.is_none() => Ok(()),
         "question" => Err("a statement is being asked for".to_owned()),
         other => Err(format!("unknown word '{other}'")),
     }
+}
+
+fn told(stage: &Stage) -> Vec<String> {
+    stage.breaches.iter().map(ToString::to_string).collect()
 }
 
 /// What a person was told by the line before.

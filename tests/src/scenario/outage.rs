@@ -73,6 +73,7 @@ impl Stage {
         self.question = None;
         self.told.clear();
         self.protocol = Protocol::new(self.settings.clone(), restored, self.incarnation);
+        self.watch_anew();
         let book = self.protocol.desk().book();
         // What left a trace keeps its name.
         for (name, id) in std::mem::take(&mut self.names) {

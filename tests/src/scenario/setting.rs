@@ -6,7 +6,7 @@ use std::sync::Arc;
 use brokers::simulated::{LimitRule, SimulationSettings};
 use market::fees::Brokerage;
 use market::{FeeSchedule, Instrument, InstrumentKind, Money, Universe};
-use risk::{KEYS, SomeLimits};
+use risk::{HaltLevel, KEYS, MonitorSettings, SomeLimits};
 
 use super::words::{Words, value};
 
@@ -14,9 +14,12 @@ use super::words::{Words, value};
 pub(super) struct Setting {
     pub(super) cash: Money,
     pub(super) limits: SomeLimits,
+    /// Of the one strategy.
+    pub(super) own_limits: SomeLimits,
     pub(super) fees: Arc<FeeSchedule>,
     pub(super) brokerage: Brokerage,
     pub(super) exchange: Option<SimulationSettings>,
+    pub(super) monitors: MonitorSettings,
 }
 
 impl Default for Setting {
@@ -24,9 +27,11 @@ impl Default for Setting {
         Self {
             cash: Money::from_cents(10_000_000),
             limits: SomeLimits::default(),
+            own_limits: SomeLimits::default(),
             fees: FeeSchedule::free(),
             brokerage: Brokerage::FREE,
             exchange: None,
+            monitors: MonitorSettings::default(),
         }
     }
 }
@@ -47,6 +52,20 @@ impl Setting {
             "limits" => {
                 while let Some((key, text)) = words.pair()? {
                     limit(&mut self.limits, key, text)?;
+                }
+            }
+            "strategy_limits" => {
+                while let Some((key, text)) = words.pair()? {
+                    limit(&mut self.own_limits, key, text)?;
+                }
+            }
+            "monitors" => {
+                while let Some((key, text)) = words.pair()? {
+                    match (key, HaltLevel::from_name(text)) {
+                        ("drawdown_action", Some(level)) => self.monitors.drawdown_action = level,
+                        ("denials", _) => self.monitors.most_denials = given(key, text)?,
+                        _ => return Err(format!("unknown monitor setting '{key}={text}'")),
+                    }
                 }
             }
             _ => {

@@ -18,7 +18,11 @@ use market::{
     Timestamp, TopOfBook,
 };
 use oms::{Book, BookSettings, Holding, Order};
-use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch, LimitTable};
+use risk::limits::StrategyLimits;
+use risk::monitors::{Configured, Hears, watches};
+use risk::{
+    Breach, Figures, HaltLevel, HaltScope, HaltSwitch, LimitTable, Limits, MonitorSettings, Observation, Watch,
+};
 
 use super::journal::Journal;
 use super::setting::{Setting, cast};
@@ -54,7 +58,13 @@ pub(super) struct Stage {
     pub(super) question: Option<u64>,
     /// What the next statement will say.
     pub(super) stated: Option<Statement>,
-    pub(super) monitor: DailyLoss,
+    pub(super) monitors: MonitorSettings,
+    pub(super) watches: Vec<Watch>,
+    pub(super) figures: Figures,
+    /// The changes that the monitors have seen.
+    pub(super) seen: u64,
+    /// What the monitors told in this line.
+    pub(super) breaches: Vec<Breach>,
     pub(super) clock: SessionClock,
     pub(super) now: Timestamp,
     pub(super) tops: Vec<TopOfBook>,
@@ -77,6 +87,14 @@ pub(super) struct Stage {
     pub(super) inputs: VecDeque<Input>,
 }
 
+/// The limits as a person would have written them.
+fn written(setting: &Setting) -> Limits {
+    let mut limits = Limits::from(setting.limits.or_wide());
+    let own = StrategyLimits { allowed: None, limits: setting.own_limits };
+    limits.strategies.insert(STRATEGY_NAME.to_owned(), own);
+    limits
+}
+
 impl Stage {
     /// The night before the first session: connected, and nothing to compare.
     pub(super) fn open(setting: &Setting, first: Date) -> Result<Self, String> {
@@ -93,7 +111,7 @@ impl Stage {
             account: "SCEN".to_owned(),
             universe: Arc::clone(&universe),
             book,
-            limits: Arc::new(LimitTable::new(setting.limits.or_wide().into(), &universe, &[STRATEGY_NAME.to_owned()])),
+            limits: Arc::new(LimitTable::new(written(setting), &universe, &[STRATEGY_NAME.to_owned()])),
             start,
         };
         let strategy = HostSettings {
@@ -123,6 +141,7 @@ impl Stage {
         let symbols = universe.iter().map(|(_, known)| known.symbol).collect();
         let switch = HaltSwitch::of_run(vec![STRATEGY_NAME.to_owned()], symbols);
         switch.set(&HaltScope::Global, HaltLevel::Active);
+        let figures = Figures::new(Arc::clone(&desk.limits), Arc::clone(&universe));
         let journal = Journal::new();
         let restored = super::outage::restored(&desk, &switch, &journal, None)?;
         let mut stage = Self {
@@ -141,7 +160,11 @@ impl Stage {
             next_number: 1,
             question: None,
             stated: None,
-            monitor: DailyLoss::new(setting.limits.or_wide().max_daily_loss),
+            monitors: setting.monitors,
+            watches: Vec::new(),
+            figures,
+            seen: 0,
+            breaches: Vec::new(),
             tops: vec![TopOfBook::default(); universe.len()],
             now: start,
             clock,
@@ -156,6 +179,7 @@ impl Stage {
             told: BTreeMap::new(),
             inputs: VecDeque::new(),
         };
+        stage.watch_anew();
         stage.begin()?;
         if let Some(question) = stage.question.take() {
             let statement = Box::new(statement::nothing(start, start));
@@ -223,6 +247,7 @@ impl Stage {
     /// A new line: what is looked at from here on is its doing.
     pub(super) fn begin_line(&mut self) {
         self.alerts.clear();
+        self.breaches.clear();
         self.appended.clear();
     }
 
@@ -253,8 +278,12 @@ impl Stage {
                 return Err(format!("one line leads to more than {MOST_INPUTS} inputs: it goes round in circles"));
             }
             let mut effects = Vec::new();
+            let in_time = matches!(input, Input::Tick);
             self.protocol.handle(self.now, input, &mut effects);
             self.carry_out(effects)?;
+            if in_time {
+                self.watch(true);
+            }
         }
         Ok(())
     }
@@ -286,17 +315,13 @@ impl Stage {
                 }
                 self.told.insert(notice.instrument, notice.holding);
             }
-            Effect::Observe { day, equity } => {
-                if let Some(breach) = self.monitor.observe(day, equity) {
-                    self.raise(HaltScope::Account, breach.level, DailyLoss::NAME, &breach.to_string());
-                }
-            }
+            Effect::Observe => self.watch(false),
             Effect::Raise { scope, level, by, reason } => self.raise(scope, level, by, &reason),
             Effect::Limits(limits) => {
-                self.monitor.set_limit(limits.account().max_daily_loss);
                 // The next start finds them in force.
                 self.settings.origin.limits = limits.limits().clone();
                 self.desk.limits = limits;
+                self.watch(false);
             }
             Effect::Lift { scope, seen, .. } => {
                 self.switch.lift(&scope, seen);
@@ -305,6 +330,39 @@ impl Stage {
             Effect::Alert(alert) => self.alerts.push(alert),
         }
         Ok(())
+    }
+
+    /// The engine starts: its monitors know nothing but what the journal tells.
+    pub(super) fn watch_anew(&mut self) {
+        let names = [STRATEGY_NAME.to_owned()];
+        self.watches = watches(&Configured { settings: self.monitors, strategies: &names });
+        self.figures = Figures::new(Arc::clone(&self.desk.limits), Arc::clone(&self.desk.universe));
+        self.seen = 0;
+    }
+
+    /// Lets the monitors look, as the Account and its Limits do live; `in_time`: also those that watch time pass.
+    fn watch(&mut self, in_time: bool) {
+        self.protocol.figures(self.now, &mut self.figures);
+        let changed = self.figures.changes != self.seen;
+        self.seen = self.figures.changes;
+        let mut found = Vec::new();
+        for watch in &mut self.watches {
+            let looks = match watch.hears {
+                Hears::Marks => true,
+                Hears::Changes => changed,
+                Hears::Time => in_time,
+                Hears::Clock | Hears::Delivery => false,
+            };
+            if looks {
+                watch.observe(Observation::Account(&self.figures), &mut found);
+            }
+        }
+        for breach in found {
+            if breach.level != HaltLevel::Active {
+                self.raise(breach.scope.clone(), breach.level, breach.monitor, &breach.to_string());
+            }
+            self.breaches.push(breach);
+        }
     }
 
     fn raise(&mut self, scope: HaltScope, level: HaltLevel, by: &str, reason: &str) {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use desk::{Alert, Ask, Command, Effect, HostSettings, Input, Protocol, ProtocolSettings, Restore, Restored, Written};
 use market::{ClientOrderId, ReportKind};
 use oms::reconcile::NEVER_RECEIVED;
-use risk::{HaltLevel, HaltScope};
+use risk::monitors::Hears;
+use risk::{HaltLevel, HaltScope, Observation};
 use store::{JournalEntry, Snapshot};
 
 use super::Broken;
@@ -289,14 +290,8 @@ impl World {
             Effect::Tell { strategy, notice } => {
                 self.to_strategy(process, strategy.index(), ToStrategy::Notice(notice));
             }
-            Effect::Observe { day, equity } => {
-                if let Some(breach) = self.processes[process].daily_loss.observe(day, equity) {
-                    self.raise(process, &HaltScope::Account, breach.level, &breach.to_string());
-                }
-            }
-            Effect::Limits(limits) => {
-                self.processes[process].daily_loss.set_limit(limits.account().max_daily_loss);
-            }
+            // Other limits come with the figures.
+            Effect::Observe | Effect::Limits(_) => self.watch(process),
             Effect::Raise { scope, level, reason, .. } => self.raise(process, &scope, level, &reason),
             Effect::Lift { scope, seen, .. } => self.lift(process, &scope, seen),
             Effect::NotLifted { .. } | Effect::Traded { .. } => {}
@@ -438,6 +433,24 @@ impl World {
             if let Some(command @ Command::Submit(_)) = self.kept.get(&id).copied() {
                 self.to_broker(process, ToBroker::Send(command));
             }
+        }
+    }
+
+    /// Lets the monitors look, as the Limits do.
+    fn watch(&mut self, process: usize) {
+        let now = self.wall();
+        let state = &mut self.processes[process];
+        let Some(protocol) = state.account.protocol.as_ref() else { return };
+        protocol.figures(now, &mut state.figures);
+        let changed = std::mem::replace(&mut state.seen, state.figures.changes) != state.figures.changes;
+        let mut found = Vec::new();
+        for watch in &mut state.watches {
+            if watch.hears == Hears::Marks || watch.hears == Hears::Changes && changed {
+                watch.observe(Observation::Account(&state.figures), &mut found);
+            }
+        }
+        for breach in found.into_iter().filter(|breach| breach.level != HaltLevel::Active) {
+            self.raise(process, &breach.scope, breach.level, &breach.to_string());
         }
     }
 

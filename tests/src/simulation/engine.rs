@@ -1,9 +1,11 @@
 //! A process from its start to its end: the lease, the start, crashes, pauses, a graceful stop.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use market::{SessionClock, TopOfBook};
-use risk::{DailyLoss, HaltLevel, HaltScope, HaltSwitch};
+use risk::monitors::{Configured, watches};
+use risk::{Figures, HaltLevel, HaltScope, HaltSwitch, MonitorSettings, Watch};
 
 use super::coverage::Path;
 use super::faults::Fault;
@@ -81,9 +83,11 @@ impl World {
                 inward: self.now,
             },
             board: vec![TopOfBook::default(); self.universe.len()],
-            session: SessionClock::new(std::sync::Arc::clone(&self.calendar), self.wall()),
+            session: SessionClock::new(Arc::clone(&self.calendar), self.wall()),
             ticks: 0,
-            daily_loss: DailyLoss::new(self.daily_loss),
+            watches: self.watches(),
+            figures: Figures::new(Arc::clone(&self.desk.limits), Arc::clone(&self.universe)),
+            seen: 0,
             incarnations: 0,
             record_after: restored.sequence,
             writer: 0,
@@ -98,6 +102,13 @@ impl World {
         }
         self.connect_in(process, 0);
         self.tick(process);
+    }
+
+    /// The monitors of a process, fresh.
+    pub fn watches(&self) -> Vec<Watch> {
+        let names: Vec<String> = traders::settings(&self.universe).into_iter().map(|settings| settings.name).collect();
+        let settings = MonitorSettings::default();
+        watches(&Configured { settings, strategies: &names })
     }
 
     /// Confirms the right to write, or finds that it is lost.
@@ -139,6 +150,7 @@ impl World {
         state.alive = false;
         state.account.mailbox.lose();
         state.account.protocol = None;
+        state.figures = Figures::new(Arc::clone(&self.desk.limits), Arc::clone(&self.universe));
         state.account.stage = Stage::Down;
         state.stash.clear();
         if state.epoch == self.disk.epoch {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use brokers::BrokerEvent;
 use desk::{Ask, Command, Heard, Input, Notice, OpenOrder, Protocol, StrategyHost, StrategyOrigin};
 use market::{ExecutionReport, InstrumentId, MarketEvent, PhaseChange, SessionClock, StrategyId, TopOfBook};
-use risk::{DailyLoss, HaltSwitch};
+use risk::{Figures, HaltSwitch, Watch};
 use store::{JournalEntry, Snapshot};
 
 use super::world::Event;
@@ -188,7 +188,10 @@ pub struct Process {
     pub board: Vec<TopOfBook>,
     pub session: SessionClock,
     pub ticks: u32,
-    pub daily_loss: DailyLoss,
+    pub watches: Vec<Watch>,
+    pub figures: Figures,
+    /// The changes that the monitors have seen.
+    pub seen: u64,
     pub incarnations: u64,
     /// The entry that the run began after.
     pub record_after: u64,

@@ -152,7 +152,6 @@ pub struct World {
     pub starts: u64,
     pub orders_sent: u64,
     pub effects: Vec<Effect>,
-    pub daily_loss: Money,
 }
 
 impl World {
@@ -176,6 +175,8 @@ impl World {
         let spans = spans(&calendar, &sessions, &mut random);
         let now = spans[0].0 - MINUTE;
         let start = Timestamp::from_nanos(now);
+        // In one run of eight a small loss halts.
+        let loss = if random.chance(1_250) { 20_000 } else { 100_000_000 };
         let desk = DeskSettings {
             account: ACCOUNT.to_owned(),
             universe: Arc::clone(&universe),
@@ -193,7 +194,7 @@ impl World {
                     price_collar: Rate::from_ppm(100_000),
                     max_position_quantity: Quantity::new(8_000),
                     max_quote_age_seconds: Seconds(60),
-                    max_daily_loss: Money::from_cents(100_000_000),
+                    max_daily_loss: Money::from_cents(loss),
                     ..LimitSet::WIDE
                 },
                 &universe,
@@ -203,8 +204,6 @@ impl World {
         let cents: Vec<i64> = (0..INSTRUMENTS).map(|number| 2_000 + 700 * i64::from(number)).collect();
         let venue = Venue::new(universe.len(), calendar.phase_at(start), cents);
         let tag = ACCOUNT.parse().expect("a tag");
-        // In one run of eight a small loss halts.
-        let loss = if random.chance(1_250) { 20_000 } else { 100_000_000 };
         let mut world = Self {
             trace: Trace::new(settings.verbose),
             disk: Disk::new(tag),
@@ -225,7 +224,6 @@ impl World {
             starts: 0,
             orders_sent: 0,
             effects: Vec::new(),
-            daily_loss: Money::from_cents(loss),
             random,
             climate,
             now,

@@ -244,6 +244,8 @@ pub fn settings(instruments: u32, rests: bool, halt_store: SharedHalt) -> (Syste
         warm_up: Arc::new(MemoryWarmUp(BarHistory::new(universe.len(), Vec::new()), calendar)),
         clock: Clock::System,
         policy: RestartPolicy::default(),
+        monitors: risk::MonitorSettings::default(),
+        alerts: actors::Alerts::default(),
     };
     (settings, watched)
 }

@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use actors::feed::{FeedError, Pace};
+use actors::notifier::{Listeners, NotifierSettings};
 use actors::system::shared;
-use actors::{Clock, FeedSource, Polled, System};
+use actors::{Clock, FeedSource, Notifier, Polled, System};
 use market::{MarketEvent, Price, Quantity, Quote};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -41,6 +42,8 @@ pub(super) struct Stage {
     pub(super) feed: Sender<MarketEvent>,
     pub(super) store: EmbeddedStore,
     pub(super) room: TempDir,
+    /// The channels of alerts, for as long as something may be raised.
+    _notifier: Notifier,
 }
 
 /// Brings what a test sends.
@@ -112,6 +115,10 @@ impl Stage {
         let world = World::random(7, 3, 20, 12);
         let mut settings = world.system();
         (settings.source, settings.pace) = (shared(Fed(fed)), Pace::Live(Duration::from_millis(2)));
+        let alerts = Listeners::default();
+        let channels = NotifierSettings { listeners: alerts.clone(), ..NotifierSettings::default() };
+        let notifier = Notifier::start(&channels).unwrap();
+        settings.alerts = notifier.alerts();
         let system = System::start(settings).await.unwrap();
         let file = room.path().join("pregao.toml");
         let second = "[halt]\nsecond_person = true\n";
@@ -134,9 +141,10 @@ impl Stage {
             auditor,
             configurator,
             versions: Box::new(store.config_versions().unwrap()),
+            alerts,
         };
         let admin = Admin::start(settings).unwrap();
-        Self { admin, system, feed, store, room }
+        Self { admin, system, feed, store, room, _notifier: notifier }
     }
 
     /// A token as the interface itself would issue it.

@@ -76,7 +76,15 @@ async fn quotes_and_alerts_come_as_they_happen() {
     // The watcher has seen how things stood once it tells a difference.
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(stage.ask("POST", "/v1/kill", &stage.of(Role::Operator), None).await.status, 200);
-    let alert = next(&mut alerts, |_| true).await;
+    // Who stopped it and why, at once, and then how things stand.
+    let raised = next(&mut alerts, |_| true).await;
+    let told = &raised["raised"];
+    assert_eq!(
+        (&raised["type"], &told["alert"], &told["scope"]),
+        (&"alert".into(), &"halted".into(), &"global".into())
+    );
+    assert_eq!((&told["by"], &raised["halts"][0]["level"]), (&"otto".into(), &"stop_new".into()), "{raised}");
+    let alert = next(&mut alerts, |event| event.get("raised").is_none()).await;
     assert_eq!((&alert["type"], &alert["message"]), (&"alert".into(), &"global stop_new".into()), "{alert}");
 }
 
@@ -127,7 +135,9 @@ async fn who_does_not_take_events_in_time_is_let_go() {
     });
     // What the system's buffers hold, and the bound, and more: in steps that whoever reads can take.
     let large = "x".repeat(20_000);
-    let tell = |message: String| stage.admin.app.streams.tell(Event::Alert { message, halts: Vec::new() });
+    let tell = |message: String| {
+        stage.admin.app.streams.tell(Event::Alert { message, halts: Vec::new(), raised: None });
+    };
     for round in 0..600 {
         tell(format!("{round} {large}"));
         tokio::time::sleep(Duration::from_millis(2)).await;

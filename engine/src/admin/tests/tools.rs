@@ -23,7 +23,7 @@ async fn probes_tell_whether_it_lives_and_why_it_is_not_ready() {
     assert_eq!((told.status, &told.json()["reasons"]), (503, &serde_json::json!(["broker is stop_new"])), "{told:?}");
     // Without the account: alive, not ready, and stopping still works.
     let token = stage.of(Role::Operator);
-    let Stage { admin, system, store, room, feed } = stage;
+    let Stage { admin, system, store, room, feed, .. } = stage;
     let inquiry = system.inquiry();
     system.abandon().await;
     let address = admin.address();
