@@ -5,7 +5,7 @@ use crate::checker::{Tally, run};
 #[test]
 fn every_check_says_what_the_account_on_paper_says() {
     let mut tally = Tally::default();
-    for seed in 1..=40 {
+    for seed in 1..=120 {
         tally.add(&run(seed).unwrap_or_else(|found| panic!("{found}")));
     }
     assert_eq!(tally.verdicts.len(), risk::CHECKS.len());
