@@ -194,7 +194,7 @@ impl World {
     /// The limits as a person would have written them.
     fn written(&self) -> Limits {
         let mut limits = Limits::from(self.limits);
-        if let Some(name) = self.names().first() {
+        if let Some(name) = self.names().first().filter(|_| self.first_limits != SomeLimits::default()) {
             let own = StrategyLimits { allowed: None, limits: self.first_limits };
             limits.strategies.insert(name.clone(), own);
         }

@@ -804,9 +804,10 @@ impl Protocol {
 
     /// A named person has resumed this scope, and the entry that says so is written: what rules of repetition
     /// had stopped in it begins anew.
-    fn rearm(&mut self, scope: &HaltScope) {
+    /// Whether any rule of repetition had stopped something there.
+    fn rearm(&mut self, scope: &HaltScope) -> bool {
         let names: Vec<String> = self.settings.strategies.iter().map(|settings| settings.name.clone()).collect();
-        self.desk.rearm(scope, &names);
+        self.desk.rearm(scope, &names)
     }
 
     fn begin_day(&mut self, now: Timestamp) {

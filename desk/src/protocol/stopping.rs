@@ -386,7 +386,12 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         let (level, told) = (HaltLevel::Active, (by.clone(), reason.clone()));
-        self.rearm(&scope);
+        let rearmed = self.rearm(&scope);
+        if seen.level() == HaltLevel::Active && !rearmed {
+            let reason = format!("{scope} is active, and no rule of repetition has stopped it");
+            effects.push(Effect::NotLifted { scope, reason });
+            return;
+        }
         self.write(at, vec![Entry::Halt { scope: scope.clone(), level, by: told.0, reason: told.1 }], effects);
         self.stopping.lifts.push_back(Lift { sequence: self.writing.sequence(), scope, seen, by, reason });
     }

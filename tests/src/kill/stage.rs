@@ -15,7 +15,7 @@ use desk::DeskSettings;
 use market::fees::Brokerage;
 use market::{Calendar, FeeSchedule, Instrument, InstrumentKind, Timestamp, Universe};
 use oms::BookSettings;
-use risk::{HaltLevel, LimitSet, LimitTable, Seconds};
+use risk::{Count, HaltLevel, LimitSet, LimitTable, Seconds};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use store::testing::Server;
@@ -36,6 +36,11 @@ const LIMITS: LimitSet = LimitSet {
     price_collar: market::Rate::from_ppm(500_000),
     max_position_quantity: market::Quantity::new(1_000_000),
     max_quote_age_seconds: Seconds(2),
+    // As many as are remembered.
+    max_messages: Count(8_192),
+    max_repeated_executions: Count(1_024),
+    max_rejects: Count(1_024),
+    max_losing_trades: Count(1_024),
     max_daily_loss: market::Money::from_cents(9_000_000_000),
     ..LimitSet::WIDE
 };

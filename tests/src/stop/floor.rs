@@ -29,8 +29,8 @@ use crate::MemoryWarmUp;
 /// What the venue has seen.
 #[derive(Default)]
 pub struct Seen {
-    /// When each order came in, and when it had been decided.
-    pub submitted: Vec<(Instant, Timestamp)>,
+    /// When each order came in, and in which epoch of the switch it had been decided.
+    pub submitted: Vec<(Instant, u64)>,
     /// When each cancel came in.
     pub canceled: Vec<Instant>,
 }
@@ -69,8 +69,8 @@ impl Broker for Venue {
         now: Timestamp,
         reports: &mut Vec<ExecutionReport>,
     ) -> Result<(), SendError> {
+        self.seen().submitted.push((Instant::now(), order.epoch()));
         let order = *order.get();
-        self.seen().submitted.push((Instant::now(), order.decided_at));
         let (client_order_id, instrument) = (order.client_order_id, order.instrument);
         let report = |kind| ExecutionReport { at: now, client_order_id, instrument, kind };
         reports.push(report(ReportKind::New));

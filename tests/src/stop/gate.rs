@@ -4,9 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use actors::System;
 use actors::halt::SharedHalt;
-use actors::{Clock, System};
-use market::Timestamp;
 use risk::{HaltLevel, HaltScope};
 
 use super::floor::{Watched, look, settings};
@@ -75,7 +74,7 @@ fn kill_again_and_again(
 ) -> Trials {
     let (inquiry, scope) = (system.inquiry(), HaltScope::Global);
     let mut found = Trials { least_queued: u64::MAX, ..Trials::default() };
-    let mut killed_at = Timestamp::MIN;
+    let mut killed_in = 0;
     for trial in 0..count {
         wait_for(|| !look(watched).submitted.is_empty() && system.flooded() >= queued);
         // A kill comes at any moment of an order's way.
@@ -85,8 +84,8 @@ fn kill_again_and_again(
         let level = inquiry.kill(&scope, HaltLevel::StopNew, "proof", "a trial").expect("it is stored");
         let acknowledged = Instant::now();
         assert_eq!(level, HaltLevel::StopNew);
-        let before = killed_at;
-        killed_at = Clock::System.now();
+        let before = killed_in;
+        killed_in = system.halt().epoch();
         // Whatever was on its way has time to come to the gate.
         std::thread::sleep(Duration::from_millis(1));
         let submitted = std::mem::take(&mut look(watched).submitted);
@@ -95,7 +94,7 @@ fn kill_again_and_again(
         found.last_order.push(last.map_or(Duration::ZERO, |last| last - called));
         found.acknowledged.push(acknowledged - called);
         found.after_acknowledgement += submitted.iter().filter(|(at, _)| *at > acknowledged).count() as u64;
-        found.stale += submitted.iter().filter(|(_, decided)| *decided <= before).count() as u64;
+        found.stale += submitted.iter().filter(|(_, decided)| *decided < before).count() as u64;
         system.halt().set(&scope, HaltLevel::Active);
         progress(trial + 1);
     }
