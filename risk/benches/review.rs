@@ -10,13 +10,14 @@ use std::time::Instant;
 
 use divan::{Bencher, black_box};
 use market::fees::Brokerage;
+use market::order::Forecast;
 use market::{
     Calendar, ClientOrderId, Date, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind,
-    Money, NewOrder, OrderType, ParentOrder, Phase, Price, Quantity, Rate, ReportKind, Side, StrategyId, TimeInForce,
-    Timestamp, TopOfBook, Universe,
+    Money, NewOrder, OrderBounds, OrderType, ParentOrder, Phase, Price, Quantity, Rate, ReportKind, Side, StrategyId,
+    TimeInForce, Timestamp, TopOfBook, TradingStatus, Universe,
 };
 use oms::{Book, BookSettings};
-use risk::limits::{Sector, StrategyLimits};
+use risk::limits::{Hours, Sector, StrategyLimits};
 use risk::{
     Activity, CHECKS, Check, Count, HaltLevel, Latch, LimitSet, LimitTable, Limits, Proposal, Rule, Seconds, Tripped,
     View,
@@ -65,7 +66,7 @@ impl Account {
         });
         let mut account = Self {
             wide: table(&universe, roomy()),
-            tight: table(&universe, tight()),
+            tight: LimitTable::new(denying(&universe), &universe, &names()),
             universe,
             book,
             activity: Activity::default(),
@@ -176,6 +177,8 @@ fn tight() -> LimitSet {
         order_to_trade_grace: Count(0),
         max_open_orders_per_symbol: Count(1),
         max_position_quantity: Quantity::new(1),
+        book_collar: Rate::from_ppm(10_000),
+        max_spread: Rate::from_ppm(1),
         max_gross_exposure: Rate::from_ppm(1),
         max_symbol_share: Rate::from_ppm(1),
         max_group_share: Rate::from_ppm(1),
@@ -194,11 +197,22 @@ fn table(universe: &Universe, global: LimitSet) -> LimitTable {
             .groups
             .insert(format!("group {sector}"), (0..5).map(|member| symbol(sector * 10 + 2 * member + 1)).collect());
     }
-    let names: Vec<String> = (0..STRATEGIES).map(|number| format!("strategy {number}")).collect();
+    let names = names();
     for name in &names {
         limits.strategies.insert(name.clone(), StrategyLimits { allowed: None, limits: global.all() });
     }
     LimitTable::new(limits, universe, &names)
+}
+
+fn names() -> Vec<String> {
+    (0..STRATEGIES).map(|number| format!("strategy {number}")).collect()
+}
+
+/// The tight limits, with the lists and the hour that deny.
+fn denying(universe: &Universe) -> Limits {
+    let restricted = [universe.get(ONE).expect("an instrument").symbol].into();
+    let hours = Hours { last_entry: Some("09:00".parse().expect("a time of day")) };
+    Limits { restricted, hours, ..table(universe, tight()).limits().clone() }
 }
 
 fn proposal(order: NewOrder) -> Proposal {
@@ -228,9 +242,14 @@ fn denied(check: &Check, account: &mut Account) -> Proposal {
             }
         }
         "lot_and_tick" => proposal.order.quantity = Quantity::new(150),
-        "price_collar" => {
+        "price_collar" | "book_collar" => {
             let limit_price = Price::from_cents(2_000).expect("a price");
             proposal.order.order_type = OrderType::Limit { limit_price };
+        }
+        "short_sale" => (proposal.order.side, proposal.added) = (Side::Sell, Quantity::new(100_000)),
+        "self_trade" => {
+            let own = account.order(StrategyId(0), ONE, Side::Sell, 100);
+            account.enter(own);
         }
         "parent_quantity" => proposal.added = Quantity::new(100_000),
         "buying_power" => proposal.cost = None,
@@ -257,9 +276,14 @@ fn denies(bencher: Bencher<'_, '_>, name: &str) {
     let mut account = Account::busy();
     let check = CHECKS.iter().find(|check| check.name == name).expect("a check");
     let proposal = denied(check, &mut account);
+    let forecast = Forecast { made_at: account.now, value: f64::NAN, model: String::new() };
+    let bounds = OrderBounds { min_quantity: Quantity::new(1_000), ..OrderBounds::default() };
     let mut view = account.view(&account.tight);
     match name {
         "session_phase" => view.phase = Phase::Halt,
+        "trading_status" => view.top.status = TradingStatus::Halted,
+        "order_bounds" => view.top.bounds = Some(bounds),
+        "forecast" => view.forecast = Some(&forecast),
         "stale_quote" => view.top.at = view.now.plus_nanos(-60_000_000_000),
         _ => {}
     }

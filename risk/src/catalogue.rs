@@ -72,6 +72,8 @@ pub enum Signal {
     Gauge(&'static str),
     /// A gauge that stands at zero.
     Zero(&'static str),
+    /// A channel's gauge that stands above this many seconds.
+    Seconds(&'static str, u32),
     /// A counter that grew within five minutes.
     Counter(&'static str),
 }
@@ -141,7 +143,9 @@ impl Signal {
         match self {
             Self::Denials(codes, _) => format!("pregao_orders_denied_total{{check=~\"{}\"}}", codes.join("|")),
             Self::Halts(by) => format!("pregao_halts_total{{by=~\"{}\"}}", by.join("|")),
-            Self::Gauge(metric) | Self::Zero(metric) | Self::Counter(metric) => (*metric).to_owned(),
+            Self::Gauge(metric) | Self::Zero(metric) | Self::Seconds(metric, _) | Self::Counter(metric) => {
+                (*metric).to_owned()
+            }
         }
     }
 }

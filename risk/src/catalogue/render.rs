@@ -84,6 +84,7 @@ impl Alert {
             Signal::Halts(_) => format!("sum by (by) (increase({selector}[5m])) > 0"),
             Signal::Gauge(_) => format!("max by (scope) ({selector}) > 0"),
             Signal::Zero(_) => format!("max({selector}) == 0"),
+            Signal::Seconds(_, most) => format!("max by (channel) ({selector}) > {most}"),
             Signal::Counter(_) => format!("sum by (reason) (increase({selector}[5m])) > 0"),
         }
     }
@@ -107,6 +108,10 @@ impl Alert {
             }
             Signal::Gauge(_) => [name.to_owned(), "1x40".to_owned(), "0x40".to_owned(), String::new()],
             Signal::Zero(_) => [name.to_owned(), "0x40".to_owned(), "1x40".to_owned(), String::new()],
+            Signal::Seconds(_, most) => {
+                let series = format!("{name}{{channel=\"webhook\"}}");
+                [series, format!("{}x40", most + 1), format!("{most}x40"), "channel: webhook".to_owned()]
+            }
             Signal::Counter(_) => {
                 let series = format!("{name}{{reason=\"expired\"}}");
                 [series, "0x8 1x32".to_owned(), "3x40".to_owned(), "reason: expired".to_owned()]

@@ -2,7 +2,7 @@
 
 use super::Acts::{AfterTheTrade, AtTheGate, AtTheStart, BeforeTheOrder, OnPeople, Throughout};
 use super::Severity::{Page, Warn};
-use super::Signal::{Counter, Denials, Gauge, Halts, Zero};
+use super::Signal::{Counter, Denials, Gauge, Halts, Seconds, Zero};
 use super::{Alert, Control, Proof};
 
 const fn proof(file: &'static str, test: &'static str) -> Proof {
@@ -873,12 +873,12 @@ pub const CONTROLS: &[Control] = &[
         at_the_limit: "in time",
         passes: "trading: alerts are never in its way",
         alert: Alert {
-            name: "ActorGivenUp",
-            signal: Gauge("pregao_actors_given_up"),
+            name: "AlertsLate",
+            signal: Seconds("pregao_alerts_waiting_seconds", 1),
             stands: 0,
             severity: Page,
-            says: "a part of the engine failed again and again and was given up: what it watched or told is not watched or told",
-            first: "see 'given up: it fails again and again'; the log holds the error of each failure",
+            says: "alerts of the engine wait for longer than a second: what it tells arrives late or not at all",
+            first: "is the webhook's receiver there? The log has every alert as an ERROR line meanwhile; pregao status tells what is halted",
         },
         rules: &["risk/src/monitors/alert_delivery.rs", "actors/src/notifier.rs"],
         boundary: proof(

@@ -10,18 +10,18 @@ pub(crate) mod rules;
 use std::collections::BTreeMap;
 
 use market::fees::Brokerage;
-use market::order::{CancelOrder, ReplaceOrder};
+use market::order::{CancelOrder, Forecast, ReplaceOrder};
 use market::{
-    Calendar, ClientOrderId, Date, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId, InstrumentKind,
-    Money, NewOrder, OrderType, ParentOrder, Phase, Price, Quantity, Rate, ReportKind, Side, StrategyId, TimeInForce,
-    Timestamp, TopOfBook, Universe,
+    BoundsChange, Calendar, ClientOrderId, Date, ExecutionId, ExecutionReport, FeeSchedule, Instrument, InstrumentId,
+    InstrumentKind, MarketEvent, Money, NewOrder, OrderBounds, OrderType, ParentOrder, Phase, Price, Quantity, Rate,
+    ReportKind, Side, StatusChange, StrategyId, TimeInForce, Timestamp, TopOfBook, TradingStatus, Universe,
 };
 use oms::{Book, BookSettings};
 use risk::limits::{Sector, SomeLimits, StrategyLimits};
 use risk::{Activity, Count, Explanation, HaltLevel, LimitSet, LimitTable, Limits, Seconds, Tripped, View};
 
 use paper::{CENT, Paper, Placed, Refused, Resumed, reals, units};
-use rules::{Asked, Moment, Rules, Written};
+use rules::{Asked, MODEL, Moment, Rules, Written};
 
 const SECOND: i64 = 1_000_000_000;
 /// Orders of a run: lists on paper are searched from end to end, so runs are short and many.
@@ -157,6 +157,7 @@ fn some_limits(dice: &mut Dice, written: i64) -> SomeLimits {
         burst_seconds: Seconds(dice.pick(&[1, 10, 60]));
         duplicate_seconds: Seconds(dice.pick(&[0, 1, 60]));
         max_quote_age_seconds: Seconds(dice.pick(&[5, 60, 600]));
+        max_forecast_age_seconds: Seconds(dice.pick(&[10, 60, 600]));
     }
     some
 }
@@ -166,7 +167,13 @@ impl Run {
         let mut dice = Dice::of(seed);
         let wide = LimitSet { price_collar: Rate::from_ppm(100_000), ..LimitSet::WIDE };
         let bites = dice.pick(&[10, 30, 60]);
+        let now: Timestamp = "2025-06-12T15:00:00Z".parse().expect("a time");
+        // Noon in São Paulo; a run takes some minutes.
+        let minutes = dice.one_in(6).then(|| dice.within(1, 4));
         let written = Written {
+            restricted: if dice.one_in(6) { vec![dice.within(0, 2) as usize] } else { Vec::new() },
+            alpha_may: dice.one_in(6).then(|| vec![0, 1]),
+            last_entry: minutes.map(|minutes| now.plus_nanos(minutes * 60 * SECOND)),
             global: wide.tightened(&some_limits(&mut dice, bites)).all(),
             account: some_limits(&mut dice, bites / 3),
             alpha: some_limits(&mut dice, bites / 3),
@@ -184,7 +191,11 @@ impl Run {
         let sector = Sector { symbols: [symbols[1], symbols[2]].into(), limits: written.sector };
         limits.sectors.insert("shares".to_owned(), sector);
         limits.groups.insert("index".to_owned(), [symbols[0], symbols[1]].into());
-        let alpha = StrategyLimits { allowed: None, limits: written.alpha };
+        limits.restricted = written.restricted.iter().map(|place| symbols[*place]).collect();
+        limits.models = [MODEL.to_owned()].into();
+        limits.hours.last_entry = minutes.map(|minutes| format!("12:{minutes:02}").parse().expect("a time of day"));
+        let alpha_may = written.alpha_may.as_ref().map(|may| may.iter().map(|place| symbols[*place]).collect());
+        let alpha = StrategyLimits { allowed: alpha_may, limits: written.alpha };
         limits.strategies.insert("alpha".to_owned(), alpha);
         let cash = Money::from_cents(dice.within(1_000_000, 3_000_000));
         let book = Book::new(BookSettings {
@@ -201,7 +212,7 @@ impl Run {
             table: LimitTable::new(limits, &universe, &names),
             universe,
             tops: [TopOfBook::default(); 3],
-            now: "2025-06-12T15:00:00Z".parse().expect("a time"),
+            now,
             phase: Phase::Continuous,
             level: HaltLevel::Active,
             paper: Paper { cash: cash.steps(), ..Paper::default() },
@@ -259,6 +270,17 @@ impl Run {
         }
     }
 
+    /// Most orders rest on none; of the others most on a good one.
+    fn forecast(&mut self) -> Option<Forecast> {
+        if !self.dice.one_in(4) {
+            return None;
+        }
+        let made_at = self.now.plus_nanos(self.dice.within(-90, 4) * SECOND);
+        let value = self.dice.pick(&[0.01, -0.01, 0.0, 0.5, 0.25, f64::NAN, f64::INFINITY]);
+        let model = self.dice.pick(&[MODEL, MODEL, MODEL, "0000"]).to_owned();
+        Some(Forecast { made_at, value, model })
+    }
+
     fn ask(&mut self) -> Result<(), String> {
         let (strategy, instrument) = (self.dice.within(0, 2) as u16, self.dice.within(0, 2) as usize);
         let may_sell = self.paper.held(instrument, None) > 0 || self.dice.one_in(8);
@@ -276,7 +298,17 @@ impl Run {
             None => (strategy, instrument, side, quantity, order_type),
         };
         let parent = self.parent(strategy, instrument);
-        let asked = Asked { strategy, instrument, side, units: quantity, order_type, parent, changes: None };
+        let forecast = self.forecast();
+        let asked = Asked {
+            strategy,
+            instrument,
+            side,
+            units: quantity,
+            order_type,
+            parent,
+            forecast: forecast.clone(),
+            changes: None,
+        };
         let order = NewOrder {
             client_order_id: ClientOrderId::new("TEST", self.date, self.names + 1).expect("an identifier"),
             strategy: StrategyId(strategy),
@@ -288,7 +320,7 @@ impl Run {
             decided_at: self.now,
             parent,
         };
-        let view = self.view(order.instrument, order.strategy);
+        let view = View { forecast: forecast.as_ref(), ..self.view(order.instrument, order.strategy) };
         let (explained, reviewed) = (risk::explain(order, self.level, &view), risk::review(order, self.level, &view));
         let worst = self.agree(&asked, &explained, reviewed.as_ref().err().map(|denial| denial.check))?;
         let Ok(approved) = reviewed else { return Ok(()) };
@@ -364,6 +396,7 @@ impl Run {
             34 => self.resume(),
             35 => self.others(),
             36..=38 => return self.bust(),
+            39..=40 => self.tell(),
             _ => return self.of_an_order(),
         }
         Ok(())
@@ -380,9 +413,31 @@ impl Run {
         };
         let last = bid.max(ask) - self.dice.within(0, 2);
         self.tops[instrument] =
-            TopOfBook { at: self.now, last: cents(last), bid: cents(bid), ask: cents(ask), ..TopOfBook::default() };
+            TopOfBook { at: self.now, last: cents(last), bid: cents(bid), ask: cents(ask), ..self.tops[instrument] };
         self.book.mark(InstrumentId::new(instrument as u32), cents(last));
         self.paper.marks[instrument] = cents(last).steps();
+    }
+
+    /// The exchange says how an instrument stands, or what it takes of it.
+    fn tell(&mut self) {
+        use TradingStatus::{Auction, Halted, Trading, Unknown, Untold};
+        let place = self.dice.within(0, 2) as usize;
+        let (at, instrument) = (self.now, InstrumentId::new(place as u32));
+        let event = if self.dice.one_in(2) {
+            let status =
+                self.dice.pick(&[Untold, Trading, Trading, Trading, Trading, Trading, Auction, Halted, Unknown]);
+            MarketEvent::Status(StatusChange { at, instrument, status })
+        } else {
+            let mut bounds = OrderBounds::default();
+            if self.dice.one_in(2) {
+                bounds.low_limit_price = cents(self.dice.within(940, 1_000));
+                bounds.high_limit_price = cents(self.dice.within(1_000, 1_060));
+                bounds.min_quantity = Quantity::new(self.dice.pick(&[0, 0, 100]));
+                bounds.max_quantity = Quantity::new(self.dice.pick(&[0, 300, 400]));
+            }
+            MarketEvent::Bounds(BoundsChange { at, instrument, bounds })
+        };
+        self.tops[place].apply(&event);
     }
 
     /// Time passes; now and then a clock is set back.
@@ -532,6 +587,7 @@ impl Run {
             units: total - self.paper.filled(order),
             order_type,
             parent: placed.parent,
+            forecast: None,
             changes: Some((order, total)),
         };
         let instrument = InstrumentId::new(placed.instrument as u32);
@@ -595,8 +651,9 @@ impl Run {
 }
 
 fn describe(asked: &Asked) -> String {
-    let Asked { strategy, instrument, side, units, order_type, parent, changes } = asked;
+    let Asked { strategy, instrument, side, units, order_type, parent, forecast, changes } = asked;
     format!(
-        "strategy {strategy}, instrument {instrument}, {side} {units} {order_type:?}, {parent:?}, changes {changes:?}"
+        "strategy {strategy}, instrument {instrument}, {side} {units} {order_type:?}, {parent:?}, {forecast:?}, \
+         changes {changes:?}"
     )
 }

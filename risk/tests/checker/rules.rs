@@ -1,6 +1,7 @@
 //! What each limit means, worked out from the lists on paper. Of `risk` this knows the names of keys only.
 
-use market::{OrderType, ParentOrder, Price, Rate, Side, Timestamp, TopOfBook};
+use market::order::Forecast;
+use market::{OrderType, ParentOrder, Price, Rate, Side, Timestamp, TopOfBook, TradingStatus};
 use risk::SomeLimits;
 
 use super::paper::{Paper, is_of};
@@ -18,7 +19,16 @@ pub(crate) struct Written {
     pub(crate) symbol: SomeLimits,
     /// Of the instruments 1 and 2.
     pub(crate) sector: SomeLimits,
+    /// Instruments in which nothing new is taken on.
+    pub(crate) restricted: Vec<usize>,
+    /// What alpha may trade, where that is said.
+    pub(crate) alpha_may: Option<Vec<usize>>,
+    /// When new risk ends.
+    pub(crate) last_entry: Option<Timestamp>,
 }
+
+/// The only model whose forecasts may be traded on.
+pub(crate) const MODEL: &str = "9f2c";
 
 /// The instruments 0 and 1 move together.
 const GROUP: [usize; 2] = [0, 1];
@@ -32,6 +42,8 @@ pub(crate) struct Asked {
     pub(crate) units: i64,
     pub(crate) order_type: OrderType,
     pub(crate) parent: Option<ParentOrder>,
+    /// What it rests on.
+    pub(crate) forecast: Option<Forecast>,
     /// The open order that it changes, and the new total.
     pub(crate) changes: Option<(usize, i64)>,
 }
@@ -40,6 +52,13 @@ pub(crate) struct Moment {
     pub(crate) now: Timestamp,
     pub(crate) top: TopOfBook,
     pub(crate) is_continuous: bool,
+}
+
+impl Moment {
+    /// Whether orders in the instrument trade as they meet.
+    fn trades(&self) -> bool {
+        self.is_continuous && matches!(self.top.status, TradingStatus::Untold | TradingStatus::Trading)
+    }
 }
 
 /// A value of any of some scopes, by `which` of two is tighter.
@@ -164,16 +183,14 @@ impl Rules<'_> {
     pub(crate) fn verdicts(&self) -> Vec<(&'static str, bool)> {
         vec![
             ("session_phase", self.moment.is_continuous),
-            // Nothing is told of the instruments here, nor written about hours, lists and bounds.
-            ("trading_status", true),
-            ("last_entry", true),
-            ("symbol_list", true),
+            ("trading_status", self.is_let_in_by_the_exchange()),
+            ("last_entry", self.is_early_enough()),
+            ("symbol_list", self.may_be_traded()),
             ("lot_and_tick", self.is_sound()),
-            ("order_bounds", self.asked.units >= 0),
+            ("order_bounds", self.is_between_the_bounds()),
             ("stale_quote", self.has_fresh_price()),
             ("wide_spread", self.is_close_enough()),
-            // No order here rests on a forecast.
-            ("forecast", true),
+            ("forecast", self.rests_on_something()),
             ("order_quantity", self.asked.units <= least!(&self.of_order(), max_order_quantity).units()),
             ("price_collar", self.is_within_the_collar()),
             ("book_collar", self.is_within_the_book()),
@@ -195,6 +212,50 @@ impl Rules<'_> {
         ]
     }
 
+    fn is_let_in_by_the_exchange(&self) -> bool {
+        match self.moment.top.status {
+            TradingStatus::Untold | TradingStatus::Trading => true,
+            // No order here is one for an auction; one with a limit can wait for it.
+            TradingStatus::Auction => self.reduces() && self.asked.order_type.limit_price().is_some(),
+            TradingStatus::Halted => false,
+            TradingStatus::Unknown => self.reduces(),
+        }
+    }
+
+    fn is_early_enough(&self) -> bool {
+        self.reduces() || self.written.last_entry.is_none_or(|last| self.moment.now <= last)
+    }
+
+    fn may_be_traded(&self) -> bool {
+        let Asked { strategy, instrument, side, units, .. } = *self.asked;
+        if self.written.restricted.contains(&instrument) && !self.reduces() {
+            return false;
+        }
+        let is_listed = self.written.alpha_may.as_ref().is_none_or(|may| may.contains(&instrument));
+        let own = -side.sign() * self.paper.held(instrument, Some(strategy));
+        let leaving = self.paper.open_units(instrument, side, Some(strategy));
+        strategy != 0 || is_listed || (self.reduces() && units <= own - leaving)
+    }
+
+    fn is_between_the_bounds(&self) -> bool {
+        let bounds = self.moment.top.bounds.unwrap_or_default();
+        let (few, many) = (bounds.min_quantity.units(), bounds.max_quantity.units());
+        let (low, high) = (bounds.low_limit_price, bounds.high_limit_price);
+        let is_priced_within = self
+            .asked
+            .order_type
+            .limit_price()
+            .is_none_or(|price| price >= low && (high <= Price::ZERO || price <= high));
+        is_priced_within && self.asked.units >= few && (many == 0 || self.asked.units <= many)
+    }
+
+    fn rests_on_something(&self) -> bool {
+        let Some(forecast) = &self.asked.forecast else { return true };
+        let age = i128::from(self.moment.now.as_nanos()) - i128::from(forecast.made_at.as_nanos());
+        let most = i128::from(least!(&self.of_order(), max_forecast_age_seconds).0) * SECOND;
+        self.reduces() || (forecast.value.is_finite() && (0..=most).contains(&age) && forecast.model == MODEL)
+    }
+
     fn is_sound(&self) -> bool {
         let priced =
             self.asked.order_type.limit_price().is_none_or(|price| price.steps() > 0 && price.steps() % 1_000_000 == 0);
@@ -208,11 +269,10 @@ impl Rules<'_> {
         }
         let is_known = top.last > Price::ZERO;
         // In a call of an auction buyers and sellers may cross.
-        let is_crossed =
-            self.moment.is_continuous && top.bid > Price::ZERO && top.ask > Price::ZERO && top.bid >= top.ask;
+        let is_crossed = self.moment.trades() && top.bid > Price::ZERO && top.ask > Price::ZERO && top.bid >= top.ask;
         let age = (i128::from(self.moment.now.as_nanos()) - i128::from(top.at.as_nanos())).abs();
         let most = i128::from(least!(&self.of_order(), max_quote_age_seconds).0) * SECOND;
-        is_known && !is_crossed && (!self.moment.is_continuous || age <= most)
+        is_known && !is_crossed && (!self.moment.trades() || age <= most)
     }
 
     fn is_within_the_collar(&self) -> bool {
@@ -233,7 +293,7 @@ impl Rules<'_> {
     /// Bid and ask of a market that trades, where both are told.
     fn is_close_enough(&self) -> bool {
         let top = &self.moment.top;
-        let is_told = top.bid > Price::ZERO && top.ask > Price::ZERO && self.moment.is_continuous;
+        let is_told = top.bid > Price::ZERO && top.ask > Price::ZERO && self.moment.trades();
         !is_told || self.reduces() || top.ask - top.bid <= top.bid.scaled(least!(&self.of_order(), max_spread))
     }
 
@@ -244,7 +304,7 @@ impl Rules<'_> {
             Side::Sell => (top.ask, top.bid),
         };
         if other <= Price::ZERO {
-            return own <= Price::ZERO || !self.moment.is_continuous || self.reduces();
+            return own <= Price::ZERO || !self.moment.trades() || self.reduces();
         }
         match (self.asked.order_type.limit_price(), self.asked.side) {
             (None, _) => true,
