@@ -304,15 +304,12 @@ impl State {
 
     /// Why the gate is closed to this command, if it is.
     fn closed_to(&self, command: &Command) -> Option<String> {
-        let (level, right) = (command.level(&self.arguments.halt), &self.arguments.right);
+        let right = &self.arguments.right;
         if right.is_lost() {
             return Some("not sent: another process has taken over the account".to_owned());
         }
-        if !command.may_leave(level) {
-            return Some(format!("not sent: trading is {}", level.name()));
-        }
-        if command.is_overtaken(&self.arguments.halt) {
-            return Some("not sent: trading was stopped after it was decided".to_owned());
+        if let Some(reason) = command.held_back(&self.arguments.halt) {
+            return Some(reason);
         }
         if !right.holds() && !matches!(command, Command::Cancel(_)) {
             return Some("not sent: the right to trade the account has run out".to_owned());

@@ -104,9 +104,19 @@ impl Command {
         }
     }
 
+    /// Why the switch holds it back at the last gate, if it does. Every gate asks this: the Broker's, and
+    /// those of the scenarios and the simulation.
+    pub fn held_back(&self, switch: &HaltSwitch) -> Option<String> {
+        let level = self.level(switch);
+        if !self.may_leave(level) {
+            return Some(format!("not sent: trading is {}", level.name()));
+        }
+        self.is_overtaken(switch).then(|| "not sent: trading was stopped after it was decided".to_owned())
+    }
+
     /// Whether it was decided before a halt that it may not leave under, be the halt lifted again: a
     /// resume is no word for what was decided before somebody stopped. Cancels are never too old.
-    pub fn is_overtaken(&self, switch: &HaltSwitch) -> bool {
+    fn is_overtaken(&self, switch: &HaltSwitch) -> bool {
         let (strategy, epoch, reduces) = match self {
             Self::Submit(order) => (order.strategy(), order.epoch(), order.reduces()),
             Self::Replace(replace) => (replace.strategy(), replace.epoch(), false),

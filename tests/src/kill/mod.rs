@@ -226,6 +226,11 @@ impl Play<'_> {
 
     /// Nothing halts the next life: a named person has looked at what stopped the one before.
     fn ready(&mut self) -> Result<(), Trouble> {
+        // What was told to a daemon that died of it lies there as a file, and stops until it is taken away.
+        match std::fs::remove_file(self.stage.data().join("halt")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
         if self.stage.stored_halt()? == "active" {
             return Ok(());
         }

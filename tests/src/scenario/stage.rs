@@ -377,16 +377,8 @@ impl Stage {
     /// The last gate, and the way to the broker.
     fn send(&mut self, command: Command) -> Result<(), String> {
         let (id, what) = (command.client_order_id(), command.name());
-        let level = command.level(&self.switch);
-        let shut = if !command.may_leave(level) {
-            Some(format!("not sent: trading is {}", level.name()))
-        } else if command.is_overtaken(&self.switch) {
-            Some("not sent: trading was stopped after it was decided".to_owned())
-        } else if !self.connected {
-            Some("not sent: there is no connection".to_owned())
-        } else {
-            None
-        };
+        let unconnected = (!self.connected).then(|| "not sent: there is no connection".to_owned());
+        let shut = command.held_back(&self.switch).or(unconnected);
         if let Some(reason) = shut {
             self.inputs.push_back(Input::NotSent { command, reason });
             return Ok(());

@@ -118,18 +118,14 @@ impl World {
     /// Why the gate is closed to this command, if it is; the same rule as the Broker's.
     fn closed_to(&mut self, process: usize, command: &Command) -> Option<String> {
         let state = &self.processes[process];
-        let (level, lost, holds) = (command.level(&state.switch), state.right_lost, self.now < state.right_until);
-        let ignored = self.is_broken(Broken::IgnoresHalt);
-        let (open, overtaken) = (command.may_leave(level) || ignored, command.is_overtaken(&state.switch) && !ignored);
+        let (lost, holds) = (state.right_lost, self.now < state.right_until);
+        let held_back = command.held_back(&state.switch).filter(|_| !self.is_broken(Broken::IgnoresHalt));
         if lost {
             self.reached(Path::ZombieGated);
             return Some("not sent: another process has taken over the account".to_owned());
         }
-        if !open {
-            return Some(format!("not sent: trading is {}", level.name()));
-        }
-        if overtaken {
-            return Some("not sent: trading was stopped after it was decided".to_owned());
+        if held_back.is_some() {
+            return held_back;
         }
         if !holds && !matches!(command, Command::Cancel(_)) {
             self.reached(if state_is_zombie(self, process) { Path::ZombieGated } else { Path::RightRanOut });
