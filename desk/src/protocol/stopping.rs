@@ -110,8 +110,8 @@ impl Protocol {
     /// What waits for the journal and the switch forbids by now.
     fn withdraw_halted(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let switch = self.desk.halt().clone();
-        for (command, level) in self.take_halted(&switch) {
-            self.not_sent(&command, format!("not sent: trading is {}", level.name()), now, effects);
+        for (command, reason) in self.take_held_back(&switch) {
+            self.not_sent(&command, reason, now, effects);
         }
     }
 

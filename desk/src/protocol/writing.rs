@@ -212,13 +212,17 @@ impl Protocol {
         }
     }
 
-    /// Takes out what waits and may not leave as the switch stands, with the level that forbids it.
-    pub(super) fn take_halted(&mut self, switch: &HaltSwitch) -> Vec<(Command, HaltLevel)> {
-        let (halted, rest) = std::mem::take(&mut self.writing.waiting)
-            .into_iter()
-            .partition(|waiting: &Waiting| !waiting.command.may_leave(waiting.command.level(switch)));
+    /// Takes out what waits and the gate would hold back as the switch stands, with the reason.
+    pub(super) fn take_held_back(&mut self, switch: &HaltSwitch) -> Vec<(Command, String)> {
+        let (mut held_back, mut rest) = (Vec::new(), VecDeque::new());
+        for waiting in std::mem::take(&mut self.writing.waiting) {
+            match waiting.command.held_back(switch) {
+                Some(reason) => held_back.push((waiting.command, reason)),
+                None => rest.push_back(waiting),
+            }
+        }
         self.writing.waiting = rest;
-        Vec::from(halted).into_iter().map(|waiting| (waiting.command, waiting.command.level(switch))).collect()
+        held_back
     }
 
     pub(super) fn look_at_waiting(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
