@@ -5,6 +5,8 @@
 //! - [`cotahist`]: the exchange's daily history, `COTAHIST_*.TXT` or `.ZIP`, in and out
 //! - [`csv`]: bars and quotes of one instrument from CSV files, and a growing file of live quotes
 //! - [`index_csv`]: closes of an index, our own small file format
+//! - [`replay`]: daily bars as a stream of events
+//! - [`source`]: the seam of everything that is asked for over the network
 //!
 //! A file that is wrong is refused with its place, its value and what to do; nothing is guessed.
 
@@ -12,3 +14,4 @@ pub mod cotahist;
 pub mod csv;
 pub mod index_csv;
 pub mod replay;
+pub mod source;

@@ -1,8 +1,27 @@
-//! History: what the exchange publishes after the session, as values.
+//! History: what the exchange and other sources publish, as values.
 //!
-//! `feeds` reads these from files, `store` keeps them; neither needs to know the other.
+//! `feeds` reads these from files and replies, `store` keeps them; neither needs to know the other.
+//! This file has the exchange's own daily record; beside it:
+//!
+//! - [`source`]: where something was read, and how old it was by then
+//! - [`bar`]: bars of any source and interval
+//! - [`corporate_action`]: what a company does to its units
+//! - [`index`]: closes and members of an index
+//! - [`quality`]: what was found wrong with a stored value
 
 use std::fmt;
+
+pub mod bar;
+pub mod corporate_action;
+pub mod index;
+pub mod quality;
+pub mod source;
+
+pub use bar::{HistoryBar, Interval};
+pub use corporate_action::{CorporateAction, CorporateActionKind};
+pub use index::{IndexClose, IndexMember};
+pub use quality::{QualityMark, QualityRule};
+pub use source::{DelayClass, SourceName};
 
 use crate::decimal::{Money, Price, Quantity};
 use crate::instrument::{InstrumentKind, Isin, Symbol};
@@ -103,12 +122,3 @@ pub struct DailyRecord {
 pub const CASH_MARKET: u16 = 10;
 /// Market type of the fractional cash market.
 pub const FRACTIONAL_MARKET: u16 = 20;
-
-/// The close of an index on one session, in points.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct IndexClose {
-    /// Session.
-    pub date: Date,
-    /// Points; exact decimal, like a price.
-    pub close: Price,
-}

@@ -1,0 +1,262 @@
+//! The seam of everything that is asked for over the network, and of what stands in files of others.
+//!
+//! A [`Source`] does no IO. It says which requests answer a question ([`Source::plan`]), and what
+//! stands in a reply ([`Source::read`]). Who sends the requests, at what rate, how often again and
+//! with which time-outs, is one place for all of them, the fetcher. So a source is one file with an
+//! address and a decoder, its test is a recorded reply, and everything that can go wrong on the way
+//! is tested once for all.
+//!
+//! A new source is one new file and one line in [`SOURCES`].
+
+use std::io::BufRead;
+
+use market::history::{CorporateAction, DailyRecord, DelayClass, HistoryBar, IndexMember, Interval, SourceName};
+use market::{Date, IndexClose, Price, Quantity, Symbol, Timestamp};
+use thiserror::Error;
+
+/// Builds a source from its settings.
+pub type Build = fn(&Settings) -> Result<Box<dyn Source>, SourceError>;
+
+/// Every source that can be asked, by name.
+pub const SOURCES: &[(&str, Build)] = &[];
+
+/// What the configuration says of a source.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Another address than the source's own, for a mirror or a test: scheme, host, port, no slash at the end.
+    pub base_url: Option<String>,
+    /// The key or token, where the source wants one. Read from a file or the environment, never logged.
+    pub secret: Option<String>,
+}
+
+/// What a source is.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Its name in commands, tables and metrics.
+    pub name: SourceName,
+    /// One line for people.
+    pub about: &'static str,
+    /// How old its values are.
+    pub delay: DelayClass,
+    /// What it can be asked for.
+    pub answers: &'static [Subject],
+    /// Requests a minute at most: what its terms or its owner's patience allow.
+    pub requests_per_minute: u32,
+    /// Whether it wants a secret.
+    pub wants_secret: bool,
+    /// Why it is off until the configuration switches it on, where it is: terms that forbid programs.
+    pub off_because: Option<&'static str>,
+}
+
+/// What can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Subject {
+    /// One bar a session.
+    Daily,
+    /// Bars within a session.
+    Intraday,
+    /// Closes of an index.
+    Index,
+    /// Members of an index.
+    Composition,
+    /// Dividends, splits and the like.
+    CorporateActions,
+    /// Best bid and ask, or the last price, now.
+    Quotes,
+    /// Single trades.
+    Trades,
+}
+
+/// A question.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// What for.
+    pub subject: Subject,
+    /// Of which symbols; for an index its name. Empty means all, where the source tells all at once.
+    pub symbols: Vec<Symbol>,
+    /// Length of intraday bars.
+    pub interval: Interval,
+    /// First session.
+    pub from: Date,
+    /// Last session.
+    pub to: Date,
+    /// Today in São Paulo: some sources have one address for the running year and another for those before.
+    pub today: Date,
+}
+
+/// One request that answers part of a question.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// What it is for, the same each time it is asked: what was done already is found by it.
+    pub key: String,
+    /// Where.
+    pub url: String,
+    /// Headers beside the usual ones.
+    pub headers: Vec<(&'static str, String)>,
+    /// Headers that are never logged.
+    pub secret_headers: Vec<(&'static str, String)>,
+    /// Whether the reply goes to a file first and an interrupted one goes on where it stopped.
+    pub resumable: bool,
+    /// Longest reply that is read, in bytes.
+    pub most_bytes: u64,
+    /// The part of the question that this answers, for the decoder.
+    pub part: Ask,
+}
+
+/// A quote or last price as a source told it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SourceQuote {
+    /// Who.
+    pub source: SourceName,
+    /// Of what.
+    pub symbol: Symbol,
+    /// When it was so, by the source.
+    pub at: Timestamp,
+    /// Last price.
+    pub last: Price,
+    /// Best bid, where told.
+    pub bid: Option<Price>,
+    /// Best ask, where told.
+    pub ask: Option<Price>,
+    /// Units traded so far today, where told.
+    pub volume: Option<Quantity>,
+    /// How old.
+    pub delay: DelayClass,
+}
+
+/// A trade as a source told it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SourceTrade {
+    /// Of what.
+    pub symbol: Symbol,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The session that it belongs to; for after-market trades the day before the file's.
+    pub session: Date,
+    /// The exchange's number of it within session and symbol.
+    pub trade_id: u64,
+    /// Price.
+    pub price: Price,
+    /// Units.
+    pub quantity: Quantity,
+    /// Whether it was taken back.
+    pub canceled: bool,
+    /// Whether it was made after the close.
+    pub after_market: bool,
+}
+
+/// One thing that stood in a reply.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Item {
+    /// A record of the exchange's daily history.
+    Daily(Box<DailyRecord>),
+    /// A bar.
+    Bar(HistoryBar),
+    /// A close of an index: its name, the value.
+    IndexClose(Symbol, IndexClose),
+    /// A member of an index.
+    Member(IndexMember),
+    /// A corporate action.
+    Action(CorporateAction),
+    /// A quote.
+    Quote(SourceQuote),
+    /// A trade.
+    Trade(SourceTrade),
+}
+
+/// What a reply came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// So many items.
+    Items(u64),
+    /// There is nothing, and that is a fact: no session that day, nothing known of that symbol.
+    Nothing(String),
+}
+
+/// Why a question or a reply is no good.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The question cannot be asked of this source.
+    #[error("{source_name} cannot be asked for this: {problem}; {remedy}")]
+    NotAnswered {
+        /// Who.
+        source_name: SourceName,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The source wants a secret and none is configured.
+    #[error("{source_name} wants a key: set feeds.{source_name}.secret_file or {variable}")]
+    SecretMissing {
+        /// Who.
+        source_name: SourceName,
+        /// The variable of the environment that may hold it.
+        variable: String,
+    },
+    /// The source says that its quota is used up. Asking again soon is pointless.
+    #[error("{source_name} says that its quota is used up: {says}")]
+    QuotaUsedUp {
+        /// Who.
+        source_name: SourceName,
+        /// Its words.
+        says: String,
+    },
+    /// The reply is not what was asked for. Nothing of it was kept.
+    #[error("{source_name}, {place}: {problem} ({value}); {remedy}")]
+    Malformed {
+        /// Who.
+        source_name: SourceName,
+        /// Where in the reply: a line, a path.
+        place: String,
+        /// What is wrong.
+        problem: String,
+        /// The value, cut to a readable length.
+        value: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The reply broke off or could not be read.
+    #[error("{source_name}: the reply could not be read")]
+    Unreadable {
+        /// Who.
+        source_name: SourceName,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Whoever takes the items wants no more; its reason.
+    #[error("stopped")]
+    Stopped(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Who takes items; an error ends the reading.
+pub type Take<'a> = dyn FnMut(Item) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
+
+/// One source: addresses and decoders.
+pub trait Source: Send + Sync {
+    /// What it is.
+    fn facts(&self) -> &'static Facts;
+
+    /// The requests that answer a question, in the order in which they should be made.
+    ///
+    /// # Errors
+    /// [`SourceError::NotAnswered`] for what it cannot be asked.
+    fn plan(&self, ask: &Ask) -> Result<Vec<Request>, SourceError>;
+
+    /// Reads a reply to one of those requests. `status` is 200, or 404 and 204 where the source means
+    /// something by them; everything else the fetcher has dealt with.
+    ///
+    /// Items are taken as they are read, so an error may come after some: whoever takes them keeps
+    /// them only when the whole was read.
+    ///
+    /// # Errors
+    /// A reply that is not what was asked for.
+    fn read(
+        &self,
+        request: &Request,
+        status: u16,
+        body: &mut dyn BufRead,
+        take: &mut Take<'_>,
+    ) -> Result<Reading, SourceError>;
+}
