@@ -66,5 +66,5 @@ pub use limits::LimitsOrder;
 pub use notifier::{Alerts, Notifier};
 pub use pulse::Pulse;
 pub use supervisor::{RestartPolicy, Restarts};
-pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp};
+pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp, WindDown};
 pub use turn::Turn;

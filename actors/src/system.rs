@@ -32,8 +32,10 @@ use crate::sampler::{LastReading, Readers, Sampler};
 use crate::supervisor::{Child, RestartPolicy, Restarts};
 use crate::{account, broker, feed, journal, lease, limit, session, strategy, supervisor, symbol};
 
+mod ending;
 mod inquiry;
 
+pub use ending::WindDown;
 pub use inquiry::{Inquiry, ResumeError, Resumed};
 
 /// Answers that take longer mean that something hangs.
@@ -435,33 +437,6 @@ impl System {
     #[cfg(feature = "faults")]
     pub fn flooded(&self) -> u64 {
         self.addresses.account.depth().min(self.addresses.broker.depth())
-    }
-
-    /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
-    /// left to make durable, everything else.
-    ///
-    /// # Errors
-    /// The account is down or does not answer in time; everything is stopped all the same.
-    pub async fn stop(self) -> Result<Snapshot, SystemError> {
-        // A feed that is down brings nothing either.
-        let _ = self.addresses.feed.send(feed::Message::Stop);
-        let mut last = self.snapshot().await;
-        let deadline = tokio::time::Instant::now() + ANSWER_LIMIT;
-        while last.as_ref().is_ok_and(|snapshot| snapshot.uncommitted > 0) && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            last = self.snapshot().await;
-        }
-        self.abandon().await;
-        last
-    }
-
-    /// Stops at once, whatever has not been made durable: there is no journal to wait for any more.
-    pub async fn abandon(mut self) {
-        drop(self.sampler.take());
-        // The supervisor takes its children along.
-        if let Err(error) = self.supervisor.stop_and_wait(None, Some(ANSWER_LIMIT)).await {
-            tracing::error!(%error, "the actors did not stop in time");
-        }
     }
 }
 

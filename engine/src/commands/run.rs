@@ -15,7 +15,9 @@ use actors::journal::SharedJournal;
 use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
-use actors::{Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings};
+use actors::{
+    Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings, WindDown,
+};
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use desk::Restored;
@@ -133,10 +135,10 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         monitors: config.monitors,
         alerts: notifier.alerts(),
     };
-    let place = config.data_directory.clone();
+    let (place, wind_down) = (config.data_directory.clone(), config.wind_down);
     let overrides = overrides.clone();
     let interface = interface(&config, &*ledger, listeners)?;
-    let running = until_stopped(settings, place, stopper, interface, began, overrides);
+    let running = until_stopped(settings, (place, wind_down), stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
@@ -364,7 +366,7 @@ fn reread(configurator: &Configurator) {
 
 async fn until_stopped(
     settings: SystemSettings,
-    place: PathBuf,
+    (place, wind_down): (PathBuf, WindDown),
     stopper: Stopper,
     interface: Option<Interface>,
     began: Began,
@@ -418,10 +420,11 @@ async fn until_stopped(
             }
         }
     };
-    tracing::info!(reason, "stopping");
+    let how = if replay { WindDown { cancel_day_orders: false, ..wind_down } } else { wind_down };
+    tracing::info!(reason, cancel_day_orders = how.cancel_day_orders, "stopping");
     store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
-    let snapshot = system.stop().await.map_err(Failure::failed)?;
+    let snapshot = system.wind_down(&how).await.map_err(Failure::failed)?;
     if let Some(heartbeat) = heartbeat {
         heartbeat.goodbye();
     }

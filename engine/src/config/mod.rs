@@ -11,6 +11,7 @@ mod limits;
 mod monitors;
 pub mod reader;
 pub mod redaction;
+mod shutdown;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::WindDown;
 use brokers::bridge::BridgeSettings;
 use brokers::bridge::wire::LONGEST_NAME;
 use brokers::simulated::{LimitRule, SimulationSettings};
@@ -73,6 +75,8 @@ pub struct Config {
     pub patience: Patience,
     /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
     pub second_person: bool,
+    /// How it ends when it is told to.
+    pub wind_down: WindDown,
     /// When the exchange is open.
     pub calendar: CalendarName,
     /// Where the journal is kept.
@@ -446,6 +450,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let broker = read_broker(reader);
     let patience = read_patience(reader);
     let second_person = read_second_person(reader);
+    let wind_down = shutdown::read(reader);
     let calendar = match reader.word("session.calendar", &["b3", "always_open"]).as_deref() {
         Some("always_open") => CalendarName::AlwaysOpen,
         _ => CalendarName::B3,
@@ -491,6 +496,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         broker: broker?,
         patience,
         second_person,
+        wind_down,
         calendar,
         store: store?,
         feed: feed?,
