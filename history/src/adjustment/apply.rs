@@ -1,0 +1,82 @@
+//! Factors onto bars, from the last one backwards.
+
+use market::history::HistoryBar;
+use market::{Date, Price, Quantity};
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use super::AdjustedBar;
+use super::factor::Factor;
+use super::problem::{Problem, ProblemKind};
+use super::ratio::Ratio;
+
+/// Every bar scaled by the factors of the days from its own on; `factors` ascend.
+pub(super) fn scaled(
+    bars: &[HistoryBar],
+    dates: &[Date],
+    factors: &[Factor],
+    problems: &mut Vec<Problem>,
+) -> Vec<AdjustedBar> {
+    let mut waiting = factors.iter().rev().peekable();
+    let mut units = Ratio::ONE;
+    let mut cash = Decimal::ONE;
+    let mut scaled: Vec<AdjustedBar> = Vec::with_capacity(bars.len());
+    for (bar, date) in bars.iter().zip(dates).rev() {
+        while let Some(factor) = waiting.next_if(|factor| factor.last_date_prior >= *date) {
+            cash *= factor.cash;
+            match units.checked_mul(factor.units) {
+                Some(product) => units = product,
+                // Some thirty digits of splits: no real history has them. Prices stay right to the
+                // precision of a decimal, volumes are not scaled by this one.
+                None => {
+                    cash *= Decimal::ONE / factor.units.to_decimal().unwrap_or(Decimal::ONE);
+                    let detail = format!("{} on top of {units} cannot be held exactly", factor.units);
+                    problems.extend(
+                        factor
+                            .actions
+                            .iter()
+                            .map(|action| Problem::of(action, ProblemKind::OutOfRange, true, detail.clone())),
+                    );
+                }
+            }
+        }
+        scaled.push(one(bar, *date, units, cash, problems));
+    }
+    scaled.reverse();
+    scaled
+}
+
+fn one(bar: &HistoryBar, date: Date, units: Ratio, cash: Decimal, problems: &mut Vec<Problem>) -> AdjustedBar {
+    let mut lost = None;
+    let mut price = |raw: Price| {
+        price(raw, units, cash).unwrap_or_else(|| {
+            lost = Some(raw.to_string());
+            Price::ZERO
+        })
+    };
+    let (open, high, low, close) = (price(bar.open), price(bar.high), price(bar.low), price(bar.close));
+    let units_traded = units.multiply(i128::from(bar.volume.units())).and_then(|units| i64::try_from(units).ok());
+    let volume = Quantity::new(units_traded.unwrap_or_else(|| {
+        lost = Some(bar.volume.to_string());
+        0
+    }));
+    if let Some(value) = lost {
+        let detail = format!("{value} by {units} and {cash} is out of range; zero stands in its place");
+        problems.push(Problem { date, kind: ProblemKind::OutOfRange, action: None, applied: false, detail });
+    }
+    AdjustedBar { begin: bar.begin, open, high, low, close, volume, units, cash }
+}
+
+/// A price in units of the last bar, less what was paid since.
+fn price(raw: Price, units: Ratio, cash: Decimal) -> Option<Price> {
+    if cash == Decimal::ONE {
+        return units.divide(i128::from(raw.steps())).and_then(steps);
+    }
+    let paid = Decimal::from(raw.steps()).checked_mul(cash)?;
+    let whole = Ratio::new(units.denominator(), units.numerator()).and_then(Ratio::to_decimal)?;
+    let rounded = paid.checked_mul(whole)?.round_dp_with_strategy(0, RoundingStrategy::MidpointNearestEven);
+    steps(rounded.mantissa())
+}
+
+fn steps(steps: i128) -> Option<Price> {
+    i64::try_from(steps).ok().map(Price::from_steps)
+}
