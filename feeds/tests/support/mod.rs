@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests, outside of any test function")]
 
+pub(crate) mod bench;
+pub(crate) mod double;
+
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
