@@ -23,6 +23,7 @@ use crate::feed::{Pace, SharedSource};
 use crate::figures::FigureBoard;
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
+use crate::keeper::Chores;
 use crate::lease::{Right, SharedLease};
 use crate::limits::LimitsInForce;
 use crate::notifier::Alerts;
@@ -30,7 +31,7 @@ use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
 use crate::sampler::{LastReading, Readers, Sampler};
 use crate::supervisor::{Child, RestartPolicy, Restarts};
-use crate::{account, broker, feed, journal, lease, limit, session, strategy, supervisor, symbol};
+use crate::{account, broker, feed, journal, keeper, lease, limit, session, strategy, supervisor, symbol};
 
 mod ending;
 mod inquiry;
@@ -87,6 +88,8 @@ pub struct Conduct {
     pub halted_outside: Option<HaltedOutside>,
     /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
     pub second_person: bool,
+    /// What is to be done regularly beside trading; in live time only.
+    pub chores: Chores,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -102,6 +105,7 @@ impl Default for Conduct {
             snapshot_every: SNAPSHOT_EVERY,
             halted_outside: None,
             second_person: false,
+            chores: Chores::default(),
         }
     }
 }
@@ -675,6 +679,11 @@ fn children(
             child("lease", Active, StopNew, || lease::Lease, arguments),
             settings.journal_runtime.as_ref(),
         ));
+    }
+    if matches!(settings.clock, Clock::System) {
+        let (chores, alerts) = (settings.conduct.chores.clone(), settings.alerts.clone());
+        let arguments = keeper::Arguments { chores, alerts, clock: clock.clone() };
+        list.push(child("keeper", Active, Active, || keeper::Keeper, arguments));
     }
     for (hosted, address) in settings.strategies.iter().zip(&to.strategies) {
         list.push(child(

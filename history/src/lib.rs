@@ -6,11 +6,13 @@
 //!
 //! - [`adjustment`]: factors from corporate actions, and the views of a series made with them
 //! - [`renames`]: one history from several tickers, joined by ISIN
+//! - [`schedule`]: when what is to be collected
 //!
 //! Nothing here changes a stored record. A view is computed, a mark stands beside its bar.
 
 pub mod adjustment;
 pub mod renames;
+pub mod schedule;
 
 #[cfg(test)]
 mod synthetic;

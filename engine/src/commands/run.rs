@@ -120,6 +120,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
             halted_outside: Some(halted_outside(&config.data_directory)),
+            chores: Chores::default(),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
