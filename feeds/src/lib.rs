@@ -4,6 +4,7 @@
 //!
 //! - [`cotahist`]: the exchange's daily history, `COTAHIST_*.TXT` or `.ZIP`, in and out
 //! - [`csv`]: bars and quotes of one instrument from CSV files, and a growing file of live quotes
+//! - [`files`]: what vendors and terminals save, and Parquet; told apart by content
 //! - [`index_csv`]: closes of an index, our own small file format
 //! - [`replay`]: daily bars as a stream of events
 //! - [`source`]: the seam of everything that is asked for over the network
@@ -12,6 +13,7 @@
 
 pub mod cotahist;
 pub mod csv;
+pub mod files;
 pub mod index_csv;
 pub mod replay;
 pub mod source;
