@@ -1,5 +1,7 @@
 //! Files of others: each kind as it should be, and as it should not.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of any test function")]
+
 mod support;
 
 use std::path::{Path, PathBuf};
