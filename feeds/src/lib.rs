@@ -5,6 +5,7 @@
 //! - [`cotahist`]: the exchange's daily history, `COTAHIST_*.TXT` or `.ZIP`, in and out
 //! - [`csv`]: bars and quotes of one instrument from CSV files, and a growing file of live quotes
 //! - [`fetch`]: the one place that sends requests: rates, retries, time-outs, downloads, checks
+//! - [`files`]: what vendors and terminals save, and Parquet; told apart by content
 //! - [`index_csv`]: closes of an index, our own small file format
 //! - [`replay`]: daily bars as a stream of events
 //! - [`source`]: the seam of everything that is asked for over the network
@@ -15,6 +16,7 @@
 pub mod cotahist;
 pub mod csv;
 pub mod fetch;
+pub mod files;
 pub mod index_csv;
 pub mod replay;
 pub mod source;

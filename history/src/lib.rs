@@ -6,11 +6,13 @@
 //!
 //! - [`adjustment`]: factors from corporate actions, and the views of a series made with them
 //! - [`renames`]: one history from several tickers, joined by ISIN
+//! - [`quality`]: what is wrong with a value, by rules with names
 //! - [`schedule`]: when what is to be collected
 //!
 //! Nothing here changes a stored record. A view is computed, a mark stands beside its bar.
 
 pub mod adjustment;
+pub mod quality;
 pub mod renames;
 pub mod schedule;
 
