@@ -6,9 +6,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use feeds::cotahist;
-use market::history::{CASH_MARKET, FRACTIONAL_MARKET};
+use market::history::{CASH_MARKET, FRACTIONAL_MARKET, SourceName};
 use market::{Calendar, Date, Symbol};
 use serde::Serialize;
+use store::history::{COTAHIST, INDEX_CSV};
 use store::{Coverage, EmbeddedStore, Filter, History, ImportCounts, ImportSource, StoreError};
 
 use crate::cli::DataCommand;
@@ -112,11 +113,12 @@ fn is_index(file: &Path) -> std::io::Result<bool> {
     Ok(first[..read].eq_ignore_ascii_case(b"date"))
 }
 
-fn source(file: &Path, kind: &str) -> Result<ImportSource, String> {
+fn source(file: &Path, kind: &str, source: SourceName) -> Result<ImportSource, String> {
     let size = std::fs::metadata(file).map_err(|error| format!("{}: it cannot be read: {error}", file.display()))?;
     Ok(ImportSource {
         name: file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         kind: kind.to_owned(),
+        source,
         size: size.len(),
         sha256: None,
         at: actors::Clock::System.now(),
@@ -126,7 +128,7 @@ fn source(file: &Path, kind: &str) -> Result<ImportSource, String> {
 fn import_cotahist(history: &mut dyn History, file: &Path) -> Result<Imported, String> {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let failed = |error: StoreError| format!("{}: {}", file.display(), chain(&error));
-    let mut import = history.begin_import(&source(file, "cotahist")?).map_err(failed)?;
+    let mut import = history.begin_import(&source(file, "cotahist", COTAHIST)?).map_err(failed)?;
     let bar = bar(0, &name, true);
     let read = cotahist::read(
         file,
@@ -158,7 +160,7 @@ fn import_cotahist(history: &mut dyn History, file: &Path) -> Result<Imported, S
 fn import_index(history: &mut dyn History, file: &Path, index: &str) -> Result<Imported, String> {
     let closes = feeds::index_csv::read(file).map_err(|error| chain(&error))?;
     let failed = |error: StoreError| format!("{}: {}", file.display(), chain(&error));
-    let mut import = history.begin_import(&source(file, "index")?).map_err(failed)?;
+    let mut import = history.begin_import(&source(file, "index", INDEX_CSV)?).map_err(failed)?;
     for close in &closes {
         import.index_close(index, close).map_err(failed)?;
     }
