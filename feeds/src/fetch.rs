@@ -36,6 +36,7 @@ use std::time::Duration;
 use market::{Timestamp, history};
 use thiserror::Error;
 
+pub(crate) use fault::beginning;
 pub use fault::{Fault, FetchError};
 pub use observe::{Observer, Outcome, Try, Unobserved};
 pub use sink::{Collected, Keep, MemoryValidators, Receipt, Sink, Validator, Validators};

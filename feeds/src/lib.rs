@@ -10,6 +10,7 @@
 //! - [`replay`]: daily bars as a stream of events
 //! - [`source`]: the seam of everything that is asked for over the network
 //! - [`sources`]: one file per source: its addresses and its decoder
+//! - [`trades_to_bars`]: trades to one-minute bars
 //!
 //! A file that is wrong is refused with its place, its value and what to do; nothing is guessed.
 
@@ -21,3 +22,4 @@ pub mod index_csv;
 pub mod replay;
 pub mod source;
 pub mod sources;
+pub mod trades_to_bars;

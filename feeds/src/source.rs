@@ -21,7 +21,17 @@ use crate::sources;
 pub type Build = fn(&Settings) -> Result<Box<dyn Source>, SourceError>;
 
 /// Every source that can be asked, by name.
-pub const SOURCES: &[(&str, Build)] = &[(sources::b3_cotahist::NAME, sources::b3_cotahist::build)];
+pub const SOURCES: &[(&str, Build)] = &[
+    (sources::b3_cotahist::NAME, sources::b3_cotahist::build),
+    (sources::b3_index::NAME, sources::b3_index::build),
+    (sources::b3_composition::NAME, sources::b3_composition::build),
+    (sources::b3_corporate_actions::NAME, sources::b3_corporate_actions::build),
+    (sources::b3_quotes::NAME, sources::b3_quotes::build),
+    (sources::b3_trades::NAME, sources::b3_trades::build),
+    (sources::brapi::NAME, sources::brapi::build),
+    (sources::yahoo::NAME, sources::yahoo::build),
+    (sources::alpha_vantage::NAME, sources::alpha_vantage::build),
+];
 
 /// What the configuration says of a source.
 #[derive(Clone, Debug, Default)]

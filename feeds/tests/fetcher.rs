@@ -427,7 +427,7 @@ fn a_file_that_is_wrong_inside_leaves_nothing_but_itself_to_look_at() {
         let mut bench = Bench::new();
         let report = bench.fetch(&*cotahist(&double), &ask).unwrap();
         let error = report.errors[0].to_string();
-        assert!(error.starts_with("b3_cotahist, year 2023: "), "{error}");
+        assert!(error.starts_with("b3_cotahist, year 2023"), "{error}");
         assert!(error.contains(expected), "{error}");
         assert!(bench.kept.items.is_empty());
         assert_eq!(bench.files(), ["b3_cotahist-year_202023.refused"]);

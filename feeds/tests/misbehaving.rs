@@ -27,7 +27,7 @@ fn asks(source: &dyn Source) -> Vec<Ask> {
         },
         interval: if *subject == Subject::Intraday { Interval::MINUTE } else { Interval::Day },
         from: day(2026, 11, 23),
-        to: day(2026, 11, 23),
+        to: day(2026, 11, 24),
         today: day(2026, 11, 24),
     };
     source.facts().answers.iter().map(ask).collect()

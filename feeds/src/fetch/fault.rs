@@ -12,8 +12,7 @@ use super::observe::Outcome;
 use crate::source::{BoxError, Malformed, Request, Secret, SourceError};
 
 /// A request that came to nothing.
-#[derive(Debug, Error)]
-#[error("{source_name}, {key}: {fault}{}; {}", Tries(*tries), fault.remedy())]
+#[derive(Debug)]
 pub struct FetchError {
     /// Whose request.
     pub source_name: SourceName,
@@ -22,17 +21,34 @@ pub struct FetchError {
     /// How often it was tried.
     pub tries: u32,
     /// What went wrong the last time.
-    #[source]
     pub fault: Box<Fault>,
 }
 
-struct Tries(u32);
-
-impl fmt::Display for Tries {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 | 1 => Ok(()),
-            tries => write!(f, " (tried {tries} times)"),
+        let Self { source_name, key, tries, fault } = self;
+        match &**fault {
+            Fault::Reply(SourceError::Malformed(malformed)) => {
+                let Malformed { place, problem, value, remedy, .. } = &**malformed;
+                return write!(f, "{source_name}, {key}, {place}: {problem} ({value}); {remedy}");
+            }
+            // These begin with the name.
+            Fault::Reply(error) => return write!(f, "{error}; asked for: {key}"),
+            fault => write!(f, "{source_name}, {key}: {fault}")?,
+        }
+        if *tries > 1 {
+            write!(f, " (tried {tries} times)")?;
+        }
+        write!(f, "; {}", fault.remedy())
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.fault {
+            Fault::Reply(error) => error.source(),
+            Fault::Disk { cause, .. } => Some(cause),
+            _ => None,
         }
     }
 }

@@ -96,13 +96,13 @@ impl Source for Cotahist {
             Ok(())
         };
         cotahist::read_from(body, |_| {}, on_record).map_err(|error| match error {
-            ReadError::Refused(refused) => malformed(request, &refused),
+            ReadError::Refused(refused) => malformed(&refused),
             ReadError::Stopped(cause) => SourceError::Stopped(cause),
         })?;
         match elsewhere {
             Some(date) => Err(Malformed {
                 source_name: FACTS.name,
-                place: request.key.clone(),
+                place: "the whole file".to_owned(),
                 problem: format!("it has a session outside {} to {}", part.from, part.to),
                 value: date.to_string(),
                 remedy: "B3 gave another file than its name says; fetch again later".to_owned(),
@@ -186,14 +186,14 @@ fn files(calendar: &Calendar, ask: &Ask) -> Vec<File> {
 /// The first year that B3 has a file of.
 const FIRST_YEAR: i32 = 1986;
 
-fn malformed(request: &Request, refused: &Refused) -> SourceError {
+fn malformed(refused: &Refused) -> SourceError {
     let line = refused.lines.first();
     let whole = refused.file.as_ref().map(ToString::to_string);
     Malformed {
         source_name: FACTS.name,
         place: match line {
-            Some(line) => format!("{}, line {}, {}", request.key, line.line, line.field.name),
-            None => request.key.clone(),
+            Some(line) => format!("line {}, {}", line.line, line.field.name),
+            None => "the whole file".to_owned(),
         },
         problem: match (whole, line) {
             (Some(whole), _) => whole,

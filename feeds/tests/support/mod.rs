@@ -4,6 +4,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod double;
+pub(crate) mod recorded;
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
