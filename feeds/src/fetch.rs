@@ -92,7 +92,7 @@ impl Default for Limits {
 #[derive(Debug, Error)]
 pub enum SetUpError {
     /// The file of certificates cannot be read.
-    #[error("feeds.certificates = {}: it cannot be read; check that it exists and may be read", path.display())]
+    #[error("sources.certificates = {}: it cannot be read; check that it exists and may be read", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum SetUpError {
         cause: io::Error,
     },
     /// It holds something else.
-    #[error("feeds.certificates = {}: {problem}; give certificates in PEM form", path.display())]
+    #[error("sources.certificates = {}: {problem}; give certificates in PEM form", path.display())]
     NotPem {
         /// Which file.
         path: PathBuf,

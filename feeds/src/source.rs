@@ -33,6 +33,27 @@ pub const SOURCES: &[(&str, Build)] = &[
     (sources::alpha_vantage::NAME, sources::alpha_vantage::build),
 ];
 
+/// The names of all sources, in the order of the list.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SOURCES.iter().map(|(name, _)| *name)
+}
+
+/// The source of this name.
+///
+/// # Errors
+/// There is none, or its settings are no good.
+pub fn build(name: &str, settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
+    let entry = SOURCES.iter().find(|(known, _)| *known == name);
+    entry.ok_or_else(|| SourceError::Unknown { name: name.to_owned() })?.1(settings)
+}
+
+/// What the source of this name is.
+pub fn facts(name: &str) -> Option<&'static Facts> {
+    // What it is does not hang on whether it could be asked now.
+    let settings = Settings { base_url: None, secret: Some(Secret::new("-")) };
+    build(name, &settings).ok().map(|source| source.facts())
+}
+
 /// What the configuration says of a source.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -100,6 +121,37 @@ pub enum Subject {
     Quotes,
     /// Single trades.
     Trades,
+}
+
+impl Subject {
+    /// Every subject.
+    pub const ALL: [Self; 7] = [
+        Self::Daily,
+        Self::Intraday,
+        Self::Index,
+        Self::Composition,
+        Self::CorporateActions,
+        Self::Quotes,
+        Self::Trades,
+    ];
+
+    /// Stable name in commands, configuration and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Daily => "daily",
+            Self::Intraday => "intraday",
+            Self::Index => "index",
+            Self::Composition => "composition",
+            Self::CorporateActions => "corporate_actions",
+            Self::Quotes => "quotes",
+            Self::Trades => "trades",
+        }
+    }
+
+    /// The subject of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subject| subject.name() == name)
+    }
 }
 
 /// A question.
@@ -253,6 +305,34 @@ pub enum Item {
     Trade(SourceTrade),
 }
 
+impl Item {
+    /// Stable name of its kind.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Daily(_) => "daily",
+            Self::Bar(_) => "bar",
+            Self::IndexClose(..) => "index_close",
+            Self::Member(_) => "member",
+            Self::Action(_) => "corporate_action",
+            Self::Quote(_) => "quote",
+            Self::Trade(_) => "trade",
+        }
+    }
+
+    /// The session that it belongs to; a corporate action is of no session.
+    pub fn date(&self) -> Option<Date> {
+        match self {
+            Self::Daily(record) => Some(record.date),
+            Self::Bar(bar) => Some(bar.date()),
+            Self::IndexClose(_, close) => Some(close.date),
+            Self::Member(member) => Some(member.date),
+            Self::Action(_) => None,
+            Self::Quote(quote) => Some(quote.at.local_date()),
+            Self::Trade(trade) => Some(trade.session),
+        }
+    }
+}
+
 /// What a reply came to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reading {
@@ -284,6 +364,12 @@ impl<T: BufRead + Seek> Body for T {}
 /// Why a question or a reply is no good.
 #[derive(Debug, Error)]
 pub enum SourceError {
+    /// There is no such source.
+    #[error("there is no source '{name}'; 'pregao data fetch' lists them")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
     /// The question cannot be asked of this source.
     #[error("{source_name} cannot be asked for this: {problem}; {remedy}")]
     NotAnswered {
@@ -295,7 +381,7 @@ pub enum SourceError {
         remedy: String,
     },
     /// The source wants a secret and none is configured.
-    #[error("{source_name} wants a key: set feeds.{source_name}.secret_file or {variable}")]
+    #[error("{source_name} wants a key: set sources.{source_name}.secret_file or {variable}")]
     SecretMissing {
         /// Who.
         source_name: SourceName,

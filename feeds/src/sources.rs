@@ -67,7 +67,7 @@ fn check(facts: &Facts, ask: &Ask) -> Result<(), SourceError> {
 fn secret(facts: &Facts, settings: &Settings) -> Result<Secret, SourceError> {
     let missing = || SourceError::SecretMissing {
         source_name: facts.name,
-        variable: format!("PREGAO__FEEDS__{}__SECRET", facts.name.as_str().to_uppercase()),
+        variable: format!("PREGAO_SECRET_{}", facts.name.as_str().to_uppercase()),
     };
     settings.secret.clone().filter(|secret| !secret.reveal().trim().is_empty()).ok_or_else(missing)
 }

@@ -483,7 +483,7 @@ fn a_certificate_is_verified_always_and_against_more_roots_where_a_file_names_th
     let mut bench = Bench::new();
     let report = bench.fetch(&Prices::of(&double), &days(3)).unwrap();
     let error = report.errors[0].to_string();
-    assert!(error.contains("certificate is not trusted") && error.contains("feeds.certificates"), "{error}");
+    assert!(error.contains("certificate is not trusted") && error.contains("sources.certificates"), "{error}");
     assert_eq!((report.not_asked, bench.kept.items.len(), bench.outcomes()), (2, 0, vec!["untrusted"]));
 
     let folder = tempfile::tempdir().unwrap();

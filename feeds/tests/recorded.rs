@@ -85,8 +85,8 @@ fn sources_say_what_they_want_before_anything_is_sent() {
         match (build(&settings), *name) {
             (Err(error), "brapi" | "alpha_vantage") => {
                 let text = error.to_string();
-                let variable = format!("PREGAO__FEEDS__{}__SECRET", name.to_uppercase());
-                assert!(text.contains(&format!("feeds.{name}.secret_file")) && text.contains(&variable), "{text}");
+                let variable = format!("PREGAO_SECRET_{}", name.to_uppercase());
+                assert!(text.contains(&format!("sources.{name}.secret_file")) && text.contains(&variable), "{text}");
             }
             (Ok(source), _) => {
                 let facts = source.facts();

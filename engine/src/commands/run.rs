@@ -16,7 +16,8 @@ use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
 use actors::{
-    Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings, WindDown,
+    Alerts, Chores, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings,
+    WindDown,
 };
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
@@ -32,6 +33,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, AdminError, Facts};
 use crate::auditor::{Act, Actor, Auditor};
+use crate::collecting::{Observed, Workplace, chores};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, WebhookPlace, load_effective};
 use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
@@ -107,6 +109,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     stops::watch_signals(stopper.clone());
     stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
+    let observed = Observed::default();
+    let chores = chores(&workplace(&config, &store, &calendar, &observed), &config.collections);
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
         connection: connection(&config, &source, &calendar, &recovered)?,
@@ -120,7 +124,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
             halted_outside: Some(halted_outside(&config.data_directory)),
-            chores: Chores::default(),
+            chores: chores.clone(),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -138,7 +142,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let (place, wind_down) = (config.data_directory.clone(), config.wind_down);
     let overrides = overrides.clone();
-    let interface = interface(&config, &*ledger, listeners)?;
+    let interface = interface(&config, &*ledger, listeners, (chores, observed))?;
     let running = until_stopped(settings, (place, wind_down), stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -154,7 +158,12 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
 type Interface = Box<dyn FnOnce(Inquiry, Configurator) -> Result<Admin, AdminError> + Send>;
 
 /// The admin interface, where one is configured.
-fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<Option<Interface>, Failure> {
+fn interface(
+    config: &Config,
+    ledger: &dyn Ledger,
+    alerts: Listeners,
+    (chores, observed): (Chores, Observed),
+) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, versions) = (ledger.users()?, ledger.config_versions()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
@@ -166,11 +175,25 @@ fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<
         account: config.account.tag.clone(),
         strategies: config.strategies.clone(),
         data_directory: config.data_directory.clone(),
+        chores,
+        observed,
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
         Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
     })))
+}
+
+/// What the Keeper works with: the history of this process, which holds the data directory.
+fn workplace(config: &Config, store: &EmbeddedStore, calendar: &Arc<Calendar>, observed: &Observed) -> Workplace {
+    let store = store.clone();
+    Workplace {
+        data_directory: config.data_directory.clone(),
+        open: Arc::new(move || Ok(Box::new(store.history()?))),
+        calendar: Arc::clone(calendar),
+        sources: config.sources.clone(),
+        observer: Arc::new(observed.clone()),
+    }
 }
 
 /// Where alerts go.

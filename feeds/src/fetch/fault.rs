@@ -200,7 +200,7 @@ impl Fault {
         match self {
             Self::Unreachable(_) | Self::TimedOut(_) => "check the network and the address, then fetch again",
             Self::Untrusted(_) => {
-                "if the server leaves out an intermediate certificate, add it to the PEM file of feeds.certificates; \
+                "if the server leaves out an intermediate certificate, add it to the PEM file of sources.certificates; \
                  verification cannot be switched off"
             }
             Self::Redirected(_) => "the source has moved: set its new address, feeds.NAME.base_url",

@@ -8,7 +8,7 @@
 //! remembered as done by its name, so nothing of it may be missing.
 //!
 //! Source: `b3-market.md` 1.5 (addresses), 1.4 (answers on days without a file). B3's terms: personal,
-//! non-commercial use. Its host leaves out an intermediate certificate: give it in `feeds.certificates`.
+//! non-commercial use. Its host leaves out an intermediate certificate: give it in `sources.certificates`.
 
 use std::sync::Arc;
 
