@@ -7,11 +7,13 @@
 //! - [`adjustment`]: factors from corporate actions, and the views of a series made with them
 //! - [`renames`]: one history from several tickers, joined by ISIN
 //! - [`quality`]: what is wrong with a value, by rules with names
+//! - [`panel`](mod@panel): the sessions that a universe has in common, and who binds them
 //! - [`schedule`]: when what is to be collected
 //!
 //! Nothing here changes a stored record. A view is computed, a mark stands beside its bar.
 
 pub mod adjustment;
+pub mod panel;
 pub mod quality;
 pub mod renames;
 pub mod schedule;

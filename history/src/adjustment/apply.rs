@@ -54,11 +54,11 @@ fn one(bar: &HistoryBar, date: Date, units: Ratio, cash: Decimal, problems: &mut
         })
     };
     let (open, high, low, close) = (price(bar.open), price(bar.high), price(bar.low), price(bar.close));
-    let units_traded = units.multiply(i128::from(bar.volume.units())).and_then(|units| i64::try_from(units).ok());
-    let volume = Quantity::new(units_traded.unwrap_or_else(|| {
+    let units_traded = volume(bar.volume, units);
+    let volume = units_traded.unwrap_or_else(|| {
         lost = Some(bar.volume.to_string());
-        0
-    }));
+        Quantity::ZERO
+    });
     if let Some(value) = lost {
         let detail = format!("{value} by {units} and {cash} is out of range; zero stands in its place");
         problems.push(Problem { date, kind: ProblemKind::OutOfRange, action: None, applied: false, detail });
@@ -68,15 +68,22 @@ fn one(bar: &HistoryBar, date: Date, units: Ratio, cash: Decimal, problems: &mut
 
 /// A price in units of the last bar, less what was paid since.
 fn price(raw: Price, units: Ratio, cash: Decimal) -> Option<Price> {
-    if cash == Decimal::ONE {
-        return units.divide(i128::from(raw.steps())).and_then(steps);
-    }
-    let paid = Decimal::from(raw.steps()).checked_mul(cash)?;
-    let whole = Ratio::new(units.denominator(), units.numerator()).and_then(Ratio::to_decimal)?;
-    let rounded = paid.checked_mul(whole)?.round_dp_with_strategy(0, RoundingStrategy::MidpointNearestEven);
-    steps(rounded.mantissa())
+    let exact = || if cash == Decimal::ONE { units.divide(i128::from(raw.steps())) } else { None };
+    let steps = exact().or_else(|| {
+        let paid = Decimal::from(raw.steps()).checked_mul(cash)?;
+        // One over the ratio rather than a division by it: a fraction has no rest to lose.
+        rounded(paid.checked_mul(Ratio::new(units.denominator(), units.numerator())?.to_decimal()?)?)
+    });
+    i64::try_from(steps?).ok().map(Price::from_steps)
 }
 
-fn steps(steps: i128) -> Option<Price> {
-    i64::try_from(steps).ok().map(Price::from_steps)
+/// Units of this bar as units of the last one.
+fn volume(raw: Quantity, units: Ratio) -> Option<Quantity> {
+    let scaled = || rounded(Decimal::from(raw.units()).checked_mul(units.to_decimal()?)?);
+    let whole = units.multiply(i128::from(raw.units())).or_else(scaled)?;
+    i64::try_from(whole).ok().map(Quantity::new)
+}
+
+fn rounded(value: Decimal) -> Option<i128> {
+    Some(value.round_dp_with_strategy(0, RoundingStrategy::MidpointNearestEven).mantissa())
 }

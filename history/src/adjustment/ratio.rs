@@ -80,9 +80,11 @@ impl Ratio {
         scale(value, self.numerator, self.denominator)
     }
 
-    /// With 28 significant digits; `None` past the range of a decimal.
+    /// With 28 significant digits, which 96 bits hold; both sides are cut to as many.
     pub fn to_decimal(self) -> Option<Decimal> {
-        let decimal = |value| Decimal::try_from_i128_with_scale(value, 0).ok();
+        let longest = 128 - self.numerator.max(self.denominator).leading_zeros();
+        let cut = longest.saturating_sub(96);
+        let decimal = |value: i128| Decimal::try_from_i128_with_scale(value >> cut, 0).ok();
         decimal(self.numerator)?.checked_div(decimal(self.denominator)?)
     }
 
@@ -170,6 +172,17 @@ mod tests {
         ] {
             let ratio = Ratio::of_decimal(text.parse().unwrap()).map(|ratio| ratio.to_string());
             assert_eq!(ratio.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_longest_fractions_have_a_decimal_too() {
+        let long = 10_i128.pow(38);
+        for (numerator, denominator, expected) in
+            [(long, long - 1, "1"), (long, 3 * 10_i128.pow(37) + 1, "3.3333333333")]
+        {
+            let decimal = Ratio::new(numerator, denominator).unwrap().to_decimal().unwrap();
+            assert!(decimal.to_string().starts_with(expected), "{decimal}");
         }
     }
 

@@ -9,7 +9,6 @@ use market::history::{Interval, QualityRule};
 use rust_decimal::prelude::ToPrimitive;
 
 use super::{Effect, Finding, Input, Rule};
-use crate::adjustment::{Adjusted, Options, adjust};
 
 /// Steps may differ by this much besides rounding: a tenth of a percent, a dividend of one centavo
 /// on a price of ten reais.
@@ -28,9 +27,6 @@ fn find(input: &Input<'_>, findings: &mut Vec<Finding>) {
     if input.series.interval != Interval::Day || input.bars.iter().all(|bar| bar.adjusted_close.is_none()) {
         return;
     }
-    let options = Options::of(Adjusted::TotalReturn);
-    // Bars ascend and the actions were looked at before: this cannot fail here.
-    let Ok(ours) = adjust(&input.bars, input.context.actions, input.calendar, &options) else { return };
     for (place, pair) in input.bars.windows(2).enumerate() {
         let (Some(before), Some(after)) = (pair[0].adjusted_close, pair[1].adjusted_close) else { continue };
         if [before, after, pair[0].close, pair[1].close].iter().any(|price| *price <= Price::ZERO) {
@@ -40,7 +36,7 @@ fn find(input: &Input<'_>, findings: &mut Vec<Finding>) {
             adjusted[0].to_f64() / pair[0].close.to_f64() / (adjusted[1].to_f64() / pair[1].close.to_f64())
         };
         let (theirs, factor) = (step([before, after]), |place: usize| {
-            ours.bars[place].cash.to_f64().unwrap_or(f64::NAN) / ours.bars[place].units.to_f64()
+            input.adjusted.bars[place].cash.to_f64().unwrap_or(f64::NAN) / input.adjusted.bars[place].units.to_f64()
         });
         let expected = factor(place) / factor(place + 1);
         let room = TOLERANCE + 2.0 * ROUNDING / before.to_f64() + 2.0 * ROUNDING / after.to_f64();

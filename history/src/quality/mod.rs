@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use market::history::{CorporateAction, HistoryBar, IndexClose, Interval, QualityMark, QualityRule, SourceName};
 use market::{Calendar, Date, Quote, Symbol, Timestamp};
 
-use crate::adjustment::{AdjustError, Adjusted, Options, adjust};
+use crate::adjustment::{AdjustError, Adjusted, AdjustedSeries, Options, adjust};
 
 /// The bars of one source, symbol and interval, in the order in which they were told.
 #[derive(Clone, Copy, Debug)]
@@ -136,12 +136,15 @@ impl Finding {
 /// What every rule may look at.
 struct Input<'a> {
     series: Series<'a>,
-    /// The bars in the order of time, none twice.
+    /// The bars in the order of time, none twice, none of a closed day: such a bar has its mark, and
+    /// the others are judged as if it were not there.
     bars: Vec<HistoryBar>,
     /// The day of each.
     dates: Vec<Date>,
-    /// Growth of the close over the bar before, in logarithms, without splits and dividends. None
-    /// for the first, and beside a price that is not positive.
+    /// The bars' total return by the corporate actions.
+    adjusted: AdjustedSeries,
+    /// Growth of the adjusted close over the bar before, in logarithms. None for the first, and
+    /// beside a price that is not positive.
     growth: Vec<Option<f64>>,
     /// The same of the index, by day, where it has both days.
     index: BTreeMap<Date, f64>,
@@ -163,10 +166,12 @@ pub fn check(
     let mut bars = series.bars.to_vec();
     bars.sort_by_key(|bar| bar.begin);
     bars.dedup_by_key(|bar| bar.begin);
+    bars.retain(|bar| calendar.is_session(bar.date()) != Some(false));
     let dates: Vec<Date> = bars.iter().map(HistoryBar::date).collect();
-    let growth = growth(&bars, context.actions, calendar)?;
+    let adjusted = adjust(&bars, context.actions, calendar, &Options::of(Adjusted::TotalReturn))?;
+    let growth = growth(&adjusted);
     let index = index_growth(index);
-    let input = Input { series, bars, dates, growth, index, calendar, context };
+    let input = Input { series, bars, dates, adjusted, growth, index, calendar, context };
     let mut marks: Vec<QualityMark> = RULES.iter().flat_map(|rule| rule.marks(&input)).collect();
     marks.sort_by_key(|mark| (mark.at, mark.rule));
     Ok(marks)
@@ -198,15 +203,10 @@ impl Rule {
     }
 }
 
-fn growth(
-    bars: &[HistoryBar],
-    actions: &[CorporateAction],
-    calendar: &Calendar,
-) -> Result<Vec<Option<f64>>, AdjustError> {
-    let adjusted = adjust(bars, actions, calendar, &Options::of(Adjusted::TotalReturn))?;
+fn growth(adjusted: &AdjustedSeries) -> Vec<Option<f64>> {
     let closes: Vec<f64> = adjusted.bars.iter().map(|bar| bar.close.to_f64()).collect();
     let between = |pair: &[f64]| (pair[0] > 0.0 && pair[1] > 0.0).then(|| (pair[1] / pair[0]).ln());
-    Ok(std::iter::once(None).take(bars.len()).chain(closes.windows(2).map(between)).collect())
+    std::iter::once(None).take(closes.len()).chain(closes.windows(2).map(between)).collect()
 }
 
 fn index_growth(index: &[IndexClose]) -> BTreeMap<Date, f64> {

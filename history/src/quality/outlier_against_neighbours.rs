@@ -2,9 +2,10 @@
 //! so that a crash and its recovery are not one: on 12 and 13 March 2020 half the market fell by a
 //! fifth and rose by a fifth.
 //!
-//! It quarantines from half above or a third below on: a factor that was missed or applied twice, a
-//! decimal point, a filler such as 999999.9999. Below that an illiquid share may have done it, and
-//! the mark only marks.
+//! It quarantines from half above or a third below on, if the close as published goes away and comes
+//! back like that: a decimal point, a filler such as 999999.9999. Below that an illiquid share may
+//! have done it. And where only the adjusted close does it, the price is right and a corporate action
+//! stands a session too early or too late: both only mark.
 
 use market::history::{Interval, QualityRule};
 
@@ -25,15 +26,19 @@ const IMPOSSIBLE: f64 = 0.405;
 pub(super) const RULE: Rule = Rule {
     rule: QualityRule::OutlierAgainstNeighbours,
     effect: Effect::Depends,
-    why: "a close away from both neighbours by more than 15 % and eight deviations; quarantined from half above or a third below on",
+    why: "a close away from both neighbours by more than 15 % and eight deviations; quarantined from half above or a third below on, if so published",
     find,
 };
 
 fn find(input: &Input<'_>, findings: &mut Vec<Finding>) {
     for (place, size) in spikes(input) {
         let closes = [place - 1, place, place + 1].map(|place| input.bars[place].close);
-        let detail = format!("close {} between {} and {}", closes[1], closes[0], closes[2]);
-        findings.push(Finding { at: input.bars[place].begin, detail, quarantine: size > IMPOSSIBLE });
+        let published = closes.map(|close| close.to_f64());
+        let (before, after) = ((published[1] / published[0]).ln(), (published[2] / published[1]).ln());
+        let as_published = before * after < 0.0 && before.abs().min(after.abs()) > IMPOSSIBLE;
+        let whose = if as_published { "" } else { ", by its adjusted closes" };
+        let detail = format!("close {} between {} and {}{whose}", closes[1], closes[0], closes[2]);
+        findings.push(Finding { at: input.bars[place].begin, detail, quarantine: as_published && size > IMPOSSIBLE });
     }
 }
 

@@ -14,9 +14,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(input: &Input<'_>, findings: &mut Vec<Finding>) {
-    for (bar, date) in input.bars.iter().zip(&input.dates) {
-        if input.calendar.is_session(*date) == Some(false) {
-            let reason = input.calendar.closing_reason(*date).unwrap_or("closed");
+    for bar in input.series.bars {
+        let date = bar.date();
+        if input.calendar.is_session(date) == Some(false) {
+            let reason = input.calendar.closing_reason(date).unwrap_or("closed");
             let flat = if bar.high == bar.low { ", flat" } else { "" };
             let detail = format!("{reason}; close {}, volume {}{flat}", bar.close, bar.volume);
             findings.push(Finding::new(bar.begin, detail));

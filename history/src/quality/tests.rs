@@ -183,6 +183,16 @@ fn spikes_go_away_and_come_back() {
 }
 
 #[test]
+fn a_misdated_split_marks_and_the_right_price_stays() {
+    let mut figures = ["10"; 12];
+    figures[6..].fill("5");
+    let bars = closes(&figures);
+    let late = [action(CorporateActionKind::Split, bars[6].date(), "0", "2")];
+    let context = Context { actions: &late, ..Context::default() };
+    assert_eq!(found(&bars, &flat_index(12), context), [("outlier_against_neighbours", bars[6].begin, false)]);
+}
+
+#[test]
 fn jumps_that_stay_are_held_against_the_index_and_the_corporate_actions() {
     let mut figures = ["10"; 12];
     figures[6..].fill("5");
