@@ -416,6 +416,12 @@ pub enum DataCommand {
         /// One table of closes, a column a symbol, in this view: none, splits or total_return.
         #[arg(long, value_name = "VIEW", value_parser = view)]
         panel: Option<Adjusted>,
+        /// Leave symbols out of the panel that have fewer sessions.
+        #[arg(long, value_name = "N", default_value_t = 1, requires = "panel")]
+        least_sessions: usize,
+        /// Leave symbols out of the panel that lack more sessions in a hundred.
+        #[arg(long, value_name = "PERCENT", default_value_t = 100.0, requires = "panel")]
+        most_gaps_percent: f64,
         /// The file; its ending says the form: .csv or .parquet.
         #[arg(long, value_name = "FILE")]
         output: PathBuf,

@@ -1,12 +1,13 @@
 //! `data export`: stored bars, or the closes of several symbols side by side, to CSV or Parquet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use feeds::files::export::{PanelTable, bars_csv, bars_parquet, panel_csv, panel_parquet};
 use history::Adjusted;
+use history::panel::{Demand, Member};
 use market::history::{HistoryBar, Interval, SourceName};
-use market::{Date, Price, Symbol};
+use market::{Calendar, Date, Price, Symbol};
 use store::{BarSeries, History};
 
 use super::adjust::{self, series_of};
@@ -29,6 +30,10 @@ pub struct Wanted {
     pub raw: bool,
     /// One table of closes, a column a symbol, in this view.
     pub panel: Option<Adjusted>,
+    /// Sessions that each symbol of a panel must have.
+    pub least_sessions: usize,
+    /// Sessions in a hundred that each may lack.
+    pub most_gaps_percent: f64,
     /// Where to; the ending says the form.
     pub output: PathBuf,
 }
@@ -75,32 +80,50 @@ fn all_bars(history: &dyn History, wanted: &Wanted, form: &Form) -> Result<Answe
 fn panel(history: &dyn History, wanted: &Wanted, view: Adjusted, form: &Form) -> Result<Answer, Failure> {
     let found = stored(history, &wanted.symbols, &[wanted.source], Some(Interval::Day))?;
     let progress = bar(found.len() as u64, "Aligning", false);
-    let mut closes: BTreeMap<Symbol, BTreeMap<Date, Price>> = BTreeMap::new();
+    let mut members: Vec<Member> = Vec::new();
     for stored in &found {
         let BarSeries { source, symbol, .. } = stored.series;
         let of = adjust::Wanted { source, view, from: wanted.from, to: wanted.to, ..adjust::Wanted::of(symbol) };
-        let (from, to) = (wanted.from.max(stored.first), wanted.to.min(stored.last));
-        if from <= to {
-            let series = series_of(history, &of)?;
-            closes.insert(symbol, series.bars.iter().map(|bar| (bar.begin.local_date(), bar.close)).collect());
-        }
+        let closes = match (wanted.from.max(stored.first), wanted.to.min(stored.last)) {
+            (from, to) if from <= to => {
+                let series = series_of(history, &of)?;
+                series.bars.iter().map(|bar| (bar.begin.local_date(), bar.close)).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        members.push(Member { symbol, closes });
         progress.inc(1);
     }
     progress.finish_and_clear();
-    nothing_found(closes.is_empty(), wanted)?;
-    let dates: BTreeSet<Date> = closes.values().flat_map(|of| of.keys().copied()).collect();
-    let dates: Vec<Date> = dates.into_iter().collect();
-    let aligned: Vec<(Symbol, Vec<Option<Price>>)> =
-        closes.iter().map(|(symbol, of)| (*symbol, dates.iter().map(|date| of.get(date).copied()).collect())).collect();
+    nothing_found(members.is_empty(), wanted)?;
+    let demand = Demand {
+        from: Some(wanted.from).filter(|from| *from != Date::MIN),
+        to: Some(wanted.to).filter(|to| *to != Date::MAX),
+        minimum_sessions: wanted.least_sessions,
+        most_gaps_percent: wanted.most_gaps_percent,
+    };
+    let aligned = history::panel::panel(&members, &Calendar::b3(), &demand).map_err(Failure::failed)?;
     let columns: Vec<(Symbol, &[Option<Price>])> =
-        aligned.iter().map(|(symbol, values)| (*symbol, values.as_slice())).collect();
-    let table = PanelTable { dates: &dates, columns: &columns };
+        aligned.columns.iter().map(|column| (column.symbol, column.closes.as_slice())).collect();
+    let table = PanelTable { dates: &aligned.dates, columns: &columns };
     let written = match form {
         Form::Csv => panel_csv(&wanted.output, table),
         Form::Parquet => panel_parquet(&wanted.output, table),
     };
     written.map_err(Failure::failed)?;
-    Ok(done(&wanted.output, dates.len(), columns.len(), "sessions"))
+    let mut answer = done(&wanted.output, aligned.dates.len(), columns.len(), "sessions");
+    let names = |symbols: &[Symbol]| symbols.iter().map(Symbol::to_string).collect::<Vec<_>>().join(", ");
+    let (start, end) = (names(&aligned.start_bound_by), names(&aligned.end_bound_by));
+    answer.text.push_str(&format!("\nit begins because of {start} and ends because of {end}"));
+    for left_out in &aligned.excluded {
+        answer.text.push_str(&format!("\n{} {}", left_out.symbol, left_out.reason));
+    }
+    answer.json["start_bound_by"] = serde_json::json!(aligned.start_bound_by);
+    answer.json["end_bound_by"] = serde_json::json!(aligned.end_bound_by);
+    answer.json["excluded"] = serde_json::json!(aligned.excluded);
+    answer.json["first"] = serde_json::json!(aligned.dates.first());
+    answer.json["last"] = serde_json::json!(aligned.dates.last());
+    Ok(Answer { degraded: !aligned.excluded.is_empty(), ..answer })
 }
 
 fn nothing_found(is_nothing: bool, wanted: &Wanted) -> Result<(), Failure> {

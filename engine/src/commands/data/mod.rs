@@ -68,7 +68,18 @@ pub fn data(command: &DataCommand, overrides: &Overrides) -> Result<Answer, Fail
             };
             adjust::adjust(&*open_read_only()?, &wanted)
         }
-        DataCommand::Export { symbols, source, interval, from, to, raw, panel, output } => {
+        DataCommand::Export {
+            symbols,
+            source,
+            interval,
+            from,
+            to,
+            raw,
+            panel,
+            least_sessions,
+            most_gaps_percent,
+            output,
+        } => {
             let wanted = export::Wanted {
                 symbols: symbols.clone(),
                 source: *source,
@@ -77,6 +88,8 @@ pub fn data(command: &DataCommand, overrides: &Overrides) -> Result<Answer, Fail
                 to: to.unwrap_or(Date::MAX),
                 raw: *raw,
                 panel: *panel,
+                least_sessions: *least_sessions,
+                most_gaps_percent: *most_gaps_percent,
                 output: output.clone(),
             };
             export::export(&*open_read_only()?, &wanted)
