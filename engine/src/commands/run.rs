@@ -36,6 +36,7 @@ use crate::heartbeat::{self, Heartbeat};
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
 use crate::reload::{self, Began, Change, Configurator, Wanted};
+use crate::service::{self, Feeder};
 use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
 
@@ -343,6 +344,7 @@ fn attest(began: &Began, halt: &HaltSwitch, store: &SharedHalt, alerts: &Alerts)
 
 /// Reads the file again, as a service manager asks for it. A signal carries no name.
 fn reread(configurator: &Configurator) {
+    service::reloading();
     let configurator = configurator.clone();
     let reading = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
         let change = Change {
@@ -353,12 +355,17 @@ fn reread(configurator: &Configurator) {
             dry_run: false,
         };
         // A refusal is in the log and in the audit.
-        if let Ok(changed) = configurator.change(&change) {
-            tracing::info!(outcome = ?changed.outcome, version = changed.version, "SIGHUP");
-        }
+        service::ready(&match configurator.change(&change) {
+            Ok(changed) => {
+                tracing::info!(outcome = ?changed.outcome, version = changed.version, "SIGHUP");
+                format!("running; configuration version {} is in force", changed.version)
+            }
+            Err(refused) => format!("running; the configuration before stays in force: {refused}"),
+        });
     });
     if let Err(error) = reading {
         tracing::error!(%error, "no thread to read the configuration again");
+        service::ready("running; the configuration could not be read again: no thread");
     }
 }
 
@@ -389,8 +396,12 @@ async fn until_stopped(
         }
     };
     // Only a planned end says goodbye: after any other a watchdog has something to do.
-    let heartbeat = Heartbeat::start(&place, system.pulse()).map_err(Failure::failed)?;
+    let heartbeat = Heartbeat::start(&place, system.pulse(), Feeder::of_manager()).map_err(Failure::failed)?;
+    if heartbeat.is_none() {
+        service::without_watchdog();
+    }
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
+    service::ready(&format!("running on paper, halt {}", system.halt().level().name()));
     let reason = loop {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
@@ -419,6 +430,7 @@ async fn until_stopped(
         }
     };
     tracing::info!(reason, "stopping");
+    service::stopping(reason);
     store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.stop().await.map_err(Failure::failed)?;

@@ -9,6 +9,7 @@
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
+//! - [`service`]: what a service manager hears
 //! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
 
@@ -24,5 +25,6 @@ mod program;
 mod reload;
 mod replay;
 mod run;
+mod service;
 mod usage;
 mod watchdog;
