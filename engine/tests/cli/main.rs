@@ -9,7 +9,7 @@
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
-//! - [`service`]: what a service manager hears
+//! - [`service`]: what a service manager hears, and the probe
 //! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
 

@@ -1,9 +1,9 @@
-//! What the daemon tells its service manager, over a real datagram socket.
+//! What the daemon tells its service manager, over a real datagram socket; and the probe.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-use crate::program::{Room, Running};
+use crate::program::{Room, Running, assert_documented};
 use crate::run::quotes_file;
 
 /// Long enough for a busy machine; it only ends a test that hangs.
@@ -112,5 +112,32 @@ fn compressed_time_asks_for_no_watchdog() {
     assert_eq!(manager.next(), "WATCHDOG_USEC=0\n");
     assert!(manager.next().starts_with("READY=1\n"));
     assert_eq!(manager.next(), "STOPPING=1\nSTATUS=stopping: end of the replay\n");
+    daemon.end().done();
+}
+
+#[test]
+fn the_probe_says_yes_no_and_what_is_missing() {
+    let room = Room::new();
+    quotes_file(&room);
+    room.pregao(&["probe"]).failed(2, &["set admin.listen"]);
+    let text = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
+    let port = {
+        // Bound and let go of: the daemon takes it next.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    room.write("pregao.toml", &format!("{text}\n[admin]\nlisten = \"0.0.0.0:{port}\"\n"));
+    let told = room.pregao(&["probe", "--json"]).failed(1, &[&format!("https://127.0.0.1:{port}/livez")]);
+    assert_documented(&told.json(), &["probe"]);
+
+    let mut daemon = room.start(&["run"]);
+    daemon.until("running");
+    let told = room.pregao(&["probe", "--json"]).done().json();
+    assert_documented(&told, &["probe"]);
+    assert_eq!((&told["status"], &told["answer"]["live"]), (&200.into(), &true.into()));
+    room.pregao(&["kill", "--by", "Ana", "--reason", "a drill"]).done();
+    let told = room.pregao(&["probe", "ready", "--json"]).failed(1, &["503"]).json();
+    assert!(told["answer"]["reasons"].to_string().contains("stop_new"), "{told}");
+    daemon.terminate();
     daemon.end().done();
 }
