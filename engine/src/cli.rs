@@ -41,7 +41,12 @@ pub enum Command {
     /// The main job, end to end, on the shipped real data: import, trade, report.
     Demo(DemoArguments),
     /// The daemon: trades on paper until it is stopped.
-    Run,
+    Run {
+        /// Wait while another daemon trades the account, and take it over when that one is gone ([store] kind =
+        /// "postgres").
+        #[arg(long)]
+        standby: bool,
+    },
     /// Ask the daemon's admin interface on this machine how it is, for whoever restarts what is not well.
     Probe {
         /// Whether it lives, or whether it can trade.

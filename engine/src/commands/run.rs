@@ -1,7 +1,7 @@
 //! `run`: the daemon. Trades on paper until it is told to stop (SIGTERM or Ctrl-C).
 //!
 //! Starting is recovering: the journal is replayed, a halt that was in force stays in force, and
-//! the paper exchange gets its open orders back.
+//! the paper exchange gets its open orders back. With `--standby` it waits first until the account is free.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Outcome, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, Admin, AdminError, Facts};
+use crate::admin::{self, Admin, AdminError, Facts, Waiting};
 use crate::auditor::{Act, Actor, Auditor};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, WebhookPlace, load_effective};
 use crate::control::Control;
@@ -37,6 +37,7 @@ use crate::ledger;
 use crate::output::{Answer, Failure, money};
 use crate::reload::{self, Began, Change, Configurator, Wanted};
 use crate::service::{self, Feeder};
+use crate::standby::{self, Waited};
 use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
 
@@ -60,12 +61,22 @@ impl Source {
 }
 
 /// Runs the daemon.
-pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
-    let (config, effective) = load_effective(overrides)?;
-    let calendar = config.calendar.calendar();
+pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
+    let (mut config, mut effective) = load_effective(overrides)?;
     let store = EmbeddedStore::open(&config.data_directory)?;
     let ledger = ledger::open(&config.places(), &store)?;
-    let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
+    let (mut right, mut probes) = if stand_by {
+        match standby::wait(overrides, &config, &*ledger)? {
+            Waited::Stopped(answer) => return Ok(answer),
+            Waited::Ours(taken) => {
+                (config, effective) = taken.configuration;
+                (taken.right, taken.probes)
+            }
+        }
+    } else {
+        (ledger::Right::take(&*ledger, config.account.tag.parse().map_err(Failure::failed)?)?, None)
+    };
+    let calendar = config.calendar.calendar();
     store::crash::point("lease_taken");
     let auditor = Auditor::new(ledger::audit(&config.places(), &store, &*ledger)?);
     let began = reload::begin(overrides, (config, effective), &*ledger, auditor)?;
@@ -136,7 +147,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
-    let interface = interface(&config, &*ledger, listeners)?;
+    let interface = interface(&config, &*ledger, listeners, probes.take())?;
     let running = until_stopped(settings, place, stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -152,7 +163,12 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
 type Interface = Box<dyn FnOnce(Inquiry, Configurator) -> Result<Admin, AdminError> + Send>;
 
 /// The admin interface, where one is configured.
-fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<Option<Interface>, Failure> {
+fn interface(
+    config: &Config,
+    ledger: &dyn Ledger,
+    alerts: Listeners,
+    probes: Option<Waiting>,
+) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, versions) = (ledger.users()?, ledger.config_versions()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
@@ -167,6 +183,8 @@ fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
+        // They listen at the same address.
+        drop(probes);
         Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
     })))
 }

@@ -9,6 +9,7 @@
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
+//! - [`standby`]: two daemons and one account
 //! - [`service`]: what a service manager hears, and the probe
 //! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
@@ -26,5 +27,6 @@ mod reload;
 mod replay;
 mod run;
 mod service;
+mod standby;
 mod usage;
 mod watchdog;

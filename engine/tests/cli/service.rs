@@ -141,3 +141,10 @@ fn the_probe_says_yes_no_and_what_is_missing() {
     daemon.terminate();
     daemon.end().done();
 }
+
+#[test]
+fn standing_by_takes_a_server_that_two_can_share() {
+    let room = Room::new();
+    quotes_file(&room);
+    room.pregao(&["run", "--standby"]).failed(2, &["--standby", "[store] kind = \"postgres\""]);
+}
