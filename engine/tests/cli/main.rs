@@ -9,6 +9,7 @@
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
+//! - [`deployment`]: units, containers and manifests against the program
 //! - [`standby`]: two daemons and one account
 //! - [`service`]: what a service manager hears, and the probe
 //! - [`halts`]: stopping it and leading out again
@@ -21,6 +22,7 @@ mod backtest;
 mod config;
 mod data;
 mod demo;
+mod deployment;
 mod halts;
 mod program;
 mod reload;
