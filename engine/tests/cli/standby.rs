@@ -19,7 +19,7 @@ fn port() -> u16 {
 struct Two {
     room: Room,
     ports: [u16; 2],
-    _server: Server,
+    server: Server,
 }
 
 impl Two {
@@ -31,7 +31,7 @@ impl Two {
         let text = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
         let store = format!("[store]\nkind = \"postgres\"\nurl = \"{}\"\nlease_seconds = 10\n\n", settings.url);
         room.write("pregao.toml", &text.replace("[feed]", &format!("{store}[feed]")));
-        Some(Self { room, ports: [port(), port()], _server: server })
+        Some(Self { room, ports: [port(), port()], server })
     }
 
     /// A command of one of them.
@@ -121,4 +121,24 @@ fn a_file_that_cannot_be_used_at_the_takeover_gives_the_account_back() {
     third.until("running");
     third.terminate();
     third.end().done();
+}
+
+#[test]
+fn a_server_that_goes_and_comes_back_is_waited_for() {
+    let Some(mut two) = Two::start() else { return };
+    let mut first = two.run(0);
+    first.until("running");
+    let mut second = two.run(1);
+    second.until("standing by");
+    two.server.stop_at_once();
+    second.until("the store does not answer");
+    let ready = two.probe(1, "ready");
+    assert_eq!(ready["status"], 503, "{ready}");
+    // Killed, so that its lease has to run out.
+    drop(first);
+    two.server.start_again();
+    second.until("taking it over");
+    second.until("running");
+    second.terminate();
+    second.end().done();
 }
