@@ -45,7 +45,18 @@ pub enum Command {
     /// The main job, end to end, on the shipped real data: import, trade, report.
     Demo(DemoArguments),
     /// The daemon: trades on paper until it is stopped.
-    Run,
+    Run {
+        /// Wait while another daemon trades the account, and take it over when that one is gone ([store] kind =
+        /// "postgres").
+        #[arg(long)]
+        standby: bool,
+    },
+    /// Ask the daemon's admin interface on this machine how it is, for whoever restarts what is not well.
+    Probe {
+        /// Whether it lives, or whether it can trade.
+        #[arg(value_enum, default_value = "live")]
+        what: Probe,
+    },
     /// Watch the daemon from a process of its own: cancel everything at the broker when it falls silent.
     Watchdog,
     /// Check the configuration; every problem at once.
@@ -140,6 +151,15 @@ pub enum Command {
         /// For which shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// What `probe` asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Probe {
+    /// The process answers.
+    Live,
+    /// New orders can be taken on; a standby says no.
+    Ready,
 }
 
 /// How far `kill` stops.

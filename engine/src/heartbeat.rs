@@ -11,6 +11,8 @@
 //! planned stop needs nobody to be listening at that moment. It is written in place, always as long, so
 //! that a full disk does not look like a dead daemon, and never by the trading thread, which may wait
 //! for no disk.
+//!
+//! The same count feeds the service manager's watchdog, from the same thread and no oftener than it changes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -18,10 +20,12 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actors::Pulse;
 use serde::{Deserialize, Serialize};
+
+use crate::service::Feeder;
 
 /// Its name in the data directory.
 const FILE: &str = "heartbeat";
@@ -86,11 +90,12 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Begins to show the pulse; nothing in compressed time, which has none.
+    /// Begins to show the pulse, in the file and to the service manager; nothing in compressed time, which has
+    /// none.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(directory: &Path, pulse: Pulse) -> io::Result<Option<Self>> {
+    pub fn start(directory: &Path, pulse: Pulse, mut feeder: Feeder) -> io::Result<Option<Self>> {
         if !pulse.is_live() {
             return Ok(None);
         }
@@ -105,6 +110,7 @@ impl Heartbeat {
                     continue;
                 }
                 last = beats;
+                feeder.alive(Instant::now());
                 match write(&place, &Record { process: std::process::id(), beats, state: State::Running }) {
                     Ok(()) => told = false,
                     Err(error) if !told => {
@@ -183,15 +189,22 @@ mod tests {
     fn compressed_time_has_no_heartbeat() {
         let directory = tempfile::tempdir().unwrap();
         let pulse = Pulse::of(&actors::Clock::simulated(market::Timestamp::from_nanos(0)));
-        assert!(Heartbeat::start(directory.path(), pulse).unwrap().is_none());
+        assert!(Heartbeat::start(directory.path(), pulse, Feeder::new(None, || ())).unwrap().is_none());
     }
 
     #[test]
     fn a_pulse_that_stands_still_shows_nothing_and_a_goodbye_is_the_last_word() {
         let directory = tempfile::tempdir().unwrap();
-        let heartbeat = Heartbeat::start(directory.path(), Pulse::of(&actors::Clock::System)).unwrap().unwrap();
-        // Nothing has beaten: however long the thread lives, there is nothing to show.
+        let fed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let feed = std::sync::Arc::clone(&fed);
+        let feeder =
+            Feeder::new(Some(Duration::from_millis(1)), move || feed.store(true, std::sync::atomic::Ordering::Relaxed));
+        let pulse = Pulse::of(&actors::Clock::System);
+        let heartbeat = Heartbeat::start(directory.path(), pulse, feeder).unwrap().unwrap();
+        // Nothing has beaten: however long the thread lives, there is nothing to show and nothing to feed.
+        std::thread::sleep(3 * LOOK_EVERY);
         heartbeat.goodbye();
+        assert!(!fed.load(std::sync::atomic::Ordering::Relaxed), "the thread fed the service manager by itself");
         let record = Record { process: std::process::id(), beats: 0, state: State::Stopped };
         assert_eq!(read(directory.path()), Some(record));
         announce(directory.path());

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use actors::lease::SharedLease;
 use store::postgres::PostgresSettings;
-use store::{AccountTag, Audit, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, LocalFirstAudit, PostgresStore};
+use store::{
+    AccountTag, Audit, EmbeddedStore, HaltStore, Lease, Ledger, LocalFirst, LocalFirstAudit, PostgresStore, StoreError,
+};
 
 use crate::config::{Places, StoreConfig, Unusable};
 use crate::output::Failure;
@@ -81,8 +83,10 @@ pub struct Right {
 
 impl Right {
     /// Takes it.
-    pub fn take(ledger: &dyn Ledger, account: &str) -> Result<Self, Failure> {
-        let account: AccountTag = account.parse().map_err(Failure::failed)?;
+    ///
+    /// # Errors
+    /// Somebody else has it, or the store does not answer.
+    pub fn take(ledger: &dyn Ledger, account: AccountTag) -> Result<Self, StoreError> {
         // The term counts from before it was asked for: the store's begins later.
         let before = Instant::now();
         let lease: Box<dyn Lease> = ledger.lease(account)?;

@@ -11,6 +11,8 @@
 //! - [`heartbeat`]: the daemon's sign of life for a watchdog
 //! - [`ledger`]: which store the configuration names, and the right to write to it
 //! - [`metrics`]: metrics, all names in one place
+//! - [`service`]: what a service manager is told
+//! - [`standby`]: waiting for the account that another daemon trades
 //! - [`watchdog`]: the process that cancels everything when the daemon falls silent
 //! - [`stops`]: the halt file and the signals
 //! - [`wiring`]: from configuration and store to desk, strategies and actors
@@ -32,6 +34,8 @@ mod ledger;
 mod metrics;
 mod output;
 mod reload;
+mod service;
+mod standby;
 mod stops;
 mod watchdog;
 mod wiring;

@@ -67,6 +67,18 @@ pub const NAMES: &[(&str, &str)] = &[
 /// Around a millisecond, to the patience of a handler.
 const SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0];
 
+/// The content type of a scrape.
+pub const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a daemon that stands by tells: there is no account to count anything of.
+pub fn waiting() -> String {
+    let registry = Registry::new();
+    let page = Page(&registry);
+    page.build();
+    page.one("pregao_ready", 0.0);
+    TextEncoder::new().encode_to_string(&registry.gather()).unwrap_or_default()
+}
+
 /// What the interface counts.
 pub struct Metrics {
     requests: IntCounterVec,
@@ -152,10 +164,14 @@ impl Page<'_> {
         register(self.0, gauges);
     }
 
-    fn program(&self, inquiry: &Inquiry) {
+    fn build(&self) {
         let build = if cfg!(debug_assertions) { "debug" } else { "release" };
         let told = vec![env!("CARGO_PKG_VERSION").to_owned(), build.to_owned()];
         self.many("pregao_build_info", &["version", "build"], [(told, 1.0)]);
+    }
+
+    fn program(&self, inquiry: &Inquiry) {
+        self.build();
         let mut levels: BTreeMap<String, f64> = BTreeMap::new();
         for scope in HaltScope::PROGRAM {
             levels.insert(scope.to_string(), 0.0);

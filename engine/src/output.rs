@@ -159,7 +159,7 @@ fn pretty(json: &serde_json::Value) -> String {
 
 /// Logs to standard error; `RUST_LOG` overrides the flags.
 pub fn start_logging(arguments: &Arguments) {
-    let running = matches!(arguments.command, crate::cli::Command::Run | crate::cli::Command::Watchdog);
+    let running = matches!(arguments.command, crate::cli::Command::Run { .. } | crate::cli::Command::Watchdog);
     // The actor library's own spans say nothing that a person could use.
     let usual = match (arguments.verbose, running) {
         (0, false) => "error,ractor=off",

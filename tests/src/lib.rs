@@ -2,8 +2,10 @@
 //!
 //! This library builds the small worlds they play in; [`scenario`] plays a trader's words, [`simulation`]
 //! finds the day that nobody imagined, and [`kill`] kills the real program beside a [`venue`], a broker of
-//! its own, whose record the [`oracle`] compares with the journal.
+//! its own, whose record the [`oracle`] compares with the journal; [`failover`] does so with two daemons of which one
+//! stands by.
 
+pub mod failover;
 pub mod kill;
 pub mod oracle;
 pub mod scenario;

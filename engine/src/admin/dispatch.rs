@@ -135,7 +135,8 @@ impl Answer {
         self
     }
 
-    fn response(self) -> Response {
+    /// The response.
+    pub fn response(self) -> Response {
         let mut response = Response::new(self.body.into());
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content));

@@ -11,6 +11,7 @@
 //! - [`people`], [`roles`]: who may ask; [`trail`]: what they did, for ever
 //! - [`input`], [`repeats`]: strict reading, and the same request twice
 //! - [`reading`], [`stopping`], [`resuming`], [`configuration`], [`users`], [`stream`], [`probes`]: the handlers
+//! - [`waiting`]: what is answered while the daemon stands by
 //! - [`mirror`]: how things stand, asked of the account at most a few times a second
 
 mod configuration;
@@ -41,6 +42,7 @@ mod tls;
 mod tokens;
 mod trail;
 mod users;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -112,6 +114,7 @@ pub enum AdminError {
 }
 
 pub use users::check_name;
+pub use waiting::Waiting;
 
 /// What of the run it tells.
 pub struct Facts {
@@ -253,14 +256,7 @@ impl App {
         let Settings { config, facts, inquiry, users, auditor, configurator, versions, alerts: _ } = settings;
         let directory = directory(&facts.data_directory)?;
         let clock = Clock::System;
-        let certificates = match config.tls {
-            TlsConfig::Off => None,
-            TlsConfig::Own => Some(Certificates::own(&directory, config.listen.ip())?),
-            TlsConfig::Files { certificate, key } => Some(Certificates::of_files(Files { certificate, key })?),
-        };
-        if let Some(certificates) = &certificates {
-            tracing::info!(certificate = %certificates.certificate_file().display(), "the interface's certificate");
-        }
+        let certificates = own_or_given(&config, &directory)?;
         Ok(Self {
             mirror: Mirror::of(inquiry.clone()),
             people: People::of(users)?,
@@ -274,7 +270,7 @@ impl App {
             streams: Streams::default(),
             metrics: Metrics::new(),
             lines: Lines::new(config.max_connections),
-            certificates: certificates.map(Arc::new),
+            certificates,
             rotate_every: Duration::from_secs(u64::from(config.rotate_days) * 86_400),
             blocking: Semaphore::new(MOST_BLOCKING),
             stopping: Arc::default(),
@@ -326,6 +322,19 @@ impl App {
         }
         self.people.look(now);
     }
+}
+
+/// What it shows who it is by; nothing without TLS.
+fn own_or_given(config: &AdminConfig, directory: &Path) -> Result<Option<Arc<Certificates>>, tls::CertificateError> {
+    let certificates = match &config.tls {
+        TlsConfig::Off => return Ok(None),
+        TlsConfig::Own => Certificates::own(directory, config.listen.ip())?,
+        TlsConfig::Files { certificate, key } => {
+            Certificates::of_files(Files { certificate: certificate.clone(), key: key.clone() })?
+        }
+    };
+    tracing::info!(certificate = %certificates.certificate_file().display(), "the interface's certificate");
+    Ok(Some(Arc::new(certificates)))
 }
 
 /// The interface's directory, which nobody else may enter.

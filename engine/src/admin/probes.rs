@@ -12,6 +12,7 @@ use super::App;
 use super::dispatch::{Answer, Call, Handled};
 use super::openapi;
 use super::problem::Problem;
+use crate::metrics;
 
 /// The longest that a probe waits for the account.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,16 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct LiveDocument {
     /// True: it has answered.
-    live: bool,
+    pub live: bool,
 }
 
 /// Whether new orders can be taken on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct ReadyDocument {
     /// Whether.
-    ready: bool,
+    pub ready: bool,
     /// Why not.
-    reasons: Vec<String>,
+    pub reasons: Vec<String>,
 }
 
 /// `/livez`: depends on nothing, or a slow broker would make the service manager kill a good process.
@@ -76,7 +77,7 @@ pub async fn metrics(app: Arc<App>, _: Call) -> Result<Handled, Problem> {
     let snapshot = tokio::time::timeout(PATIENCE, app.mirror.look()).await;
     let snapshot = snapshot.ok().and_then(Result::ok);
     let text = app.metrics.render(&app.inquiry, snapshot.as_deref(), app.lines.len(), &app.facts);
-    Ok(Answer::of("text/plain; version=0.0.4; charset=utf-8", text.into_bytes()).into())
+    Ok(Answer::of(metrics::CONTENT, text.into_bytes()).into())
 }
 
 /// `/openapi.json`.

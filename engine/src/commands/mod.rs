@@ -9,6 +9,7 @@ mod demo;
 mod kill;
 mod looking;
 mod openapi;
+mod probe;
 mod recording;
 mod reload;
 mod replay;
@@ -34,7 +35,8 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
     let overrides = Overrides { file: arguments.config.clone(), data_directory: arguments.data_dir.clone() };
     match &arguments.command {
         Command::Demo(demo) => demo::demo(demo, &overrides),
-        Command::Run => run::run(&overrides),
+        Command::Run { standby } => run::run(&overrides, *standby),
+        Command::Probe { what } => probe::probe(&overrides, *what),
         Command::Check => check::check(&overrides),
         Command::Reload(change) => reload::reload(&overrides, change, None),
         Command::Config(command) => config::config(command, &overrides),

@@ -248,7 +248,7 @@ fn accept_account(config: &Config, ledger: &dyn Ledger, by: &str, reason: &str) 
 
 fn write(config: &Config, ledger: &dyn Ledger, symbol: Option<Symbol>, by: &str, reason: &str) -> Result<(), Failure> {
     let account: AccountTag = config.account.tag.parse().map_err(Failure::failed)?;
-    let mut right = ledger::Right::take(ledger, &config.account.tag)?;
+    let mut right = ledger::Right::take(ledger, config.account.tag.parse().map_err(Failure::failed)?)?;
     let mut journal = ledger.journal()?;
     let entry = Entry::BreakAccepted { symbol, by: by.to_owned(), reason: reason.to_owned() };
     let entry = JournalEntry {

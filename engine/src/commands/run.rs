@@ -1,7 +1,7 @@
 //! `run`: the daemon. Trades on paper until it is told to stop (SIGTERM or Ctrl-C).
 //!
 //! Starting is recovering: the journal is replayed, a halt that was in force stays in force, and
-//! the paper exchange gets its open orders back.
+//! the paper exchange gets its open orders back. With `--standby` it waits first until the account is free.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Outcome, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, Admin, AdminError, Facts};
+use crate::admin::{self, Admin, AdminError, Facts, Waiting};
 use crate::auditor::{Act, Actor, Auditor};
 use crate::collecting::{Observed, Workplace, chores};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, WebhookPlace, load_effective};
@@ -40,6 +40,8 @@ use crate::heartbeat::{self, Heartbeat};
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
 use crate::reload::{self, Began, Change, Configurator, Wanted};
+use crate::service::{self, Feeder};
+use crate::standby::{self, Waited};
 use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
 
@@ -63,12 +65,22 @@ impl Source {
 }
 
 /// Runs the daemon.
-pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
-    let (config, effective) = load_effective(overrides)?;
-    let calendar = config.calendar.calendar();
+pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
+    let (mut config, mut effective) = load_effective(overrides)?;
     let store = EmbeddedStore::open(&config.data_directory)?;
     let ledger = ledger::open(&config.places(), &store)?;
-    let mut right = ledger::Right::take(&*ledger, &config.account.tag)?;
+    let (mut right, mut probes) = if stand_by {
+        match standby::wait(overrides, &config, &*ledger)? {
+            Waited::Stopped(answer) => return Ok(answer),
+            Waited::Ours(taken) => {
+                (config, effective) = taken.configuration;
+                (taken.right, taken.probes)
+            }
+        }
+    } else {
+        (ledger::Right::take(&*ledger, config.account.tag.parse().map_err(Failure::failed)?)?, None)
+    };
+    let calendar = config.calendar.calendar();
     store::crash::point("lease_taken");
     let auditor = Auditor::new(ledger::audit(&config.places(), &store, &*ledger)?);
     let began = reload::begin(overrides, (config, effective), &*ledger, auditor)?;
@@ -142,7 +154,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     };
     let (place, wind_down) = (config.data_directory.clone(), config.wind_down);
     let overrides = overrides.clone();
-    let interface = interface(&config, &*ledger, listeners, (chores, observed))?;
+    let interface = interface(&config, &*ledger, listeners, (chores, observed), probes.take())?;
     let running = until_stopped(settings, (place, wind_down), stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -163,6 +175,7 @@ fn interface(
     ledger: &dyn Ledger,
     alerts: Listeners,
     (chores, observed): (Chores, Observed),
+    probes: Option<Waiting>,
 ) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, versions) = (ledger.users()?, ledger.config_versions()?);
@@ -180,6 +193,8 @@ fn interface(
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
+        // They listen at the same address.
+        drop(probes);
         Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
     })))
 }
@@ -369,6 +384,7 @@ fn attest(began: &Began, halt: &HaltSwitch, store: &SharedHalt, alerts: &Alerts)
 
 /// Reads the file again, as a service manager asks for it. A signal carries no name.
 fn reread(configurator: &Configurator) {
+    service::reloading();
     let configurator = configurator.clone();
     let reading = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
         let change = Change {
@@ -379,12 +395,17 @@ fn reread(configurator: &Configurator) {
             dry_run: false,
         };
         // A refusal is in the log and in the audit.
-        if let Ok(changed) = configurator.change(&change) {
-            tracing::info!(outcome = ?changed.outcome, version = changed.version, "SIGHUP");
-        }
+        service::ready(&match configurator.change(&change) {
+            Ok(changed) => {
+                tracing::info!(outcome = ?changed.outcome, version = changed.version, "SIGHUP");
+                format!("running; configuration version {} is in force", changed.version)
+            }
+            Err(refused) => format!("running; the configuration before stays in force: {refused}"),
+        });
     });
     if let Err(error) = reading {
         tracing::error!(%error, "no thread to read the configuration again");
+        service::ready("running; the configuration could not be read again: no thread");
     }
 }
 
@@ -415,8 +436,12 @@ async fn until_stopped(
         }
     };
     // Only a planned end says goodbye: after any other a watchdog has something to do.
-    let heartbeat = Heartbeat::start(&place, system.pulse()).map_err(Failure::failed)?;
+    let heartbeat = Heartbeat::start(&place, system.pulse(), Feeder::of_manager()).map_err(Failure::failed)?;
+    if heartbeat.is_none() {
+        service::without_watchdog();
+    }
     tracing::info!(mode = "paper", halt = system.halt().level().name(), "running");
+    service::ready(&format!("running on paper, halt {}", system.halt().level().name()));
     let reason = loop {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
@@ -446,6 +471,7 @@ async fn until_stopped(
     };
     let how = if replay { WindDown { cancel_day_orders: false, ..wind_down } } else { wind_down };
     tracing::info!(reason, cancel_day_orders = how.cancel_day_orders, "stopping");
+    service::stopping(reason);
     store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
     let snapshot = system.wind_down(&how).await.map_err(Failure::failed)?;

@@ -25,6 +25,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::WatchdogConfig;
 use crate::output::{Answer, Failure};
+use crate::service::{self, Feeder};
 use halting::{Ended, Halting};
 use looking::Looks;
 use telling::Teller;
@@ -74,13 +75,20 @@ impl Watchdog {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.teller.phase(self.man.phase(), Duration::ZERO);
-        loop {
+        let mut feeder = Feeder::of_manager();
+        service::ready("watching");
+        let reason = loop {
             tokio::select! {
-                _ = terminate.recv() => return Ok("SIGTERM"),
-                _ = tokio::signal::ctrl_c() => return Ok("interrupt"),
-                _ = ticks.tick() => self.look(),
+                _ = terminate.recv() => break "SIGTERM",
+                _ = tokio::signal::ctrl_c() => break "interrupt",
+                _ = ticks.tick() => {
+                    self.look();
+                    feeder.alive(Instant::now());
+                }
             }
-        }
+        };
+        service::stopping(reason);
+        Ok(reason)
     }
 
     fn look(&mut self) {

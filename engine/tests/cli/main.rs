@@ -9,6 +9,9 @@
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
+//! - [`deployment`]: units, containers and manifests against the program
+//! - [`standby`]: two daemons and one account
+//! - [`service`]: what a service manager hears, and the probe
 //! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
 
@@ -19,10 +22,13 @@ mod backtest;
 mod config;
 mod data;
 mod demo;
+mod deployment;
 mod halts;
 mod program;
 mod reload;
 mod replay;
 mod run;
+mod service;
+mod standby;
 mod usage;
 mod watchdog;

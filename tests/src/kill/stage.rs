@@ -199,12 +199,27 @@ impl Stage {
     /// # Errors
     /// It cannot be started.
     pub fn start_on(&self, data: &str, life: &str, crash_at: Option<&str>) -> io::Result<Daemon> {
-        let path = self.directory.join(format!("life-{life}.log"));
-        let log = File::create(&path)?;
         let mut command = self.command(data, &["run"]);
         if let Some(at) = crash_at {
             command.env(CRASH_AT, at);
         }
+        self.spawn(data, life, command)
+    }
+
+    /// Starts one that stands by while another one trades.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn stand_by(&self, data: &str, life: &str) -> io::Result<Daemon> {
+        let mut command = self.command(data, &["run", "--standby"]);
+        // What the stage waits for is in the log.
+        command.env("RUST_LOG", "info");
+        self.spawn(data, life, command)
+    }
+
+    fn spawn(&self, data: &str, life: &str, mut command: Command) -> io::Result<Daemon> {
+        let path = self.directory.join(format!("life-{life}.log"));
+        let log = File::create(&path)?;
         let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         Ok(Daemon { child, socket: self.directory.join(data).join("pregao.sock"), log: path })
     }
@@ -255,6 +270,21 @@ impl Daemon {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(None)
+    }
+
+    /// Waits until these words are in its log.
+    ///
+    /// # Errors
+    /// It ends, or never says so.
+    pub fn until_says(&mut self, words: &str) -> Result<(), Trouble> {
+        let give_up = Instant::now() + START_PATIENCE;
+        while !self.said()?.contains(words) {
+            if self.ended()?.is_some() || Instant::now() >= give_up {
+                return Err(format!("it never said '{words}': {}", self.said()?).into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// How it ended, if it has.
