@@ -15,14 +15,18 @@
 //! - [`listing`]: listings, their coverage and facts, and the ISINs that they had
 //! - [`series`]: series of bars and their coverage
 //! - [`action`], [`quality`]: which corporate actions and marks are asked for
+//! - [`retention`]: how long each table is kept, and what it takes
+//! - [`place`]: either store as one thing to open
 //! - `rank`: which source is believed
 //! - `exact`, `seen`: what an import refuses before it writes
 
 pub mod action;
 pub(crate) mod exact;
 pub mod listing;
+pub mod place;
 pub mod quality;
 pub(crate) mod rank;
+pub mod retention;
 pub(crate) mod seen;
 pub mod series;
 
@@ -35,7 +39,9 @@ use serde::Serialize;
 
 pub use action::ActionFilter;
 pub use listing::{Coverage, DailyBarRow, Filter, Identity, InstrumentFacts, IsinSpan};
+pub use place::{HistoryPlace, HistoryStore};
 pub use quality::{MarkFilter, Marked, QualityRun};
+pub use retention::{DEFAULT_RETENTION, HistoryTable, Removed, RetentionPolicy, TableSize};
 pub use series::{BarCoverage, BarFilter, BarSeries};
 
 use crate::digest::Digest;
@@ -206,6 +212,34 @@ pub trait History: Send {
     /// # Errors
     /// If the store cannot be read.
     fn marks(&self, filter: &MarkFilter) -> Result<Vec<QualityMark>, StoreError>;
+
+    /// Removes the rows of days before the first that a policy keeps, counted back from `today`, and
+    /// tells what went; with `dry_run` what would go. A table that the policy does not name loses
+    /// nothing. Several small transactions: one that fails leaves those before it done.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written; while an import runs.
+    fn retain(&mut self, policy: &RetentionPolicy, today: Date, dry_run: bool) -> Result<Vec<Removed>, StoreError>;
+
+    /// What each table takes on disk, for the budget.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn disk_usage(&self) -> Result<Vec<TableSize>, StoreError>;
+
+    /// Makes the parts of tables that the rows of today and of the time after it go into, where tables have
+    /// parts, and tells their names. An import makes what it needs by itself; made ahead it is one thing less
+    /// that can fail in the evening.
+    ///
+    /// # Errors
+    /// If the store cannot be written; while an import runs.
+    fn prepare_partitions(&mut self, today: Date) -> Result<Vec<String>, StoreError>;
+
+    /// How the large tables are kept, for people: `SQLite`, `native partitions`, `TimescaleDB … hypertables`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn storage(&self) -> Result<String, StoreError>;
 
     /// The bars of [`History::each_bar`] as a list: fit for what a screen or a few years of days need.
     ///

@@ -45,8 +45,9 @@ pub use embedded::EmbeddedStore;
 pub use error::StoreError;
 pub use halt::{HaltRecord, HaltStore, LocalFirst};
 pub use history::{
-    ActionFilter, BarCoverage, BarFilter, BarSeries, Coverage, DailyBarRow, Filter, History, Identity, Import,
-    ImportCounts, ImportRecord, ImportSource, InstrumentFacts, IsinSpan, MarkFilter, Marked, QualityRun,
+    ActionFilter, BarCoverage, BarFilter, BarSeries, Coverage, DEFAULT_RETENTION, DailyBarRow, Filter, History,
+    HistoryPlace, HistoryStore, HistoryTable, Identity, Import, ImportCounts, ImportRecord, ImportSource,
+    InstrumentFacts, IsinSpan, MarkFilter, Marked, QualityRun, Removed, RetentionPolicy, TableSize,
 };
 pub use journal::{AccountTag, Journal, JournalEntry, MemoryJournal, Snapshot, Verification};
 pub use lease::Lease;

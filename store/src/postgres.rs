@@ -1,10 +1,11 @@
-//! The ledger on a Postgres server, one schema of one database: for whoever wants the journal on
-//! another machine than the daemon, or a second daemon ready to take over.
+//! Ledger and history on a Postgres server, one schema of one database: for whoever wants the journal on
+//! another machine than the daemon, a second daemon ready to take over, or history that others read too.
 //!
 //! | file | what |
 //! |---|---|
 //! | `server.rs` | the runtime, the pool, and how a call waits no longer than its limit |
 //! | `schema.rs` | migrations, from the repository's `migrations/` |
+//! | `history.rs` | bars, daily records and what belongs to them; imports have a connection of their own |
 //! | `journal.rs`, `halt.rs`, `audit.rs`, `users.rs`, `config_versions.rs`, `meta.rs`, `lease.rs` | the traits |
 //! | `fault.rs` | what can go wrong, for people |
 //!
@@ -22,6 +23,7 @@ mod audit;
 mod config_versions;
 mod fault;
 mod halt;
+mod history;
 mod journal;
 mod lease;
 mod meta;
@@ -49,6 +51,7 @@ use server::Server;
 pub use audit::PostgresAudit;
 pub use config_versions::PostgresConfigVersions;
 pub use halt::PostgresHalt;
+pub use history::PostgresHistory;
 pub use journal::PostgresJournal;
 pub use lease::PostgresLease;
 pub use meta::PostgresMeta;
@@ -218,6 +221,11 @@ impl PostgresStore {
     /// The named values.
     pub fn meta(&self) -> PostgresMeta {
         PostgresMeta::new(Arc::clone(&self.shared))
+    }
+
+    /// The history.
+    pub fn history(&self) -> PostgresHistory {
+        PostgresHistory::new(Arc::clone(&self.shared))
     }
 
     /// Takes the right to write to an account's journal; see [`Ledger::lease`].

@@ -2,9 +2,11 @@
 //!
 //! - [`bars`]: for bars
 //! - [`events`]: for ISINs over time, sources that disagree, corporate actions, members, marks
+//! - [`retention`]: for the time that it keeps
 
 pub(crate) mod bars;
 mod events;
+mod retention;
 
 use market::decimal::SCALE;
 use market::history::{CASH_MARKET, FRACTIONAL_MARKET, FixedText};
@@ -41,6 +43,9 @@ pub const ALL: &[Contract<dyn History>] = &[
     ("corporate actions are kept", events::corporate_actions_are_kept),
     ("members of an index are those of the day", events::members_are_those_of_the_day),
     ("marks are replaced by what was verified", events::marks_are_replaced_by_what_was_verified),
+    ("what is too old goes and nothing else", retention::what_is_too_old_goes_and_nothing_else),
+    ("daily records go with all that is known of them", retention::daily_records_go_with_all_that_is_known_of_them),
+    ("disk usage names every table", retention::disk_usage_names_every_table),
 ];
 
 const FORWARD_MARKET: u16 = 30;

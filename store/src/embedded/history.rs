@@ -3,6 +3,7 @@
 mod bars;
 mod events;
 mod marks;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +22,8 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::history::{
     ActionFilter, BarCoverage, BarFilter, BarSeries, Coverage, DailyBarRow, Filter, History, Identity, Import,
-    ImportCounts, ImportRecord, ImportSource, InstrumentFacts, IsinSpan, MarkFilter, Marked, QualityRun, quality,
+    ImportCounts, ImportRecord, ImportSource, InstrumentFacts, IsinSpan, MarkFilter, Marked, QualityRun, Removed,
+    RetentionPolicy, TableSize, quality,
 };
 
 /// History in a data directory.
@@ -178,6 +180,24 @@ impl History for EmbeddedHistory {
 
     fn marks(&self, filter: &MarkFilter) -> Result<Vec<QualityMark>, StoreError> {
         self.reading(|connection| marks::read(connection, filter))
+    }
+
+    fn retain(&mut self, policy: &RetentionPolicy, today: Date, dry_run: bool) -> Result<Vec<Removed>, StoreError> {
+        let Database { connection, path, .. } = &mut self.database;
+        let removed = retention::retain(connection, policy, today, dry_run);
+        removed.map_err(|fault| fault.at(path, "remove old history"))
+    }
+
+    fn disk_usage(&self) -> Result<Vec<TableSize>, StoreError> {
+        self.reading(retention::sizes)
+    }
+
+    fn prepare_partitions(&mut self, _today: Date) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn storage(&self) -> Result<String, StoreError> {
+        Ok("SQLite".to_owned())
     }
 }
 

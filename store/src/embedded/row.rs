@@ -165,8 +165,7 @@ pub(super) fn decimal(text: &str) -> rusqlite::Result<Decimal> {
 }
 
 pub(super) fn fixed_text<const N: usize>(text: &str) -> rusqlite::Result<FixedText<N>> {
-    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-    bytes.ok().and_then(|bytes| FixedText::from_latin1(&bytes)).ok_or_else(|| wrong("fixed-width text"))
+    exact::fixed_from(text).ok_or_else(|| wrong("fixed-width text"))
 }
 
 /// A stored value that no record could have had.

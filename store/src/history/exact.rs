@@ -91,6 +91,12 @@ pub(crate) fn fixed<const N: usize>(fixed: &FixedText<N>) -> Cow<'_, str> {
     }
 }
 
+/// The fixed-width field of a text; `None` for one that never was in such a field.
+pub(crate) fn fixed_from<const N: usize>(text: &str) -> Option<FixedText<N>> {
+    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+    bytes.ok().and_then(|bytes| FixedText::from_latin1(&bytes))
+}
+
 pub(crate) fn refused(key: String, field: &'static str, value: &dyn ToString) -> StoreError {
     StoreError::NotStorable { key, field, value: value.to_string() }
 }

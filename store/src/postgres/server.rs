@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection, RunError};
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
@@ -141,6 +141,29 @@ impl Server {
             work(&mut session.client).await
         };
         self.wait(MIGRATION_LIMIT, run).map_err(|fault| fault.at(&self.place, doing))
+    }
+
+    /// Starts something on a connection of its own and does not wait for it: `told` hears how it ended. The
+    /// connection is closed after, so what was not committed is rolled back. The handle ends it early.
+    pub(super) fn beside(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut Session) -> Work<'a, ()> + Send + 'static,
+        told: impl FnOnce(Result<(), Fault>) + Send + 'static,
+    ) -> Option<AbortHandle> {
+        let pool = self.pool.clone();
+        let run = async move {
+            let mut session = pool.dedicated_connection().await?;
+            // Whatever ends this in the middle cuts the connection.
+            session.whole = false;
+            work(&mut session).await?;
+            session.whole = true;
+            Ok(())
+        };
+        let Some(runtime) = &self.runtime else {
+            told(Err(Fault::NoAnswer));
+            return None;
+        };
+        Some(runtime.spawn(async move { told(run.await) }).abort_handle())
     }
 
     fn wait<T: Send + 'static>(

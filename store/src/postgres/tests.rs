@@ -1,6 +1,8 @@
 //! On a real server, in its good and bad hours. Without one installed these pass and say that they
 //! were skipped.
 
+mod history;
+
 use std::error::Error as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -12,7 +14,7 @@ use crate::contract::journal::{entry, snapshot, stored};
 use crate::contract::{self, Make};
 use crate::journal::{Break, Verification};
 use crate::testing;
-use crate::{Audit, ConfigVersions, HaltStore, Journal, LocalFirstAudit, MetaStore, Users};
+use crate::{Audit, ConfigVersions, HaltStore, History, Journal, LocalFirstAudit, MetaStore, Users};
 
 fn paper() -> AccountTag {
     "PAPR".parse().unwrap()
@@ -71,6 +73,12 @@ fn keeps_the_contracts() {
     contract::check(contract::users::ALL, fresh::<dyn Users>(&server, |store| Box::new(store.users())));
     let versions = fresh::<dyn ConfigVersions>(&server, |store| Box::new(store.config_versions()));
     contract::check(contract::config_versions::ALL, versions);
+}
+
+#[test]
+fn keeps_the_history_contract() {
+    let Some(server) = testing::Server::start() else { return };
+    contract::check(contract::history::ALL, fresh::<dyn History>(&server, |store| Box::new(store.history())));
 }
 
 #[test]
