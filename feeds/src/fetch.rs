@@ -27,20 +27,20 @@ mod sink;
 mod time;
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use market::{Timestamp, history};
-use thiserror::Error;
 
 pub(crate) use fault::beginning;
 pub use fault::{Fault, FetchError};
 pub use observe::{Observer, Outcome, Try, Unobserved};
 pub use sink::{Collected, Keep, MemoryValidators, Receipt, Sink, Validator, Validators};
 pub use time::{MachineTime, Time};
+
+pub use crate::trust::SetUpError;
 
 use crate::source::{Ask, Item, Reading, Request, Source, SourceError, Take};
 use download::Place;
@@ -86,28 +86,6 @@ impl Default for Limits {
             longest_pause: Duration::from_secs(120),
         }
     }
-}
-
-/// Why there can be no fetcher.
-#[derive(Debug, Error)]
-pub enum SetUpError {
-    /// The file of certificates cannot be read.
-    #[error("feeds.certificates = {}: it cannot be read; check that it exists and may be read", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
-    /// It holds something else.
-    #[error("feeds.certificates = {}: {problem}; give certificates in PEM form", path.display())]
-    NotPem {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
 }
 
 /// Asks sources.

@@ -7,9 +7,11 @@
 //! - [`fetch`]: the one place that sends requests: rates, retries, time-outs, downloads, checks
 //! - [`index_csv`]: closes of an index, our own small file format
 //! - [`replay`]: daily bars as a stream of events
+//! - [`replay_session`]: what happened within sessions, again, at any speed
 //! - [`source`]: the seam of everything that is asked for over the network
 //! - [`sources`]: one file per source: its addresses and its decoder
 //! - [`trades_to_bars`]: trades to one-minute bars
+//! - [`yahoo_stream`]: Yahoo's prices as they are pushed
 //!
 //! A file that is wrong is refused with its place, its value and what to do; nothing is guessed.
 
@@ -18,6 +20,9 @@ pub mod csv;
 pub mod fetch;
 pub mod index_csv;
 pub mod replay;
+pub mod replay_session;
 pub mod source;
 pub mod sources;
 pub mod trades_to_bars;
+mod trust;
+pub mod yahoo_stream;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use ureq::http::{HeaderMap, Response, header};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
+use super::Limits;
 use super::content::Declared;
 use super::download::Place;
 use super::fault::{Fault, beginning};
 use super::sink::Validator;
-use super::{Limits, SetUpError};
 use crate::source::Request;
+use crate::trust::{self, SetUpError};
 
 /// Who we say that we are. Some servers turn away what is not a browser: those sources send their own.
 pub(super) const USER_AGENT: &str = concat!("pregao/", env!("CARGO_PKG_VERSION"), " (market data of its own user)");
@@ -41,8 +42,8 @@ impl Http {
         let roots = match certificates {
             None => RootCerts::WebPki,
             Some(path) => {
-                let mut trusted = more_certificates(path)?;
-                trusted.extend(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der)));
+                let trusted: Vec<_> =
+                    trust::roots(Some(path))?.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
                 RootCerts::new_with_certs(&trusted)
             }
         };
@@ -93,23 +94,6 @@ impl Http {
         let response = call.call().map_err(fault)?;
         take_in(request, known.is_some(), response, place)
     }
-}
-
-/// What is trusted beside the usual roots: an intermediate certificate as much as a root.
-fn more_certificates(path: &Path) -> Result<Vec<Certificate<'static>>, SetUpError> {
-    let pem = std::fs::read(path).map_err(|cause| SetUpError::Unreadable { path: path.to_owned(), cause })?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(SetUpError::NotPem { path: path.to_owned(), problem: error.to_string() }),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(SetUpError::NotPem { path: path.to_owned(), problem: "no certificate is in it".to_owned() });
-    }
-    Ok(certificates)
 }
 
 /// The address with what must not be logged.
