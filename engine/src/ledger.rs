@@ -57,7 +57,8 @@ pub fn audit(places: &Places, store: &EmbeddedStore, ledger: &dyn Ledger) -> Res
     }
 }
 
-fn settings(places: &Places) -> Result<PostgresSettings, Failure> {
+/// How to reach the configured server.
+pub fn settings(places: &Places) -> Result<PostgresSettings, Failure> {
     let StoreConfig::Postgres { url, password_file, schema, lease_term } = &places.store else {
         return Err(Failure::usage("the configuration names no server"));
     };

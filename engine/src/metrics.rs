@@ -17,7 +17,7 @@ use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Reg
 use risk::HaltScope;
 use risk::catalogue::{CONTROLS, OTHER_CODES};
 
-use crate::admin::Facts;
+use crate::admin::House;
 use crate::collecting::SourceFigures;
 
 /// Every name, with what it means; docs/http.md lists them.
@@ -127,13 +127,13 @@ impl Metrics {
     }
 
     /// Everything, as text. Without a snapshot, what is known without the account.
-    pub fn render(&self, inquiry: &Inquiry, snapshot: Option<&Snapshot>, connections: usize, facts: &Facts) -> String {
+    pub fn render(&self, inquiry: &Inquiry, snapshot: Option<&Snapshot>, connections: usize, house: &House) -> String {
         let registry = Registry::new();
         let page = Page(&registry);
         page.program(inquiry);
         page.one("pregao_admin_connections", connections as f64);
-        page.chores(&facts.chores.diary());
-        page.sources(&facts.observed.figures());
+        page.chores(&house.chores.diary());
+        page.sources(&house.observed.figures());
         if let Some(snapshot) = snapshot {
             page.account(snapshot, inquiry.strategies());
         } else {

@@ -21,30 +21,31 @@ mod content;
 mod download;
 mod fault;
 mod http;
+mod keep;
 mod observe;
 mod rate;
 mod sink;
 mod time;
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use market::{Timestamp, history};
-use thiserror::Error;
-
 pub(crate) use fault::beginning;
 pub use fault::{Fault, FetchError};
+pub use keep::Report;
 pub use observe::{Observer, Outcome, Try, Unobserved};
 pub use sink::{Collected, Keep, MemoryValidators, Receipt, Sink, Validator, Validators};
 pub use time::{MachineTime, Time};
 
-use crate::source::{Ask, Item, Reading, Request, Source, SourceError, Take};
+pub use crate::trust::SetUpError;
+
+use crate::source::{Ask, Request, Source, SourceError};
 use download::Place;
 use http::{Answer, Http};
+use keep::{Done, Tried, keep};
 use rate::Rates;
 
 /// Requests of one run, those that follow from replies included. Twenty years of sessions of one source
@@ -88,28 +89,6 @@ impl Default for Limits {
     }
 }
 
-/// Why there can be no fetcher.
-#[derive(Debug, Error)]
-pub enum SetUpError {
-    /// The file of certificates cannot be read.
-    #[error("sources.certificates = {}: it cannot be read; check that it exists and may be read", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
-    /// It holds something else.
-    #[error("sources.certificates = {}: {problem}; give certificates in PEM form", path.display())]
-    NotPem {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-}
-
 /// Asks sources.
 pub struct Fetcher {
     http: Http,
@@ -127,29 +106,8 @@ pub struct Run<'a> {
     pub sink: &'a mut dyn Sink,
     /// Is told of every try.
     pub observer: &'a dyn Observer,
-    /// Ends the run before its next try, once it is set.
+    /// Ends the run once it is set: before the next try, or between two pieces of a reply.
     pub stop: &'a AtomicBool,
-}
-
-/// What a run came to.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Requests that were made.
-    pub requests: u64,
-    /// Of those, replies that had not changed, by the server's word or by their bytes.
-    pub not_modified: u64,
-    /// Of those, answers that there is nothing: the request, and what it means.
-    pub nothing: Vec<(String, String)>,
-    /// Items that were kept.
-    pub items: u64,
-    /// Bytes that came, failed tries included.
-    pub bytes: u64,
-    /// Requests that came to nothing.
-    pub errors: Vec<FetchError>,
-    /// Requests that were not made, because the run was ended.
-    pub not_asked: u64,
-    /// Of when the newest item is.
-    pub newest: Option<Timestamp>,
 }
 
 impl Fetcher {
@@ -277,7 +235,7 @@ impl Fetcher {
         let known = run.validators.recall(name, &request.key).filter(|_| !request.leads_on);
         let mut place = Place::new(&self.folder, name, &request.key, request.resumable)?;
         let before = place.held();
-        let answer = self.http.send(request, known.as_ref(), &mut place);
+        let answer = self.http.send(request, known.as_ref(), &mut place, run.stop);
         tried.bytes = place.held().checked_sub(before).unwrap_or(place.held());
         let (declared, validator) = match answer {
             Ok(Answer::NotModified) => {
@@ -290,7 +248,8 @@ impl Fetcher {
                 return Ok(Done::Nothing(meaning.unwrap_or_default()));
             }
             Ok(Answer::Whole(declared, validator)) => (declared, validator),
-            Err(fault) if fault.may_pass() => return Err(fault),
+            // What came so far is gone on with.
+            Err(fault) if fault.may_pass() || matches!(fault, Fault::Stopped) => return Err(fault),
             Err(fault) => {
                 place.discard();
                 return Err(fault);
@@ -310,13 +269,19 @@ impl Fetcher {
                 Ok(done)
             }
             Err(fault) => {
-                place.set_aside();
+                // Only a reply that is wrong is worth a look.
+                if let Fault::NotKept(_) = fault {
+                    place.discard()
+                } else {
+                    place.set_aside()
+                }
                 Err(fault)
             }
         }
     }
 
     fn wait_for_turn(&self, source: &dyn Source, stop: &AtomicBool) -> Result<(), Fault> {
+        self.sleep(Duration::ZERO, stop)?;
         while let Some(wait) = self.rates.until_allowed(source.facts()) {
             // A source is asked at least once a minute if it is asked at all.
             self.sleep(wait.min(Duration::from_secs(60)), stop)?;
@@ -343,102 +308,5 @@ impl Fetcher {
         let half = span.min(self.limits.longest_pause) / 2;
         let parts = u32::try_from(self.time.chance() % 1_001).unwrap_or_default();
         half + half * parts / 1_000
-    }
-}
-
-/// What a try has brought so far.
-#[derive(Default)]
-struct Tried {
-    bytes: u64,
-    newest: Option<Timestamp>,
-}
-
-/// How a try ended well.
-enum Done {
-    Kept(Reading),
-    Known(Vec<Request>),
-    NotModified,
-    Nothing(String),
-}
-
-impl Done {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Kept(Reading { nothing: Some(_), .. }) | Self::Nothing(_) => Outcome::Nothing,
-            Self::Kept(_) => Outcome::Kept,
-            Self::Known(_) => Outcome::Known,
-            Self::NotModified => Outcome::NotModified,
-        }
-    }
-
-    fn items(&self) -> u64 {
-        if let Self::Kept(reading) = self { reading.items } else { 0 }
-    }
-}
-
-impl Report {
-    fn take(&mut self, request: &Request, done: Done, newest: Option<Timestamp>) -> Vec<Request> {
-        self.newest = self.newest.max(newest);
-        match done {
-            Done::NotModified => self.not_modified += 1,
-            Done::Known(more) => {
-                self.not_modified += 1;
-                return more;
-            }
-            Done::Nothing(meaning) => self.nothing.push((request.key.clone(), meaning)),
-            Done::Kept(reading) => {
-                self.items += reading.items;
-                self.nothing.extend(reading.nothing.map(|meaning| (request.key.clone(), meaning)));
-                return reading.more;
-            }
-        }
-        Vec::new()
-    }
-}
-
-/// Decodes a reply into a transaction.
-fn keep(
-    source: &dyn Source,
-    request: &Request,
-    sink: &mut dyn Sink,
-    receipt: &Receipt,
-    place: &mut Place,
-    tried: &mut Tried,
-) -> Result<Done, Fault> {
-    let Some(mut keep) = sink.begin(request, receipt)? else {
-        let more = if request.leads_on { read(source, request, place, &mut |_| Ok(()))?.more } else { Vec::new() };
-        return Ok(Done::Known(more));
-    };
-    let mut newest = None;
-    let mut take = |item: Item| {
-        newest = newest.max(time_of(&item));
-        keep.take(item)
-    };
-    let reading = read(source, request, place, &mut take)?;
-    keep.commit(&reading)?;
-    tried.newest = newest;
-    Ok(Done::Kept(reading))
-}
-
-fn read(source: &dyn Source, request: &Request, place: &mut Place, take: &mut Take<'_>) -> Result<Reading, Fault> {
-    source.read(request, &mut *place.read()?, take).map_err(|error| match error {
-        SourceError::Stopped(cause) => Fault::from(cause),
-        other => Fault::Reply(other),
-    })
-}
-
-/// Of when an item is; a day ends at its midnight, so that it is never older than it claims.
-fn time_of(item: &Item) -> Option<Timestamp> {
-    let midnight = |date: market::Date| Timestamp::from_local(date.succ_opt()?.and_hms_opt(0, 0, 0)?);
-    match item {
-        Item::Daily(record) => midnight(record.date),
-        Item::Bar(bar) if bar.interval == history::Interval::Day => midnight(bar.date()),
-        Item::Bar(bar) => Some(bar.begin),
-        Item::IndexClose(_, close) => midnight(close.date),
-        Item::Member(member) => midnight(member.date),
-        // Announced ahead: says nothing of how fresh the source is.
-        Item::Action(_) => None,
-        Item::Quote(quote) => Some(quote.at),
-        Item::Trade(trade) => Some(trade.at),
     }
 }

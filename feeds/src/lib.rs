@@ -8,9 +8,11 @@
 //! - [`files`]: what vendors and terminals save, and Parquet; told apart by content
 //! - [`index_csv`]: closes of an index, our own small file format
 //! - [`replay`]: daily bars as a stream of events
+//! - [`replay_session`]: what happened within sessions, again, at any speed
 //! - [`source`]: the seam of everything that is asked for over the network
 //! - [`sources`]: one file per source: its addresses and its decoder
 //! - [`trades_to_bars`]: trades to one-minute bars
+//! - [`yahoo_stream`]: Yahoo's prices as they are pushed
 //!
 //! A file that is wrong is refused with its place, its value and what to do; nothing is guessed.
 
@@ -20,6 +22,9 @@ pub mod fetch;
 pub mod files;
 pub mod index_csv;
 pub mod replay;
+pub mod replay_session;
 pub mod source;
 pub mod sources;
 pub mod trades_to_bars;
+mod trust;
+pub mod yahoo_stream;

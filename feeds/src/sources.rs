@@ -9,7 +9,7 @@ mod b3_listed;
 pub mod b3_quotes;
 pub mod b3_trades;
 pub mod brapi;
-mod json;
+pub(crate) mod json;
 pub mod yahoo;
 
 use chrono::{DateTime, NaiveTime};

@@ -7,9 +7,9 @@ mod support;
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use feeds::fetch::{Keep, Limits, Receipt, Sink};
+use feeds::fetch::{Keep, Limits, Receipt, Run, Sink};
 use feeds::source::{
     Ask, Body, BoxError, Facts, Item, Malformed, Nothing, Reading, Request, Secret, Settings, Source, SourceError,
     Subject, Take,
@@ -264,6 +264,15 @@ fn keys_are_sent_and_never_shown_even_if_the_server_repeats_them() {
 }
 
 #[test]
+fn a_key_is_not_sent_over_a_wire_that_others_read() {
+    let source =
+        Prices { base: "http://example.invalid".to_owned(), secret: Some(Secret::new("s3cret")), most_bytes: 10 };
+    let report = Bench::new().fetch(&source, &one_day()).unwrap();
+    let error = report.errors[0].to_string();
+    assert!(error.contains("the address is http, and a key is sent under TLS only; nothing was sent"), "{error}");
+}
+
+#[test]
 fn a_redirect_may_not_go_round_in_circles() {
     let double = Double::start(|_, _| Answer::status(302).with("Location", "/again"));
     let mut bench = Bench::new();
@@ -338,9 +347,38 @@ fn a_run_stops_when_it_is_told_to() {
     let mut bench = Bench::new();
     bench.fetch(&Prices::of(&double), &one_day()).unwrap();
     bench.stop.store(true, Ordering::Release);
-    let report = bench.fetch(&Prices::of(&double), &days(3)).unwrap();
-    assert_eq!((double.asked().len(), report.not_asked), (1, 2));
-    assert!(report.errors[0].to_string().contains("stopped; what is missing will be found by the next run"));
+    // Also where nothing has to be waited for.
+    for mut bench in [Bench { stop: true.into(), ..Bench::new() }, bench] {
+        let report = bench.fetch(&Prices::of(&double), &days(3)).unwrap();
+        assert_eq!((double.asked().len(), report.not_asked), (1, 2));
+        assert!(report.errors[0].to_string().contains("stopped; what is missing will be found by the next run"));
+    }
+}
+
+#[test]
+fn a_download_that_is_stopped_is_gone_on_with() {
+    let (ask, file) = january();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (whole, told) = (file.clone(), Arc::clone(&stop));
+    let double = Double::start(move |asked, number| {
+        if number == 0 {
+            // Told to stop while the reply is on its way.
+            told.store(true, Ordering::Release);
+        }
+        assert_eq!(asked.header("range"), None);
+        Answer::ok(whole.clone()).with("ETag", "\"v1\"")
+    });
+    let mut bench = Bench::new();
+    let source = cotahist(&double);
+    let fetch = |bench: &mut Bench| {
+        let run = Run { validators: &mut bench.validators, sink: &mut bench.kept, observer: &bench.notes, stop: &stop };
+        bench.fetcher.fetch(&*source, &ask, run).unwrap()
+    };
+    let report = fetch(&mut bench);
+    assert_eq!((report.errors[0].fault.to_string(), bench.kept.items.len()), ("stopped".to_owned(), 0));
+    assert_eq!(bench.files(), ["b3_cotahist-year_202023.part", "b3_cotahist-year_202023.part.version"]);
+    stop.store(false, Ordering::Release);
+    assert_eq!((fetch(&mut bench).items, bench.kept.items.len()), (3, 3));
 }
 
 fn january() -> (Ask, Vec<u8>) {

@@ -57,6 +57,8 @@ use market::Timestamp;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use store::HistoryStore;
+
 use crate::auditor::Auditor;
 use crate::collecting::Observed;
 use crate::config::{AdminConfig, StrategyConfig, TlsConfig};
@@ -124,7 +126,16 @@ pub struct Facts {
     pub strategies: Vec<StrategyConfig>,
     /// The data directory.
     pub data_directory: PathBuf,
-    /// The house's regular work.
+    /// What is kept beside trading.
+    pub house: House,
+}
+
+/// What a daemon keeps beside trading: stored sessions and the work on them.
+#[derive(Clone)]
+pub struct House {
+    /// Stored sessions.
+    pub history: HistoryStore,
+    /// Regular work.
     pub chores: Chores,
     /// What sources of market data have answered.
     pub observed: Observed,

@@ -76,7 +76,7 @@ async fn reasons(app: &App) -> Vec<String> {
 pub async fn metrics(app: Arc<App>, _: Call) -> Result<Handled, Problem> {
     let snapshot = tokio::time::timeout(PATIENCE, app.mirror.look()).await;
     let snapshot = snapshot.ok().and_then(Result::ok);
-    let text = app.metrics.render(&app.inquiry, snapshot.as_deref(), app.lines.len(), &app.facts);
+    let text = app.metrics.render(&app.inquiry, snapshot.as_deref(), app.lines.len(), &app.facts.house);
     Ok(Answer::of(metrics::CONTENT, text.into_bytes()).into())
 }
 

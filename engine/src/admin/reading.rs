@@ -6,7 +6,7 @@ use market::history::{CASH_MARKET, FRACTIONAL_MARKET};
 use market::{ClientOrderId, Date, InstrumentId, StrategyId, Symbol};
 use risk::HaltScope;
 use serde::Serialize;
-use store::{EmbeddedStore, Filter, History};
+use store::Filter;
 use utoipa::ToSchema;
 
 use crate::answers::{
@@ -254,7 +254,7 @@ pub async fn bars(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
 
 fn stored(app: &App, symbol: Symbol, from: Date, to: Date, most: usize) -> Result<Vec<BarDocument>, Problem> {
     let read = || {
-        let history = EmbeddedStore::open_read_only(&app.facts.data_directory)?.history()?;
+        let history = app.facts.house.history.history()?;
         let market_types = vec![CASH_MARKET, FRACTIONAL_MARKET];
         let filter = Filter { symbols: vec![symbol], market_types, ..Filter::default() };
         if history.coverage(&filter)?.is_empty() {

@@ -14,7 +14,7 @@ use store::History;
 
 use super::job::{Finished, Job, collect};
 use super::memory::{Memory, Progress};
-use crate::config::{Collection, SourcesConfig};
+use crate::config::{Collection, KeepConfig, SourcesConfig};
 
 const DAY: i64 = 24 * 3_600 * NANOS_PER_SECOND;
 /// A document that is not there for so long is taken for one that never comes: the calendar may be wrong about a day,
@@ -40,12 +40,13 @@ pub struct Workplace {
 }
 
 /// Every chore of a run, in the order in which they are done.
-pub fn chores(place: &Workplace, collections: &[Collection]) -> Chores {
+pub fn chores(place: &Workplace, collections: &[Collection], keep: KeepConfig) -> Chores {
     let mut chores: Vec<Box<dyn Chore>> = Vec::new();
     for collection in collections {
         let progress = None;
         chores.push(Box::new(Collecting { collection: collection.clone(), place: place.clone(), progress }));
     }
+    chores.push(Box::new(Upkeep { keep, place: place.clone(), next: None }));
     Chores::new(chores)
 }
 
@@ -124,4 +125,39 @@ fn through(due: Due, finished: &Finished, now: Timestamp) -> Result<Option<Date>
         return Err(format!("{key} is not there yet ({meaning})").into());
     }
     Ok(due.is_final.then_some(due.to))
+}
+
+/// Once a day: partitions ahead, old rows out, a look at the disk.
+struct Upkeep {
+    keep: KeepConfig,
+    place: Workplace,
+    next: Option<Timestamp>,
+}
+
+impl Chore for Upkeep {
+    fn name(&self) -> &str {
+        "upkeep"
+    }
+
+    fn is_due(&mut self, now: Timestamp) -> bool {
+        self.next.is_none_or(|next| now >= next)
+    }
+
+    fn run(&mut self, now: Timestamp, _stop: &AtomicBool) -> Result<String, ChoreError> {
+        let mut history = (self.place.open)()?;
+        let today = now.local_date();
+        history.prepare_partitions(today)?;
+        let removed = history.retain(&self.keep.policy(), today, false)?;
+        let used: u64 = history.disk_usage()?.iter().map(|table| table.bytes).sum();
+        if let Some(budget) = self.keep.disk_budget.filter(|budget| used > *budget) {
+            let message = format!(
+                "the history takes {used} bytes, and history.disk_budget_gigabytes allows {budget}; keep less with \
+                 history.intraday_days, or allow more"
+            );
+            return Err(message.into());
+        }
+        self.next = Some(now.plus_nanos(DAY));
+        let rows: u64 = removed.iter().map(|removed| removed.rows).sum();
+        Ok(format!("{rows} rows let go, {used} bytes used"))
+    }
 }

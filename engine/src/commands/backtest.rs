@@ -16,13 +16,13 @@ use market::{
 };
 use oms::BookSettings;
 use risk::{LimitSet, LimitTable, Limits, Seconds};
-use store::EmbeddedStore;
 use strategies::{ParameterError, Parameters, StrategyEntry};
 
 use super::summary;
 use crate::cli::{BacktestArguments, CalendarChoice, local};
 use crate::config::reader::nearest;
-use crate::config::{Config, Overrides, data_directory, load};
+use crate::config::{Config, Overrides, load, places};
+use crate::histories;
 use crate::output::{Answer, Failure, bar as progress_bar};
 use crate::wiring;
 
@@ -314,10 +314,9 @@ fn from_store(arguments: &BacktestArguments, overrides: &Overrides) -> Result<Pr
     if arguments.symbols.is_empty() {
         return Err(Failure::usage("name symbols with --symbols A,B, or a file with --bars CSV or --quotes CSV"));
     }
-    let store = EmbeddedStore::open_read_only(&data_directory(overrides)?)?;
-    let history = store.history()?;
+    let history = histories::open_read_only(&places(overrides)?)?;
     let calendar = calendar(arguments.calendar, CalendarChoice::B3);
-    let market = wiring::market(&history, &Calendar::b3(), &arguments.symbols).map_err(Failure::failed)?;
+    let market = wiring::market(&*history, &Calendar::b3(), &arguments.symbols).map_err(Failure::failed)?;
     let (start, events) =
         wiring::replay(&market, &Calendar::b3(), arguments.from, arguments.to).map_err(Failure::failed)?;
     let symbols: Vec<&str> = arguments.symbols.iter().map(Symbol::as_str).collect();
@@ -336,7 +335,7 @@ fn from_store(arguments: &BacktestArguments, overrides: &Overrides) -> Result<Pr
         input: Input::Sessions(events),
         listen: Listen::Bars,
         execution: Execution::Auction,
-        benchmark: wiring::benchmark(&history)?,
+        benchmark: wiring::benchmark(&*history)?,
         what: symbols.join(" "),
         warnings,
     })

@@ -16,8 +16,7 @@ use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
 use actors::{
-    Alerts, Chores, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings,
-    WindDown,
+    Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings, WindDown,
 };
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
@@ -27,16 +26,17 @@ use feeds::replay::BarHistory;
 use market::{Calendar, Date, MarketEvent, Symbol, Timestamp, Universe};
 use oms::OrderStatus;
 use risk::{HaltLevel, HaltScope, HaltSwitch};
-use store::{EmbeddedStore, Filter, HaltRecord, History, Ledger, Outcome, Users};
+use store::{EmbeddedStore, Filter, HaltRecord, HistoryStore, Ledger, Outcome, Users};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, Admin, AdminError, Facts, Waiting};
+use crate::admin::{self, Admin, AdminError, Facts, House, Waiting};
 use crate::auditor::{Act, Actor, Auditor};
 use crate::collecting::{Observed, Workplace, chores};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, WebhookPlace, load_effective};
 use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
+use crate::histories;
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
 use crate::reload::{self, Began, Change, Configurator, Wanted};
@@ -91,7 +91,8 @@ pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
     let notifier = notifier(&config, listeners.clone())?;
     let halt_store: SharedHalt = shared(ledger::halt(&config.places(), &store, &*ledger)?);
     let journal: SharedJournal = shared(ledger.journal()?);
-    let mut source = source(&config, &store, &calendar, None)?;
+    let history = histories::of_daemon(&config.places(), &store)?;
+    let mut source = source(&config, &history, &calendar, None)?;
     let mut desk = wiring::desk(&config, &source.universe, &calendar, source.start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
     let halt = halt_found(&halt_store, names.clone(), &source.universe);
@@ -99,7 +100,7 @@ pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
     let recovered = recover(&desk, names, &journal, &halt).map_err(Failure::failed)?;
     if let Some(last) = recovered.last_at.filter(|last| *last >= source.start && source.is_replay()) {
         // What was traded once is not traded again: the replay goes on after the last day.
-        source = self::source(&config, &store, &calendar, last.local_date().succ_opt())?;
+        source = self::source(&config, &history, &calendar, last.local_date().succ_opt())?;
         desk.start = source.start;
     }
     tracing::info!(
@@ -122,7 +123,7 @@ pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
     stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let observed = Observed::default();
-    let chores = chores(&workplace(&config, &store, &calendar, &observed), &config.collections);
+    let chores = chores(&workplace(&config, &history, &calendar, &observed), &config.collections, config.keep);
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
         connection: connection(&config, &source, &calendar, &recovered)?,
@@ -154,7 +155,8 @@ pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
     };
     let (place, wind_down) = (config.data_directory.clone(), config.wind_down);
     let overrides = overrides.clone();
-    let interface = interface(&config, &*ledger, listeners, (chores, observed), probes.take())?;
+    let house = House { history, chores, observed };
+    let interface = interface(&config, &*ledger, listeners, house, probes.take())?;
     let running = until_stopped(settings, (place, wind_down), stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
@@ -174,7 +176,7 @@ fn interface(
     config: &Config,
     ledger: &dyn Ledger,
     alerts: Listeners,
-    (chores, observed): (Chores, Observed),
+    house: House,
     probes: Option<Waiting>,
 ) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
@@ -188,8 +190,7 @@ fn interface(
         account: config.account.tag.clone(),
         strategies: config.strategies.clone(),
         data_directory: config.data_directory.clone(),
-        chores,
-        observed,
+        house,
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
@@ -200,11 +201,11 @@ fn interface(
 }
 
 /// What the Keeper works with: the history of this process, which holds the data directory.
-fn workplace(config: &Config, store: &EmbeddedStore, calendar: &Arc<Calendar>, observed: &Observed) -> Workplace {
+fn workplace(config: &Config, store: &HistoryStore, calendar: &Arc<Calendar>, observed: &Observed) -> Workplace {
     let store = store.clone();
     Workplace {
         data_directory: config.data_directory.clone(),
-        open: Arc::new(move || Ok(Box::new(store.history()?))),
+        open: Arc::new(move || Ok(store.history()?)),
         calendar: Arc::clone(calendar),
         sources: config.sources.clone(),
         observer: Arc::new(observed.clone()),
@@ -279,7 +280,7 @@ fn halted_outside(directory: &Path) -> HaltedOutside {
 /// What the configuration says, from `not_before` on where the journal has come that far.
 fn source(
     config: &Config,
-    store: &EmbeddedStore,
+    store: &HistoryStore,
     calendar: &Calendar,
     not_before: Option<Date>,
 ) -> Result<Source, Failure> {
@@ -287,7 +288,7 @@ fn source(
     let symbols = wiring::symbols(&config.strategies);
     match &config.feed {
         FeedConfig::Replay { from, to, speed } => {
-            let market = wiring::market(&history, calendar, &symbols).map_err(Failure::failed)?;
+            let market = wiring::market(&*history, calendar, &symbols).map_err(Failure::failed)?;
             let from = (*from).max(not_before);
             let (start, events) = wiring::replay(&market, calendar, from, *to).map_err(|error| match not_before {
                 Some(_) => Failure::Failed(
@@ -308,11 +309,11 @@ fn source(
             })
         }
         FeedConfig::QuotesFile { path, poll_milliseconds } => {
-            let universe = Arc::new(wiring::live_universe(&history, &symbols, &config.bounds)?);
+            let universe = Arc::new(wiring::live_universe(&*history, &symbols, &config.bounds)?);
             // Symbols without history start cold; the others warm up from what is stored.
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;
             let stored: Vec<Symbol> = known.iter().map(|listing| listing.symbol).collect();
-            let history = wiring::market(&history, calendar, &stored).map_err(Failure::failed)?.history;
+            let history = wiring::market(&*history, calendar, &stored).map_err(Failure::failed)?.history;
             let since = Clock::System.now().plus_nanos(-config.limits.global.max_quote_age_seconds.nanos());
             let tail = Followed::new(path, Arc::clone(&universe), since);
             Ok(Source {

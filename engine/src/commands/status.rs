@@ -16,10 +16,11 @@ use oms::reconcile::{self, Correction, Plan, Scope};
 use risk::HaltSwitch;
 use risk::disconnect::Agreement;
 use serde_json::{Value, json};
-use store::{EmbeddedStore, HaltRecord};
+use store::HaltRecord;
 
 use crate::config::{BrokerConfig, Config, Overrides, load};
 use crate::control::{self, Question};
+use crate::histories;
 use crate::output::{Answer, Failure, table};
 use crate::{answers, ledger, wiring};
 
@@ -149,10 +150,10 @@ pub fn of_plan(plan: &Plan, universe: &Universe) -> Value {
 
 /// From the journal, and with a broker of its own to ask: nobody else is connected now.
 fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failure> {
-    let store = EmbeddedStore::open_read_only(&config.data_directory)?;
+    let history = histories::open_read_only(&config.places())?;
     let ledger = ledger::open_read_only(&config.places())?;
     let symbols = wiring::symbols(&config.strategies);
-    let universe = std::sync::Arc::new(wiring::live_universe(&store.history()?, &symbols, &config.bounds)?);
+    let universe = std::sync::Arc::new(wiring::live_universe(&*history, &symbols, &config.bounds)?);
     let start = actors::Clock::System.now();
     let desk = wiring::desk(config, &universe, &config.calendar.calendar(), start);
     let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();

@@ -10,6 +10,8 @@ use market::history::Interval;
 use market::time::TimeOfDay;
 use market::{Date, Symbol};
 
+use store::HistoryTable;
+
 use super::document::{Setting, Text};
 use super::reader::{Reader, nearest};
 
@@ -217,6 +219,13 @@ pub(super) fn read_keep(reader: &mut Reader) -> KeepConfig {
         intraday_days: intraday.unwrap_or(INTRADAY_DAYS),
         mark_days: marks.unwrap_or(INTRADAY_DAYS),
         disk_budget: budget.map(|gigabytes| u64::from(gigabytes) * GIGABYTE),
+    }
+}
+
+impl KeepConfig {
+    /// As the stores want it.
+    pub fn policy(&self) -> [(HistoryTable, u32); 2] {
+        [(HistoryTable::BarIntraday, self.intraday_days), (HistoryTable::QualityMark, self.mark_days)]
     }
 }
 

@@ -65,6 +65,9 @@ pub enum Fault {
     /// The certificate is not to be trusted.
     #[error("the server's certificate is not trusted: {0}")]
     Untrusted(String),
+    /// A key would go where others can read it.
+    #[error("the address is http, and a key is sent under TLS only")]
+    Exposed,
     /// Redirects without end, or away from TLS.
     #[error("the server sends us elsewhere: {0}")]
     Redirected(String),
@@ -161,6 +164,7 @@ impl Fault {
         matches!(
             self,
             Self::Untrusted(_)
+                | Self::Exposed
                 | Self::RateLimited { .. }
                 | Self::ComeBackLater { .. }
                 | Self::NotKept(_)
@@ -183,7 +187,7 @@ impl Fault {
         match self {
             Self::Unreachable(_) | Self::Stopped | Self::PartOutdated => Outcome::Unreachable,
             Self::TimedOut(_) => Outcome::TimedOut,
-            Self::Untrusted(_) => Outcome::Untrusted,
+            Self::Untrusted(_) | Self::Exposed => Outcome::Untrusted,
             Self::Redirected(_) | Self::Refused { .. } => Outcome::Refused,
             Self::RateLimited { .. } | Self::Reply(SourceError::QuotaUsedUp { .. }) => Outcome::RateLimited,
             Self::Unavailable { .. } | Self::ComeBackLater { .. } => Outcome::Unavailable,
@@ -203,6 +207,7 @@ impl Fault {
                 "if the server leaves out an intermediate certificate, add it to the PEM file of sources.certificates; \
                  verification cannot be switched off"
             }
+            Self::Exposed => "nothing was sent; give feeds.NAME.base_url with https",
             Self::Redirected(_) => "the source has moved: set its new address, feeds.NAME.base_url",
             Self::RateLimited { .. } | Self::ComeBackLater { .. } => "fetch again later; what is missing will be found",
             Self::Unavailable { .. } => "fetch again later",

@@ -2,19 +2,21 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::DateTime;
 use ureq::http::{HeaderMap, Response, header};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
+use super::Limits;
 use super::content::Declared;
 use super::download::Place;
 use super::fault::{Fault, beginning};
 use super::sink::Validator;
-use super::{Limits, SetUpError};
 use crate::source::Request;
+use crate::trust::{self, SetUpError};
 
 /// Who we say that we are. Some servers turn away what is not a browser: those sources send their own.
 pub(super) const USER_AGENT: &str = concat!("pregao/", env!("CARGO_PKG_VERSION"), " (market data of its own user)");
@@ -41,8 +43,8 @@ impl Http {
         let roots = match certificates {
             None => RootCerts::WebPki,
             Some(path) => {
-                let mut trusted = more_certificates(path)?;
-                trusted.extend(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der)));
+                let trusted: Vec<_> =
+                    trust::roots(Some(path))?.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
                 RootCerts::new_with_certs(&trusted)
             }
         };
@@ -72,7 +74,12 @@ impl Http {
         request: &Request,
         known: Option<&Validator>,
         place: &mut Place,
+        stop: &AtomicBool,
     ) -> Result<Answer, Fault> {
+        let has_secrets = !(request.secret_headers.is_empty() && request.secret_query.is_empty());
+        if has_secrets && !is_private(&request.url) {
+            return Err(Fault::Exposed);
+        }
         let agent = if request.url.starts_with("https://") { &self.secure } else { &self.plain };
         let mut call = agent.get(with_secrets(request));
         for (name, value) in &request.headers {
@@ -91,25 +98,16 @@ impl Http {
             call = call.header(header::IF_MODIFIED_SINCE, date);
         }
         let response = call.call().map_err(fault)?;
-        take_in(request, known.is_some(), response, place)
+        take_in(request, known.is_some(), response, place, stop)
     }
 }
 
-/// What is trusted beside the usual roots: an intermediate certificate as much as a root.
-fn more_certificates(path: &Path) -> Result<Vec<Certificate<'static>>, SetUpError> {
-    let pem = std::fs::read(path).map_err(|cause| SetUpError::Unreadable { path: path.to_owned(), cause })?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(SetUpError::NotPem { path: path.to_owned(), problem: error.to_string() }),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(SetUpError::NotPem { path: path.to_owned(), problem: "no certificate is in it".to_owned() });
-    }
-    Ok(certificates)
+/// Whether nobody on the way can read what is sent there.
+fn is_private(url: &str) -> bool {
+    let Some(plain) = url.strip_prefix("http://") else { return true };
+    let host = plain.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// The address with what must not be logged.
@@ -124,7 +122,13 @@ fn with_secrets(request: &Request) -> String {
     url
 }
 
-fn take_in(request: &Request, conditional: bool, response: Response<Body>, place: &mut Place) -> Result<Answer, Fault> {
+fn take_in(
+    request: &Request,
+    conditional: bool,
+    response: Response<Body>,
+    place: &mut Place,
+    stop: &AtomicBool,
+) -> Result<Answer, Fault> {
     let status = response.status().as_u16();
     let (head, mut body) = response.into_parts();
     let headers = &head.headers;
@@ -166,7 +170,7 @@ fn take_in(request: &Request, conditional: bool, response: Response<Body>, place
         etag: text(headers, header::ETAG).map(str::to_owned),
         last_modified: text(headers, header::LAST_MODIFIED).map(str::to_owned),
     };
-    receive(body, request.most_bytes, announced, place)?;
+    receive(body, request.most_bytes, announced, place, stop)?;
     if place.held() == 0 && request.nothing.as_ref().is_some_and(|nothing| nothing.empty) {
         return Ok(Answer::Nothing);
     }
@@ -174,11 +178,14 @@ fn take_in(request: &Request, conditional: bool, response: Response<Body>, place
 }
 
 /// Bytes into their place, as many as were announced and no more than may be.
-fn receive(body: Body, most: u64, announced: Option<u64>, place: &mut Place) -> Result<(), Fault> {
+fn receive(body: Body, most: u64, announced: Option<u64>, place: &mut Place, stop: &AtomicBool) -> Result<(), Fault> {
     let mut reader = body.into_with_config().limit(u64::MAX).reader();
     let mut buffer = vec![0; 64 * 1024];
     let broke_off = |held| announced.map(|announced| Fault::Truncated { got: held, announced });
     loop {
+        if stop.load(Ordering::Acquire) {
+            return Err(Fault::Stopped);
+        }
         let count = match reader.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => count,
@@ -250,4 +257,25 @@ fn number(headers: &HeaderMap, name: header::HeaderName) -> Option<u64> {
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_go_under_tls_or_to_this_machine() {
+        for (url, private) in [
+            ("https://brapi.dev/api", true),
+            ("http://localhost:8080/api", true),
+            ("http://127.0.0.1/x?y=http://brapi.dev", true),
+            ("http://[::1]:80/", true),
+            ("http://brapi.dev/api", false),
+            ("http://localhost.brapi.dev/", false),
+            ("http://localhost@brapi.dev:80/", false),
+            ("http://", false),
+        ] {
+            assert_eq!(is_private(url), private, "{url}");
+        }
+    }
 }

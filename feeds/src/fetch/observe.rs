@@ -20,7 +20,7 @@ pub enum Outcome {
     Unreachable,
     /// It took too long.
     TimedOut,
-    /// The certificate is not to be trusted.
+    /// The certificate is not to be trusted, or a key would have gone in the clear.
     Untrusted,
     /// Asked too often, or the quota is used up.
     RateLimited,

@@ -59,7 +59,7 @@ pub fn build(settings: &Settings) -> Result<Box<dyn Source>, SourceError> {
 }
 
 /// Its name for a symbol.
-pub(super) fn name_of(symbol: Symbol) -> String {
+pub(crate) fn name_of(symbol: Symbol) -> String {
     if symbol.as_str() == "IBOV" { "^BVSP".to_owned() } else { format!("{symbol}.SA") }
 }
 

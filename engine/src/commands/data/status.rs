@@ -23,6 +23,7 @@ pub fn status(history: &dyn History, directory: &Path, symbols: &[Symbol], all: 
     let actions = history.corporate_actions(&Default::default())?.len();
     let marks = history.marks(&MarkFilter::default())?;
     let quarantined = marks.iter().filter(|mark| mark.quarantined).count();
+    let storage = history.storage()?;
     let collections = Memory::look(directory).map_err(Failure::failed)?;
 
     let rows = coverage.iter().take(SHOWN).map(|listing| {
@@ -47,7 +48,7 @@ pub fn status(history: &dyn History, directory: &Path, symbols: &[Symbol], all: 
         text.push_str(&format!("\nCollection {name}: {through}"));
     }
     text.push_str(&format!(
-        "\n{}, {} ({}), {} of the IBOVESPA ({}), {}, {} ({quarantined} in quarantine), {} imported",
+        "\n{}, {} ({}), {} of the IBOVESPA ({}), {}, {} ({quarantined} in quarantine), {} imported; kept as {storage}",
         counted(coverage.len(), "listing"),
         counted(sessions.len(), "session"),
         span(sessions.first().copied(), sessions.last().copied()),
@@ -67,6 +68,7 @@ pub fn status(history: &dyn History, directory: &Path, symbols: &[Symbol], all: 
         "corporate_actions": actions,
         "marks": { "all": marks.len(), "quarantined": quarantined },
         "collections": collections,
+        "storage": storage,
         "imports": imports,
     });
     Ok(Answer::new(text, json))
