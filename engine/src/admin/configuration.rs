@@ -139,7 +139,7 @@ pub struct ConfigChangeDocument {
     limits: Vec<LimitDocument>,
     /// It takes a second person.
     needs_second: bool,
-    /// Until when a second person may confirm it.
+    /// Until when a second person may confirm it. A restart of the daemon forgets the proposal; then it is made again.
     until: Option<String>,
 }
 

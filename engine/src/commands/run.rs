@@ -153,7 +153,7 @@ type Interface = Box<dyn FnOnce(Inquiry, Configurator) -> Result<Admin, AdminErr
 /// The admin interface, where one is configured.
 fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
-    let (users, versions) = (ledger.users()?, ledger.config_versions()?);
+    let (users, versions, requests) = (ledger.users()?, ledger.config_versions()?, ledger.meta()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
         tracing::warn!(
             "nobody may use the admin interface; stop the daemon and run 'pregao users add NAME --role admin'"
@@ -166,7 +166,17 @@ fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
-        Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
+        Admin::start(admin::Settings {
+            config: admin,
+            facts,
+            inquiry,
+            users,
+            auditor,
+            configurator,
+            versions,
+            requests,
+            alerts,
+        })
     })))
 }
 

@@ -141,6 +141,7 @@ impl Stage {
             auditor,
             configurator,
             versions: Box::new(store.config_versions().unwrap()),
+            requests: Box::new(store.meta().unwrap()),
             alerts,
         };
         let admin = Admin::start(settings).unwrap();
