@@ -136,7 +136,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     let place = config.data_directory.clone();
     let overrides = overrides.clone();
     let interface = interface(&config, &*ledger, listeners)?;
-    let running = until_stopped(settings, place, stopper, interface, began, overrides);
+    let running = until_stopped(settings, place, stopper, interface, ledger.users()?, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
@@ -155,9 +155,7 @@ fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, versions, requests) = (ledger.users()?, ledger.config_versions()?, ledger.meta()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
-        tracing::warn!(
-            "nobody may use the admin interface; stop the daemon and run 'pregao users add NAME --role admin'"
-        );
+        tracing::warn!("nobody may use the admin interface; run 'pregao users add NAME --role admin'");
     }
     let facts = Facts {
         account: config.account.tag.clone(),
@@ -377,6 +375,7 @@ async fn until_stopped(
     place: PathBuf,
     stopper: Stopper,
     interface: Option<Interface>,
+    users: Box<dyn Users>,
     began: Began,
     overrides: Overrides,
 ) -> Result<Answer, Failure> {
@@ -390,7 +389,7 @@ async fn until_stopped(
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     stopper.runs(system.inquiry());
     let configurator = began.running(overrides, system.inquiry(), Handle::current());
-    let _control = Control::start(&place, system.inquiry(), configurator.clone(), Handle::current());
+    let _control = Control::start(&place, system.inquiry(), configurator.clone(), users, Handle::current());
     let _interface = match interface.map(|start| start(system.inquiry(), configurator.clone())).transpose() {
         Ok(running) => running,
         Err(error) => {
