@@ -364,7 +364,9 @@ async fn allowed<B: Buf>(
         None => None,
         Some(key) => {
             let query = parts.query.as_deref().unwrap_or_default();
-            let request = [parts.method.as_str().as_bytes(), parts.path.as_bytes(), query.as_bytes(), &body];
+            let mut request = vec![parts.method.as_str().as_bytes(), parts.path.as_bytes(), query.as_bytes(), &body];
+            // A change made for another version is another change.
+            request.extend(parts.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes));
             let request = repeats::fingerprint(&request);
             match app.blocking(move |app| Repeats::begin(&app.repeats, key, request, app.now())).await? {
                 Ok(pending) => Some(pending),

@@ -137,10 +137,10 @@ pub struct ReasonInput {
 const LONGEST_REASON: usize = 1_000;
 
 fn reason(text: &str) -> Result<&str, Problem> {
-    let text = text.trim();
-    let plain = !text.chars().any(char::is_control);
-    match !text.is_empty() && plain && text.chars().count() <= LONGEST_REASON {
-        true => Ok(text),
+    // As it was sent, as the description says it: what is trimmed may be a line break or too long as well.
+    let plain = !text.chars().any(char::is_control) && text.chars().count() <= LONGEST_REASON;
+    match plain && !text.trim().is_empty() {
+        true => Ok(text.trim()),
         false => Err(UNACCEPTABLE.problem(format!(
             "reason takes 1 to {LONGEST_REASON} characters without line breaks: whoever reads the record must understand it"
         ))),
@@ -206,6 +206,9 @@ mod tests {
             ("  ", false),
             ("a\nb", false),
             ("\u{0}", false),
+            ("strange fills\n", false),
+            ("strange fills\u{85}", false),
+            (&format!("{}x", " ".repeat(1_000)), false),
             (" strange fills ", true),
             (&"x".repeat(1_000), true),
             (&"x".repeat(1_001), false),

@@ -99,7 +99,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(json!({
             "name": "If-Match", "in": "header", "required": route.problems.contains(&problem::UNCONDITIONAL),
             "description": "the ETag of the configuration that the change was made for, in quotes",
-            "schema": { "type": "string", "pattern": "^\"[^\"]*\"$" },
+            "schema": { "type": "string", "pattern": configuration::ETAG_PATTERN },
         }));
     }
     if matches!(route.kind, Kind::Change(_)) {
