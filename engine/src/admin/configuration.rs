@@ -98,6 +98,7 @@ pub struct ConfigInput {
 pub struct RollbackInput {
     /// Its number.
     #[schema(minimum = 1, maximum = 1_000_000_000)]
+    #[serde(deserialize_with = "input::whole")]
     version: u32,
     /// Why, kept in the record.
     reason: ReasonText,
