@@ -173,7 +173,7 @@ impl Halter {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stored {
     level: HaltLevel,
-    /// At `halted`: open orders are still taken back.
+    /// Open orders are taken back; at `halted`, because of what is below it.
     cancels: bool,
 }
 

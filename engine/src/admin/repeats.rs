@@ -311,7 +311,8 @@ mod tests {
         // The process is killed here.
         let next = over(&kept);
         for used in ["answered", "under-way"] {
-            assert_eq!(begin(&next, used, "x", 3).err(), Some(409), "{used}");
+            let refused = Repeats::begin(&next, key(used), fingerprint(&[]), at(3)).err().unwrap();
+            assert!(refused.status() == 409 && refused.detail().contains("started again"), "{used}: {refused:?}");
         }
         assert!(begin(&next, "refused", "x", 3).unwrap().is_ok(), "nothing was done under it");
         assert!(begin(&next, "answered", "x", 86_403).unwrap().is_ok(), "forgotten after a day");
