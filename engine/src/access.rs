@@ -138,7 +138,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(directory.path()).unwrap();
         let mut users = store.users().unwrap();
-        let hash = Hashed(format!("$argon2id${}", "x".repeat(80)));
+        let hash = Hashed::from(&SecretHash::new(crate::admin::secrets::hash("pregao_another").unwrap()).unwrap());
         let secret = Hashed("pregao_the secret itself".to_owned());
         let add = |name: &str, hash: &Hashed| Change {
             name: name.to_owned(),
