@@ -15,6 +15,10 @@ use store::{HaltRecord, HaltStore, StoreError};
 use crate::clock::Clock;
 use crate::notifier::{Alert, Alerts};
 
+/// The word in the store for a scope at `halted` over a `cancel_all` or `flatten`: a start goes on cancelling. Whoever
+/// does not know it is halted in doubt.
+const HALTED_CANCELLING: &str = "halted_cancelling";
+
 /// A store's halt record that outlives every actor's restarts.
 pub type SharedHalt = Arc<Mutex<dyn HaltStore>>;
 
@@ -49,7 +53,11 @@ impl Halter {
     /// With who decided what so far, as the store remembers it.
     pub fn new(switch: HaltSwitch, store: SharedHalt, clock: Clock) -> Self {
         let loaded = store.lock().unwrap_or_else(PoisonError::into_inner).load_halts();
-        let known = |record: HaltRecord| Some((record.scope.parse().ok()?, record));
+        let known = |record: HaltRecord| {
+            // For people it stands at the level.
+            let level = Stored::read(&record.level).map_or(record.level, |stored| stored.level.name().to_owned());
+            Some((record.scope.parse().ok()?, HaltRecord { level, ..record }))
+        };
         let decisions = loaded.unwrap_or_default().into_iter().filter_map(known).collect();
         let counts = HALTERS.iter().map(|by| (*by, 0)).collect();
         let (decisions, counts) = (Arc::new(Mutex::new(decisions)), Arc::new(Mutex::new(counts)));
@@ -83,7 +91,13 @@ impl Halter {
         self.decisions().insert(scope.clone(), record.clone());
         *self.counted().entry(halter(by)).or_default() += 1;
         store::crash::point("before_halt_stored");
-        let stored = self.store().save_halt(&record);
+        let stored = {
+            let mut store = self.store();
+            // As it stands now: somebody else may have thrown more meanwhile, and be stored already.
+            let stands = Stored::of(&self.switch, scope);
+            let stored = Stored { level: level.max(stands.level), ..stands };
+            store.save_halt(&HaltRecord { level: stored.word().to_owned(), ..record })
+        };
         store::crash::point("after_halt_stored");
         if let Err(error) = &stored {
             tracing::error!(%error, "the halt is in force but could not be stored");
@@ -155,6 +169,43 @@ impl Halter {
     }
 }
 
+/// A scope as the store remembers it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stored {
+    level: HaltLevel,
+    /// Open orders are taken back; at `halted`, because of what is below it.
+    cancels: bool,
+}
+
+impl Stored {
+    fn of(switch: &HaltSwitch, scope: &HaltScope) -> Self {
+        Self { level: switch.level_in(scope), cancels: switch.cancels_in(scope) }
+    }
+
+    const fn word(self) -> &'static str {
+        match self.level {
+            HaltLevel::Halted if self.cancels => HALTED_CANCELLING,
+            level => level.name(),
+        }
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            HALTED_CANCELLING => Some(Self { level: HaltLevel::Halted, cancels: true }),
+            word => HaltLevel::from_name(word).map(|level| Self { level, cancels: level.cancels() }),
+        }
+    }
+
+    fn put_in(self, switch: &HaltSwitch, scope: &HaltScope) {
+        if self.level == HaltLevel::Halted && self.cancels {
+            switch.set(scope, HaltLevel::CancelAll);
+            switch.raise(scope, HaltLevel::Halted);
+        } else {
+            switch.set(scope, self.level);
+        }
+    }
+}
+
 /// Sets a switch to what was in force when the last run ended. In doubt everything is halted: records
 /// that cannot be read, and words that nobody knows.
 ///
@@ -168,14 +219,14 @@ pub fn establish(switch: &HaltSwitch, found: Result<Vec<HaltRecord>, StoreError>
     let is_anew = |record: &&HaltRecord| record.scope == ANEW && record.level == HaltLevel::Active.name();
     for record in records.iter().filter(|record| !is_anew(record)) {
         let scope: HaltScope = record.scope.parse().map_err(|unknown| format!("a stored halt: {unknown}"))?;
-        let level = HaltLevel::from_name(&record.level)
+        let stored = Stored::read(&record.level)
             .ok_or_else(|| format!("a stored halt of {scope} has the level '{}', which nobody knows", record.level))?;
-        understood.push((scope, level));
+        understood.push((scope, stored));
     }
     if !understood.iter().any(|(scope, _)| *scope == HaltScope::Global) {
-        understood.push((HaltScope::Global, HaltLevel::Active));
+        understood.push((HaltScope::Global, Stored { level: HaltLevel::Active, cancels: false }));
     }
-    understood.iter().for_each(|(scope, level)| switch.set(scope, *level));
+    understood.iter().for_each(|(scope, stored)| stored.put_in(switch, scope));
     Ok(())
 }
 
@@ -213,6 +264,7 @@ mod tests {
                 vec![("account", "halted"), ("strategy:trend", "reducing")],
             ),
             (Ok(vec![record("*", "active"), record("broker", "stop_new")]), vec![("broker", "stop_new")]),
+            (Ok(vec![record("symbol:PETR4", "halted_cancelling")]), vec![("symbol:PETR4", "halted")]),
             // In doubt.
             (Ok(vec![record("*", "stop_new")]), vec![("global", "halted")]),
             (failed(), vec![("global", "halted")]),
@@ -228,6 +280,52 @@ mod tests {
                 standing.into_iter().map(|(scope, level)| (scope.to_owned(), level)).collect();
             assert_eq!((found == standing, in_doubt), (true, standing == [("global".to_owned(), "halted")]), "{told}");
         }
+    }
+
+    #[test]
+    fn a_start_goes_on_cancelling_under_a_halt_and_a_resume_ends_both() {
+        use HaltLevel::{CancelAll, Flatten, Halted, StopNew};
+        for text in ["global", "strategy:trend", "symbol:PETR4", "symbol:MGLU3"] {
+            let scope: HaltScope = text.parse().unwrap();
+            for (thrown, level, cancels) in [
+                (&[CancelAll, Halted][..], Halted, true),
+                (&[Halted, CancelAll], Halted, true),
+                (&[Flatten, Halted], Halted, true),
+                (&[StopNew, Halted], Halted, false),
+                (&[StopNew, CancelAll], CancelAll, true),
+                (&[Flatten, CancelAll], Flatten, true),
+            ] {
+                let store = Arc::new(Mutex::new(Kept::default()));
+                let halter = Halter::new(fresh(), Arc::clone(&store) as _, Clock::System);
+                establish(&halter.switch, Ok(vec![])).unwrap();
+                for rung in thrown {
+                    halter.switch.raise(&scope, *rung);
+                    halter.keep(&scope, halter.switch.level_in(&scope), "ana", "said so").unwrap();
+                }
+                let last = store.lock().unwrap().0.last().cloned().unwrap();
+                let next = Halter::new(fresh(), Arc::clone(&store) as _, Clock::System);
+                establish(&next.switch, Ok(vec![last])).unwrap();
+                let found = (next.switch.level_in(&scope), next.switch.cancels_in(&scope));
+                assert_eq!(found, (level, cancels), "{text} {thrown:?}");
+                let told = next.standing();
+                assert_eq!((told[0].level.as_str(), told[0].by.as_str()), (level.name(), "ana"), "{text}");
+                next.lift(&scope, next.switch.seen(&scope), "ana", "looked").unwrap();
+                assert!(!next.switch.cancels_in(&scope) && next.switch.standing().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn who_stores_last_stores_what_stands_by_then() {
+        let store = Arc::new(Mutex::new(Kept::default()));
+        let halter = Halter::new(fresh(), Arc::clone(&store) as _, Clock::System);
+        let scope = HaltScope::Global;
+        halter.switch.set(&scope, HaltLevel::Active);
+        // Two throw at once, and the milder one comes to the store after the other.
+        halter.switch.raise(&scope, HaltLevel::StopNew);
+        assert!(halter.raise(&scope, HaltLevel::Halted, "journal", "failed"));
+        halter.keep(&scope, HaltLevel::StopNew, "ana", "odd fills").unwrap();
+        assert_eq!(store.lock().unwrap().0.last().unwrap().level, "halted");
     }
 
     #[derive(Default)]

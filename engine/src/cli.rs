@@ -1,4 +1,8 @@
-//! What can be typed. Help, completions and this file cannot disagree: clap derives them from here.
+//! What can be typed. Help, completions and this file cannot disagree: clap derives them from here. That the pages do
+//! not, either, is tested in `documented`.
+
+#[cfg(test)]
+mod documented;
 
 use std::path::PathBuf;
 

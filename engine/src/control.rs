@@ -1,6 +1,7 @@
 //! The socket in the data directory, by which commands on the same machine talk to the running daemon.
 //!
-//! Whoever may read and write the data directory may ask; the file system keeps everybody else out. One
+//! Whoever may read and write the data directory may ask; the file system keeps everybody else out. Without a daemon
+//! the same person could write into the store, so that who has access is changed by this way as well. One
 //! JSON object on a line is a question, one is the answer. Each is served by a thread of its own, so that
 //! nobody who asks can hold up trading, nor a question that waits somebody who stops it.
 
@@ -9,16 +10,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actors::Inquiry;
 use actors::system::Resumed;
+use actors::{Clock, Inquiry};
 use risk::{HaltLevel, HaltScope};
 use serde::{Deserialize, Serialize};
-use store::Outcome;
+use store::{Outcome, Users};
 use tokio::runtime::Handle;
 
+use crate::access;
 use crate::auditor::{Act, Actor};
 use crate::commands::status;
 use crate::reload::{self, Change, Configurator, Wanted};
@@ -92,6 +94,13 @@ pub enum Question {
         /// What.
         scope: HaltScope,
     },
+    /// Change who may use the admin interface.
+    Access {
+        /// How.
+        change: access::Change,
+        /// Who says so.
+        by: String,
+    },
 }
 
 fn everything() -> HaltScope {
@@ -109,14 +118,21 @@ pub struct Control {
 
 impl Control {
     /// Begins to listen. Without a socket the daemon trades on: commands then read the journal.
-    pub fn start(directory: &Path, inquiry: Inquiry, configurator: Configurator, runtime: Handle) -> Option<Self> {
+    pub fn start(
+        directory: &Path,
+        inquiry: Inquiry,
+        configurator: Configurator,
+        users: Box<dyn Users>,
+        runtime: Handle,
+    ) -> Option<Self> {
         let path = directory.join(SOCKET);
         // The directory's lock is ours, so whatever lies there is left of somebody who has ended.
         let _ = fs::remove_file(&path);
         let listening = UnixListener::bind(&path).and_then(|listener| {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
             let halt_file = stops::file_of(directory);
-            let asked = Asked { inquiry, configurator, runtime, halt_file };
+            let users = Arc::new(Mutex::new(users));
+            let asked = Asked { inquiry, configurator, users, runtime, halt_file };
             std::thread::Builder::new().name("control".to_owned()).spawn(move || serve(&listener, &asked))
         });
         match listening {
@@ -141,6 +157,7 @@ impl Drop for Control {
 struct Asked {
     inquiry: Inquiry,
     configurator: Configurator,
+    users: Arc<Mutex<Box<dyn Users>>>,
     runtime: Handle,
     /// As long as it lies there, nothing that it stops can be resumed.
     halt_file: PathBuf,
@@ -190,6 +207,7 @@ fn answer(stream: UnixStream, asked: &Asked) -> std::io::Result<()> {
             resumed(scope.as_ref(), &by, &reason, second.as_deref(), asked)
         }
         Ok(Question::FlattenPlan { scope }) => planned(&scope, asked),
+        Ok(Question::Access { change, by }) => changed(&change, &by, asked),
         Err(error) => serde_json::json!({ "error": format!("the question cannot be read: {error}") }),
     };
     writeln!(&stream, "{answer}")?;
@@ -273,6 +291,21 @@ fn planned(scope: &HaltScope, asked: &Asked) -> serde_json::Value {
     });
     match answer {
         Ok((plan, snapshot)) => status::of_flatten_plan(&plan, snapshot.desk.universe()),
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    }
+}
+
+/// Written down here, because a refusal that is the caller's own doing is another outcome than a failure.
+fn changed(change: &access::Change, by: &str, asked: &Asked) -> serde_json::Value {
+    let made = {
+        let mut users = asked.users.lock().unwrap_or_else(PoisonError::into_inner);
+        // The machine's time, also where trading is in compressed time: tokens are issued by it.
+        change.make(&mut **users, Clock::System.now())
+    };
+    let outcome = made.as_ref().err().map_or(Outcome::Done, access::NotChanged::outcome);
+    asked.configurator.auditor().note(&Actor::local(by), change.act(), outcome);
+    match made {
+        Ok(()) => serde_json::json!({ "changed": change.name }),
         Err(error) => serde_json::json!({ "error": error.to_string() }),
     }
 }

@@ -20,6 +20,7 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` here means: for its other files")]
 
+mod access;
 mod admin;
 mod answers;
 mod auditor;

@@ -152,6 +152,12 @@ impl HaltSwitch {
         cells.into_iter().any(|cell| read(Some(cell)).cancels())
     }
 
+    /// Whether one scope by itself takes open orders back: at `cancel_all` and `flatten`, and at `halted` where one of
+    /// them is below it.
+    pub fn cancels_in(&self, scope: &HaltScope) -> bool {
+        thrown(self.seen(scope).0).cancels()
+    }
+
     /// Where one scope stands by itself.
     pub fn level_in(&self, scope: &HaltScope) -> HaltLevel {
         self.seen(scope).level()

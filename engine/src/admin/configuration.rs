@@ -21,6 +21,11 @@ use super::input::{self, ReasonText};
 use super::problem::{CHANGED, CONFLICT, MALFORMED, NOT_FOUND, Problem, UNACCEPTABLE, UNAVAILABLE, UNCONDITIONAL};
 use super::reading::{Page, paged};
 
+/// One ETag (RFC 9110, 8.8.3), in quotes.
+pub const ETAG_PATTERN: &str = "^\"[!#-~]+\"$";
+/// No version has a larger number.
+const LAST_VERSION: u32 = 1_000_000_000;
+
 /// One key of the configuration.
 #[derive(Serialize, ToSchema)]
 pub struct KeyDocument {
@@ -93,6 +98,7 @@ pub struct ConfigInput {
 pub struct RollbackInput {
     /// Its number.
     #[schema(minimum = 1, maximum = 1_000_000_000)]
+    #[serde(deserialize_with = "input::whole")]
     version: u32,
     /// Why, kept in the record.
     reason: ReasonText,
@@ -139,7 +145,7 @@ pub struct ConfigChangeDocument {
     limits: Vec<LimitDocument>,
     /// It takes a second person.
     needs_second: bool,
-    /// Until when a second person may confirm it.
+    /// Until when a second person may confirm it. A restart of the daemon forgets the proposal; then it is made again.
     until: Option<String>,
 }
 
@@ -212,6 +218,9 @@ pub async fn replace(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
 pub async fn rollback(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let asked: RollbackInput = input::body(&call)?;
     let expected = if_match(&call.headers)?;
+    if !(1..=LAST_VERSION).contains(&asked.version) {
+        return Err(UNACCEPTABLE.problem(format!("version takes 1 to {LAST_VERSION}")));
+    }
     changed(&app, &call, asked.reason.checked()?, Wanted::Version(asked.version.into()), expected).await
 }
 
@@ -230,7 +239,8 @@ fn if_match(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut given = headers.get_all(IF_MATCH).iter();
     let (Some(only), next) = (given.next(), given.next()) else { return Ok(None) };
     let tag = only.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
-    match (tag.filter(|tag| !tag.contains('"')), next) {
+    let is_tag = |tag: &&str| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+    match (tag.filter(is_tag), next) {
         (Some(tag), None) => Ok(Some(tag.to_owned())),
         _ => Err(MALFORMED.problem("If-Match takes one ETag, in quotes, as GET /v1/config gives it")),
     }

@@ -22,7 +22,7 @@ use super::connections::{Line, Worth};
 use super::input::{Query, declared_length};
 use super::people::NotLetIn;
 use super::problem::{CONTENT_KIND, FORBIDDEN, INTERNAL, MALFORMED, Problem, TOO_LARGE, TOO_SLOW, UNAVAILABLE};
-use super::repeats::{Key, Pending, Repeats};
+use super::repeats::{self, Key, Pending, Repeats};
 use super::roles::Role;
 use super::routes::{self, Access, Found, Kind, Route, Takes};
 use super::{App, tokens};
@@ -365,8 +365,11 @@ async fn allowed<B: Buf>(
         None => None,
         Some(key) => {
             let query = parts.query.as_deref().unwrap_or_default();
-            let request = [parts.method.as_str().as_bytes(), parts.path.as_bytes(), query.as_bytes(), &body];
-            match Repeats::begin(&app.repeats, key, &request, app.now())? {
+            let mut request = vec![parts.method.as_str().as_bytes(), parts.path.as_bytes(), query.as_bytes(), &body];
+            // A change made for another version is another change.
+            request.extend(parts.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes));
+            let request = repeats::fingerprint(&request);
+            match app.blocking(move |app| Repeats::begin(&app.repeats, key, request, app.now())).await? {
                 Ok(pending) => Some(pending),
                 Err(answer) => return Ok(Step::Replay(answer.with_header(REPLAYED, "true"))),
             }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -106,6 +106,19 @@ pub fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
     serde_json::from_slice(&call.body).map_err(|error| MALFORMED.problem(format!("the body cannot be read: {error}")))
 }
 
+/// A whole number as JSON Schema has it: 125.0 is one (Validation 2020-12, 6.1.1).
+///
+/// # Errors
+/// It is none, or none of 32 bits.
+pub fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let text = match number.as_f64() {
+        Some(value) if number.is_f64() && value.fract() == 0.0 => format!("{value:.0}"),
+        _ => number.to_string(),
+    };
+    text.parse().map_err(|_| D::Error::custom(format!("{number} is no whole number from 0 to {}", u32::MAX)))
+}
+
 /// Why, in a person's words, for the record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(
@@ -137,10 +150,10 @@ pub struct ReasonInput {
 const LONGEST_REASON: usize = 1_000;
 
 fn reason(text: &str) -> Result<&str, Problem> {
-    let text = text.trim();
-    let plain = !text.chars().any(char::is_control);
-    match !text.is_empty() && plain && text.chars().count() <= LONGEST_REASON {
-        true => Ok(text),
+    // As it was sent, as the description says it: what is trimmed may be a line break or too long as well.
+    let plain = !text.chars().any(char::is_control) && text.chars().count() <= LONGEST_REASON;
+    match plain && !text.trim().is_empty() {
+        true => Ok(text.trim()),
         false => Err(UNACCEPTABLE.problem(format!(
             "reason takes 1 to {LONGEST_REASON} characters without line breaks: whoever reads the record must understand it"
         ))),
@@ -200,12 +213,36 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_are_those_of_json_schema() {
+        for (text, read) in [
+            ("125", Some(125)),
+            ("125.0", Some(125)),
+            ("1.25e2", Some(125)),
+            ("0", Some(0)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("125.5", None),
+            ("1e300", None),
+            ("-1", None),
+            ("-1.0", None),
+            ("\"125\"", None),
+            ("null", None),
+            ("true", None),
+        ] {
+            assert_eq!(whole(&mut serde_json::Deserializer::from_str(text)).ok(), read, "{text}");
+        }
+    }
+
+    #[test]
     fn a_reason_says_something() {
         for (text, taken) in [
             ("", false),
             ("  ", false),
             ("a\nb", false),
             ("\u{0}", false),
+            ("strange fills\n", false),
+            ("strange fills\u{85}", false),
+            (&format!("{}x", " ".repeat(1_000)), false),
             (" strange fills ", true),
             (&"x".repeat(1_000), true),
             (&"x".repeat(1_001), false),

@@ -157,6 +157,8 @@ pub struct Settings {
     pub configurator: Configurator,
     /// The configurations that were in force.
     pub versions: Box<dyn store::ConfigVersions>,
+    /// Where it keeps which requests were made.
+    pub requests: Box<dyn store::MetaStore>,
     /// What a person must hear, as it is raised.
     pub alerts: Listeners,
 }
@@ -264,7 +266,7 @@ impl Drop for Admin {
 
 impl App {
     fn new(settings: Settings, stop: watch::Receiver<bool>) -> Result<Self, AdminError> {
-        let Settings { config, facts, inquiry, users, auditor, configurator, versions, alerts: _ } = settings;
+        let Settings { config, facts, inquiry, users, auditor, configurator, versions, requests, alerts: _ } = settings;
         let directory = directory(&facts.data_directory)?;
         let clock = Clock::System;
         let certificates = own_or_given(&config, &directory)?;
@@ -274,7 +276,7 @@ impl App {
             ring: ArcSwap::from_pointee(Ring::open(&directory, clock.now())?),
             guesses: Guesses::new()?,
             limits: Limits::new(),
-            repeats: Arc::default(),
+            repeats: Arc::new(Repeats::of(&facts.account, requests)?),
             trail: Trail::start(auditor.shared())?,
             configurator,
             versions: Mutex::new(versions),

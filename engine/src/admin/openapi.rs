@@ -99,13 +99,14 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(json!({
             "name": "If-Match", "in": "header", "required": route.problems.contains(&problem::UNCONDITIONAL),
             "description": "the ETag of the configuration that the change was made for, in quotes",
-            "schema": { "type": "string", "pattern": "^\"[^\"]*\"$" },
+            "schema": { "type": "string", "pattern": configuration::ETAG_PATTERN },
         }));
     }
     if matches!(route.kind, Kind::Change(_)) {
         all.push(json!({
             "name": IDEMPOTENCY_KEY, "in": "header", "required": false,
-            "description": "a name of this request: sent again, it is not carried out again",
+            "description": "a name of this request: sent again within a day, it is not carried out again and gets the \
+                            first answer. Answers end with the daemon, keys do not: after a restart the answer is 409",
             "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$" },
         }));
     }

@@ -39,7 +39,7 @@ pub struct ResumedDocument {
     outcome: &'static str,
     /// Which scopes, with the level at which each stood.
     scopes: Vec<HaltDocument>,
-    /// Until when the second person may confirm.
+    /// Until when the second person may confirm. A restart of the daemon forgets the proposal; then it is made again.
     until: Option<String>,
 }
 

@@ -39,7 +39,10 @@ pub struct KillInput {
 
 /// What a halt is about, in text.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(max_length = 200, pattern = r"^(global|account|broker|strategy:.*\S.*|symbol:[!-~]{1,12})$")]
+#[schema(
+    max_length = 200,
+    pattern = r"^(global|account|broker|strategy:[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*|symbol:[!-~]{1,12})$"
+)]
 pub struct ScopeInput(String);
 
 impl ScopeInput {

@@ -167,7 +167,7 @@ impl Drop for Place {
 /// # Errors
 /// It is no WebSocket; a topic that there is not; too many listen.
 pub async fn open(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
-    let topics = topics(&call.query.value::<String>("topics")?.unwrap_or_default())?;
+    let topics = topics(call.query.value::<String>("topics")?.as_deref())?;
     let Some(upgrade) = call.upgrade else {
         let detail = "this is a WebSocket: send Upgrade: websocket, version 13";
         return Err(UPGRADE.problem(detail).with_header(header::UPGRADE, "websocket".to_owned()));
@@ -183,14 +183,11 @@ pub async fn open(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     Ok(Handled::Upgraded(reply.into_response()))
 }
 
-fn topics(text: &str) -> Result<BTreeSet<&'static str>, Problem> {
+fn topics(text: Option<&str>) -> Result<BTreeSet<&'static str>, Problem> {
     const ALL: [&str; 4] = ["quotes", "orders", "fills", "alerts"];
-    if text.is_empty() {
-        return Ok(ALL.into());
-    }
+    let Some(text) = text else { return Ok(ALL.into()) };
     text.split(',')
         .map(|word| {
-            let word = word.trim();
             ALL.into_iter().find(|topic| *topic == word).ok_or_else(|| {
                 let word: String = word.chars().take(40).collect();
                 MALFORMED.problem(format!("'{word}' is no topic; there are {}", ALL.join(", ")))
@@ -412,9 +409,11 @@ mod tests {
 
     #[test]
     fn topics_are_named_or_all() {
-        assert_eq!(topics("").unwrap().len(), 4);
-        assert_eq!(topics("fills, alerts").unwrap(), ["alerts", "fills"].into());
-        assert!(topics("prices").is_err() && topics("fills,").is_err());
+        assert_eq!(topics(None).unwrap().len(), 4);
+        assert_eq!(topics(Some("fills,alerts")).unwrap(), ["alerts", "fills"].into());
+        for wrong in ["", "prices", "fills,", "fills, alerts", "Fills"] {
+            assert!(topics(Some(wrong)).is_err(), "'{wrong}'");
+        }
     }
 
     #[test]

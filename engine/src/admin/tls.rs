@@ -148,6 +148,8 @@ pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig
         .with_no_client_auth()
         .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // All of them are strong; nobody on the way makes a client ask for the least of them.
+    config.ignore_client_order = true;
     Ok(Arc::new(config))
 }
 

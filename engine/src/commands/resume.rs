@@ -15,8 +15,10 @@ use store::halt::ANEW;
 use store::{AccountTag, EmbeddedStore, HaltRecord, HaltStore, Journal, JournalEntry, Ledger, MetaStore, Outcome};
 
 use crate::auditor::{Act, Actor, Auditor};
+use crate::commands::status;
 use crate::config::{Config, Overrides, Places, load, places};
 use crate::control::{self, Question};
+use crate::histories;
 use crate::output::{Answer, Failure};
 use crate::{ledger, stops};
 
@@ -67,7 +69,13 @@ pub fn resume(
         accept_account(&config, &*ledger, by, reason)?;
     }
     let stopped = Stopped { places: &places, store: &store, ledger: &*ledger };
-    let answer = stopped.lift(scope, by, reason, second);
+    // Which strategies and symbols there are, only a whole configuration tells, too.
+    let of_one = scope.filter(|scope| !scope.is_program_wide());
+    let repeated = match (of_one, load(overrides)) {
+        (Some(scope), Ok(config)) if is_repeated(&config, &store, &*ledger, scope)? => Some(config),
+        _ => None,
+    };
+    let answer = stopped.lift(scope, repeated.as_ref(), by, reason, second);
     let who = second.map_or_else(|| by.to_owned(), |second| format!("{by} and {second}"));
     let target = scope.map_or_else(|| "everything".to_owned(), HaltScope::to_string);
     stopped.note(&who, Act { action: "resume", target, reason: reason.to_owned(), ..Act::default() }, &answer)?;
@@ -97,9 +105,13 @@ fn strictest(standing: &Standing) -> HaltLevel {
 
 fn lifted(standing: &Standing, by: &str, reason: &str, then: &str) -> Answer {
     let (was, before) = (told(standing), strictest(standing).name());
-    let text = match standing.is_empty() {
-        true => format!("Nothing was halted. {then}"),
-        false => format!("Was {was}, now active. {then}"),
+    let text = match standing.first() {
+        None => format!("Nothing was halted. {then}"),
+        // Only a rule of repetition stops a scope that stands at active.
+        Some((scope, _)) if before == HaltLevel::Active.name() => {
+            format!("A rule of repetition had stopped something in {scope}; it begins to count anew. {then}")
+        }
+        Some(_) => format!("Was {was}, now active. {then}"),
     };
     let json = json!({ "before": before, "now": "active", "lifted": standing, "by": by, "reason": reason });
     Answer::new(text, json)
@@ -136,20 +148,32 @@ impl Stopped<'_> {
         Ok(())
     }
 
-    fn lift(&self, scope: Option<&HaltScope>, by: &str, reason: &str, second: Option<&str>) -> Result<Answer, Failure> {
+    /// `repeated`: a rule of repetition has stopped something in the scope, by the journal of this configuration.
+    fn lift(
+        &self,
+        scope: Option<&HaltScope>,
+        repeated: Option<&Config>,
+        by: &str,
+        reason: &str,
+        second: Option<&str>,
+    ) -> Result<Answer, Failure> {
         let mut halt = ledger::halt(self.places, self.store, self.ledger)?;
         let switch = HaltSwitch::of_run(Vec::new(), Vec::new());
         let in_doubt = establish(&switch, halt.load_halts()).is_err();
         let concerned = |standing: &HaltScope| scope.map_or(standing.is_program_wide(), |scope| scope == standing);
-        let standing: Standing = switch
+        let mut standing: Standing = switch
             .standing()
             .into_iter()
             .filter(|(standing, _)| concerned(standing))
             .map(|(scope, level)| (scope.to_string(), level.name().to_owned()))
             .collect();
-        if standing.is_empty() && scope.is_some() {
-            let message = format!("{} is active: nothing is halted there", told_scope(scope));
-            return Err(Failure::Failed(message, Value::Null));
+        if let (true, Some(scope)) = (standing.is_empty(), scope) {
+            if repeated.is_none() {
+                let message =
+                    format!("{scope} is active, and no rule of repetition has stopped it: nothing is halted there");
+                return Err(Failure::Failed(message, Value::Null));
+            }
+            standing.push((scope.to_string(), HaltLevel::Active.name().to_owned()));
         }
         let (mut by_whom, mut why) = (by.to_owned(), reason.to_owned());
         match self.granted(&standing, by, reason, second)? {
@@ -161,6 +185,12 @@ impl Stopped<'_> {
                 why = if proposal.reason == reason { why } else { format!("{}; {reason}", proposal.reason) };
             }
             Asked::Granted(None) => {}
+        }
+        // The entry first, as a daemon does it: what counts anew is in the journal.
+        if let (Some(config), Some(scope)) = (repeated, scope) {
+            let (by, reason) = (by_whom.clone(), why.clone());
+            let entry = Entry::Halt { scope: scope.clone(), level: HaltLevel::Active, by, reason };
+            journal(config, self.ledger, &entry)?;
         }
         // What cannot be read or understood is not lifted scope by scope: everything begins anew.
         let scopes: Vec<String> = match in_doubt {
@@ -212,10 +242,6 @@ impl Stopped<'_> {
     }
 }
 
-fn told_scope(scope: Option<&HaltScope>) -> String {
-    scope.map_or_else(|| "everything".to_owned(), ToString::to_string)
-}
-
 /// Accepts a difference in a symbol. The store is opened for writing, so this fails while a daemon runs on it.
 pub fn accept(overrides: &Overrides, symbol: Symbol, by: &str, reason: &str) -> Result<Answer, Failure> {
     named(&[("--by", by), ("--reason", reason)])?;
@@ -223,7 +249,7 @@ pub fn accept(overrides: &Overrides, symbol: Symbol, by: &str, reason: &str) -> 
     EmbeddedStore::open_read_only(&places.data_directory)?;
     let store = EmbeddedStore::open(&places.data_directory)?;
     let ledger = ledger::open(&places, &store)?;
-    write(&load(overrides)?, &*ledger, Some(symbol), by, reason)?;
+    journal(&load(overrides)?, &*ledger, &accepted(Some(symbol), by, reason))?;
     let act = Act { action: "accept", target: symbol.to_string(), reason: reason.to_owned(), ..Act::default() };
     let audit = ledger::audit(&places, &store, &*ledger)?;
     Auditor::new(audit).note(&Actor::local(by), act, Outcome::Done);
@@ -243,20 +269,35 @@ fn accept_account(config: &Config, ledger: &dyn Ledger, by: &str, reason: &str) 
         }
         Ok(())
     })?;
-    if stopped { write(config, ledger, None, by, reason) } else { Ok(()) }
+    if stopped { journal(config, ledger, &accepted(None, by, reason)) } else { Ok(()) }
 }
 
-fn write(config: &Config, ledger: &dyn Ledger, symbol: Option<Symbol>, by: &str, reason: &str) -> Result<(), Failure> {
+/// Whether a rule of repetition has stopped something in a scope, as the journal has it.
+fn is_repeated(
+    config: &Config,
+    store: &EmbeddedStore,
+    ledger: &dyn Ledger,
+    scope: &HaltScope,
+) -> Result<bool, Failure> {
+    let (mut restored, names, _) =
+        status::restored(config, &*histories::of_daemon(&config.places(), store)?.history()?, ledger)?;
+    Ok(restored.desk.rearm(scope, &names))
+}
+
+fn accepted(symbol: Option<Symbol>, by: &str, reason: &str) -> Entry {
+    Entry::BreakAccepted { symbol, by: by.to_owned(), reason: reason.to_owned() }
+}
+
+fn journal(config: &Config, ledger: &dyn Ledger, entry: &Entry) -> Result<(), Failure> {
     let account: AccountTag = config.account.tag.parse().map_err(Failure::failed)?;
     let mut right = ledger::Right::take(ledger, config.account.tag.parse().map_err(Failure::failed)?)?;
     let mut journal = ledger.journal()?;
-    let entry = Entry::BreakAccepted { symbol, by: by.to_owned(), reason: reason.to_owned() };
     let entry = JournalEntry {
         account,
         sequence: journal.last_sequence(account)? + 1,
         at: Clock::System.now(),
         kind: Cow::Borrowed(entry.kind()),
-        payload: serde_json::to_string(&entry).map_err(Failure::failed)?,
+        payload: serde_json::to_string(entry).map_err(Failure::failed)?,
     };
     journal.append(&[entry])?;
     right.release();

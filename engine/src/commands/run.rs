@@ -157,7 +157,8 @@ pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
     let overrides = overrides.clone();
     let house = House { history, chores, observed };
     let interface = interface(&config, &*ledger, listeners, house, probes.take())?;
-    let running = until_stopped(settings, (place, wind_down), stopper, interface, began, overrides);
+    let users = ledger.users()?;
+    let running = until_stopped(settings, (place, wind_down), stopper, interface, users, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
@@ -180,11 +181,9 @@ fn interface(
     probes: Option<Waiting>,
 ) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
-    let (users, versions) = (ledger.users()?, ledger.config_versions()?);
+    let (users, versions, requests) = (ledger.users()?, ledger.config_versions()?, ledger.meta()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
-        tracing::warn!(
-            "nobody may use the admin interface; stop the daemon and run 'pregao users add NAME --role admin'"
-        );
+        tracing::warn!("nobody may use the admin interface; run 'pregao users add NAME --role admin'");
     }
     let facts = Facts {
         account: config.account.tag.clone(),
@@ -196,7 +195,17 @@ fn interface(
         let auditor = configurator.auditor().clone();
         // They listen at the same address.
         drop(probes);
-        Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
+        Admin::start(admin::Settings {
+            config: admin,
+            facts,
+            inquiry,
+            users,
+            auditor,
+            configurator,
+            versions,
+            requests,
+            alerts,
+        })
     })))
 }
 
@@ -415,6 +424,7 @@ async fn until_stopped(
     (place, wind_down): (PathBuf, WindDown),
     stopper: Stopper,
     interface: Option<Interface>,
+    users: Box<dyn Users>,
     began: Began,
     overrides: Overrides,
 ) -> Result<Answer, Failure> {
@@ -428,7 +438,7 @@ async fn until_stopped(
     let (mut ended, mut given_up, mut lost) = (system.ended(), system.given_up(), system.lost());
     stopper.runs(system.inquiry());
     let configurator = began.running(overrides, system.inquiry(), Handle::current());
-    let _control = Control::start(&place, system.inquiry(), configurator.clone(), Handle::current());
+    let _control = Control::start(&place, system.inquiry(), configurator.clone(), users, Handle::current());
     let _interface = match interface.map(|start| start(system.inquiry(), configurator.clone())).transpose() {
         Ok(running) => running,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! `status`: how the account stands, from the running daemon, or from the journal where none runs. With
 //! `--reconcile` also what comparing book and broker would lead to: a dry run, nothing is changed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::account::{FlattenPlan, Snapshot};
@@ -16,7 +17,7 @@ use oms::reconcile::{self, Correction, Plan, Scope};
 use risk::HaltSwitch;
 use risk::disconnect::Agreement;
 use serde_json::{Value, json};
-use store::HaltRecord;
+use store::{HaltRecord, History, Ledger};
 
 use crate::config::{BrokerConfig, Config, Overrides, load};
 use crate::control::{self, Question};
@@ -152,13 +153,7 @@ pub fn of_plan(plan: &Plan, universe: &Universe) -> Value {
 fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failure> {
     let history = histories::open_read_only(&config.places())?;
     let ledger = ledger::open_read_only(&config.places())?;
-    let symbols = wiring::symbols(&config.strategies);
-    let universe = std::sync::Arc::new(wiring::live_universe(&*history, &symbols, &config.bounds)?);
-    let start = actors::Clock::System.now();
-    let desk = wiring::desk(config, &universe, &config.calendar.calendar(), start);
-    let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
-    let journal: SharedJournal = shared(ledger.journal()?);
-    let restored = recover(&desk, names.clone(), &journal, &HaltSwitch::default()).map_err(Failure::failed)?;
+    let (restored, names, universe) = restored(config, &*history, &*ledger)?;
     let switch = HaltSwitch::default();
     let halts = ledger.halt()?;
     // In doubt it is halted, which is what shows.
@@ -189,13 +184,31 @@ fn without_daemon(config: &Config, with_reconcile: bool) -> Result<Value, Failur
     Ok(document)
 }
 
+/// The account as its journal has it, the strategies by number, and what can be traded.
+///
+/// # Errors
+/// History or journal cannot be read, or do not go with this configuration.
+pub fn restored(
+    config: &Config,
+    history: &dyn History,
+    ledger: &dyn Ledger,
+) -> Result<(Restored, Vec<String>, Arc<Universe>), Failure> {
+    let symbols = wiring::symbols(&config.strategies);
+    let universe = Arc::new(wiring::live_universe(history, &symbols, &config.bounds)?);
+    let desk = wiring::desk(config, &universe, &config.calendar.calendar(), actors::Clock::System.now());
+    let names: Vec<String> = config.strategies.iter().map(|strategy| strategy.name.clone()).collect();
+    let journal: SharedJournal = shared(ledger.journal()?);
+    let restored = recover(&desk, names.clone(), &journal, &HaltSwitch::default()).map_err(Failure::failed)?;
+    Ok((restored, names, universe))
+}
+
 /// Every open order may have arrived by now: nobody is sending.
 fn planned(restored: &Restored, statement: &Statement) -> Plan {
     let open = restored.desk.book().open_orders().into_iter().map(|order| order.intent.client_order_id);
     reconcile::plan(restored.desk.book(), statement, &restored.question(open.collect()))
 }
 
-fn stated(config: &Config, address: &str, universe: &std::sync::Arc<Universe>) -> Result<Statement, Failure> {
+fn stated(config: &Config, address: &str, universe: &Arc<Universe>) -> Result<Statement, Failure> {
     let failed = |reason: String| Failure::Failed(format!("the broker at {address}: {reason}"), Value::Null);
     let settings = BridgeSettings::new(address, &config.account.tag);
     let mut bridge = BridgeBroker::start(settings, universe.clone()).map_err(Failure::failed)?;

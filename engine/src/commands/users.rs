@@ -1,52 +1,61 @@
-//! `users`: who may use the admin interface. Needs no daemon; while one runs, `POST /v1/users` does the
-//! same, because one process at a time writes to a data directory. `list` and `rotate-keys` work beside it.
+//! `users`: who may use the admin interface. A running daemon is asked over its socket, because one process at a
+//! time writes to a data directory; without one the store is changed here. `list` and `rotate-keys` work beside it.
 
 use actors::Clock;
-use serde_json::json;
-use store::{Audit, AuditRecord, EmbeddedStore, Outcome, SecretHash, StoreError, User, Users};
+use serde_json::{Value, json};
+use store::{EmbeddedStore, Outcome, SecretHash, StoreError};
 
+use crate::access::{Change, What};
 use crate::admin::keys::Ring;
-use crate::admin::roles::Role;
 use crate::admin::{self, secrets};
+use crate::auditor::{Actor, Auditor};
 use crate::cli::UsersCommand;
 use crate::config::{Overrides, Places, places};
+use crate::control::{self, Question};
 use crate::ledger;
 use crate::output::{Answer, Failure, table};
 
 /// Lists and changes who has access.
 pub fn users(command: &UsersCommand, overrides: &Overrides) -> Result<Answer, Failure> {
     let places = places(overrides)?;
+    let change = |name: &str, what: What| changed(&places, Change { name: name.to_owned(), what });
     match command {
         UsersCommand::List => list(&places),
         UsersCommand::RotateKeys => rotate_keys(&places),
         UsersCommand::Add { name, role } => {
             admin::check_name(name).map_err(Failure::usage)?;
             let (secret, hash) = fresh()?;
-            let user = User::new(name.clone(), role.name(), hash, Clock::System.now());
-            changed(&places, "user.add", name, Some(*role), |users| users.create(&user))?;
-            Ok(told(name, &secret))
+            let running = change(name, What::Add { role: *role, hash: (&hash).into() })?;
+            Ok(told(name, &secret, running))
         }
         UsersCommand::Rotate { name } => {
             let (secret, hash) = fresh()?;
-            let now = Clock::System.now();
-            changed(&places, "user.rotate", name, None, |users| users.rotate(name, &hash, now))?;
-            Ok(told(name, &secret))
+            let running = change(name, What::Rotate { hash: (&hash).into() })?;
+            Ok(told(name, &secret, running))
         }
         UsersCommand::Role { name, role } => {
-            changed(&places, "user.role", name, Some(*role), |users| users.set_role(name, role.name()))?;
-            Ok(Answer::new(format!("{name} is {role} now."), json!({ "client_id": name, "role": role })))
+            let running = change(name, What::Role { role: *role })?;
+            let text = format!("{name} is {role} now.{}", within(running));
+            Ok(Answer::new(text, json!({ "client_id": name, "role": role })))
         }
         UsersCommand::Disable { name } => {
-            let now = Clock::System.now();
-            changed(&places, "user.disable", name, None, |users| users.disable(name, now))?;
-            let text = format!("{name} is shut out for good. A name means one client for ever.");
+            let running = change(name, What::Disable)?;
+            let text = format!("{name} is shut out for good. A name means one client for ever.{}", within(running));
             Ok(Answer::new(text, json!({ "client_id": name, "disabled": true })))
         }
     }
 }
 
-fn told(name: &str, secret: &str) -> Answer {
-    let text = format!("client_id      {name}\nclient_secret  {secret}\nIt is shown this once; only its hash is kept.");
+/// When it counts.
+const fn within(running: bool) -> &'static str {
+    if running { " The running daemon takes it within a second." } else { "" }
+}
+
+fn told(name: &str, secret: &str, running: bool) -> Answer {
+    let text = format!(
+        "client_id      {name}\nclient_secret  {secret}\nIt is shown this once; only its hash is kept.{}",
+        within(running)
+    );
     Answer::new(text, json!({ "client_id": name, "client_secret": secret }))
 }
 
@@ -78,43 +87,26 @@ fn rotate_keys(places: &Places) -> Result<Answer, Failure> {
     Ok(Answer::new(text, json!({ "key": key, "keys": keys })))
 }
 
-fn changed(
-    places: &Places,
-    action: &str,
-    name: &str,
-    role: Option<Role>,
-    change: impl FnOnce(&mut dyn Users) -> Result<(), StoreError>,
-) -> Result<(), Failure> {
+/// Makes a change where the store can be written: in the running daemon, which gives `true`, or here.
+fn changed(places: &Places, change: Change) -> Result<bool, Failure> {
+    let failed = |message: String| Failure::Failed(message, Value::Null);
+    let question = Question::Access { change: change.clone(), by: login_name() };
+    if control::ask(&places.data_directory, &question).map_err(failed)?.is_some() {
+        return Ok(true);
+    }
     let store = EmbeddedStore::open(&places.data_directory).map_err(|error| match error {
         StoreError::Locked { .. } => {
-            let advice = "while the daemon runs, an admin adds and changes users over HTTP: POST /v1/users";
-            Failure::Failed(format!("{error}; {advice}"), serde_json::Value::Null)
+            let advice = "it does not listen on its socket; an admin changes users over HTTP: POST /v1/users";
+            failed(format!("{error}; {advice}"))
         }
         other => other.into(),
     })?;
     let ledger = ledger::open(places, &store)?;
-    let mut audit = ledger::audit(places, &store, &*ledger)?;
-    let done = change(&mut *ledger.users()?);
-    let outcome = match &done {
-        Ok(()) => Outcome::Done,
-        Err(StoreError::UserExists { .. } | StoreError::UserUnknown { .. } | StoreError::NotStorable { .. }) => {
-            Outcome::Denied
-        }
-        Err(_) => Outcome::Failed,
-    };
-    audit.append(&AuditRecord {
-        at: Clock::System.now(),
-        who: login_name(),
-        role: String::new(),
-        origin: "cli".to_owned(),
-        action: action.to_owned(),
-        target: name.to_owned(),
-        reason: String::new(),
-        before: None,
-        after: role.map(|role| json!({ "role": role }).to_string()),
-        outcome,
-    })?;
-    Ok(done?)
+    let auditor = Auditor::new(ledger::audit(places, &store, &*ledger)?);
+    let made = change.make(&mut *ledger.users()?, Clock::System.now());
+    let outcome = made.as_ref().err().map_or(Outcome::Done, crate::access::NotChanged::outcome);
+    auditor.note(&Actor::local(&login_name()), change.act(), outcome);
+    made.map(|()| false).map_err(Failure::failed)
 }
 
 /// Who sits at the machine, as far as it says.

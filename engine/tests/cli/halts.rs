@@ -1,5 +1,10 @@
 //! Stopping and leading out again, with the real program: every way in, every scope, and who may.
 
+use desk::Entry;
+use market::StrategyId;
+use risk::{Latch, Rule};
+use store::{EmbeddedStore, Journal, JournalEntry};
+
 use crate::program::{Room, Running, assert_documented};
 use crate::run::quotes_file;
 
@@ -170,6 +175,56 @@ fn a_file_in_the_data_directory_stops_and_goes_on_stopping_as_long_as_it_lies_th
     standing(&room, &[("global", "flatten"), ("symbol:PETR4", "cancel_all")]);
     again.terminate();
     assert_eq!(again.end().done().json()["halt"], "flatten");
+}
+
+#[test]
+fn a_stopped_daemon_is_led_out_of_what_a_rule_of_repetition_has_stopped() {
+    let room = room();
+    let ended = || {
+        let daemon = running(&room);
+        daemon.terminate();
+        daemon.end().done();
+    };
+    ended();
+    // As a burst of rejections would have left it.
+    let latched = |strategy: StrategyId| {
+        let account = "PAPR".parse().unwrap();
+        let mut journal = EmbeddedStore::open(&room.path("pregao-data")).unwrap().journal().unwrap();
+        let at = market::Timestamp::from_nanos(1_700_000_000_000_000_000);
+        let latch = Latch { at, seen: 3, limit: 3 };
+        let entry = Entry::Latched { rule: Rule::Rejects, strategy, instrument: None, latch };
+        let entry = JournalEntry {
+            account,
+            sequence: journal.last_sequence(account).unwrap() + 1,
+            at,
+            kind: entry.kind().into(),
+            payload: serde_json::to_string(&entry).unwrap(),
+        };
+        journal.append(&[entry]).unwrap();
+    };
+    let resume = |scope: &str| {
+        room.pregao(&["resume", "--scope", scope, "--by", "Ana", "--reason", "the venue was down", "--json"])
+    };
+    let nothing = ["no rule of repetition has stopped it"];
+    resume("strategy:trend").failed(1, &nothing);
+    latched(StrategyId(0));
+    resume("strategy:reversion").failed(1, &nothing);
+    let lifted = resume("strategy:trend").done().json();
+    assert_documented(&lifted, &["resume"]);
+    assert_eq!(lifted["lifted"], serde_json::json!([["strategy:trend", "active"]]));
+    resume("strategy:trend").failed(1, &nothing);
+    // Under a halt, both are lifted at once.
+    latched(StrategyId(0));
+    room.pregao(&["kill", "--scope", "strategy:trend"]).done();
+    assert_eq!(resume("strategy:trend").done().json()["before"], "stop_new");
+    resume("strategy:trend").failed(1, &nothing);
+    standing(&room, &[]);
+    room.pregao(&["db", "verify"]).done();
+    // Nor does the next daemon know of it.
+    let daemon = running(&room);
+    resume("strategy:trend").failed(1, &nothing);
+    daemon.terminate();
+    daemon.end().done();
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl HaltLevel {
         Self::ALL.into_iter().find(|level| level.name() == name)
     }
 
+    /// Whether what is open is cancelled at it.
+    pub const fn cancels(self) -> bool {
+        matches!(self, Self::CancelAll | Self::Flatten)
+    }
+
     /// Whether leaving it is a decision that two people may have to make.
     pub const fn is_severe(self) -> bool {
         matches!(self, Self::CancelAll | Self::Flatten | Self::Halted)

@@ -19,7 +19,7 @@ use risk::{Count, HaltLevel, LimitSet, LimitTable, Seconds};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use store::testing::Server;
-use store::{EmbeddedStore, HaltStore, Ledger, PostgresSettings, PostgresStore};
+use store::{EmbeddedStore, HaltRecord, HaltStore, Ledger, PostgresSettings, PostgresStore};
 
 use crate::venue::chaos::Random;
 
@@ -172,7 +172,8 @@ impl Stage {
         // opened for another reason, the next life says so.
         let Ok(store) = EmbeddedStore::open_read_only(&self.data()) else { return Ok("active".to_owned()) };
         // The strictest of all scopes: what one of them says is in force.
-        let found = store.halt()?.load_halts()?.into_iter().filter_map(|record| HaltLevel::from_name(&record.level));
+        let level = |record: HaltRecord| HaltLevel::from_name(&record.level).unwrap_or(HaltLevel::Halted);
+        let found = store.halt()?.load_halts()?.into_iter().map(level);
         Ok(found.max().unwrap_or(HaltLevel::Active).name().to_owned())
     }
 

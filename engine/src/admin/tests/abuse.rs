@@ -150,6 +150,11 @@ async fn bodies_are_what_is_asked_for_or_refused() {
         ("{\"client_id\":\"../x\",\"role\":\"viewer\",\"reason\":\"x\"}", 422),
         ("{\"client_id\":\"x\",\"role\":\"viewer\",\"reason\":\" \"}", 422),
         ("{\"client_id\":\"ana\",\"role\":\"viewer\",\"reason\":\"x\"}", 409),
+        ("\u{feff}{\"client_id\":\"x\",\"role\":\"viewer\",\"reason\":\"x\"}", 400),
+        ("{\"client_id\":\"\\ud800\",\"role\":\"viewer\",\"reason\":\"x\"}", 400),
+        ("{\"client_id\":\"x\\u0000\",\"role\":\"viewer\",\"reason\":\"x\"}", 422),
+        ("{\"client_id\":\"x\",\"role\":\"viewer\",\"reason\":\"x\\u0085\"}", 422),
+        ("{\"client_id\":1e999,\"role\":\"viewer\",\"reason\":\"x\"}", 400),
         (&deep, 400),
     ] {
         let shown = body.chars().take(40).collect::<String>();
@@ -172,6 +177,11 @@ async fn bodies_are_what_is_asked_for_or_refused() {
     raw("Content-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n", b"{}")
         .await
         .is_problem(415);
+    // Nothing is unpacked: what is small on the way would be large here.
+    let packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00C\xbf\xa6\xa3\x02\x00\x00\x00";
+    let coded =
+        format!("Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n", packed.len());
+    raw(&coded, packed).await.is_problem(400);
     // Said to be too large: refused before a byte of it is read.
     raw("Content-Type: application/json\r\nContent-Length: 99999999999\r\n", b"{").await.is_problem(413);
     // Not said, and too large.

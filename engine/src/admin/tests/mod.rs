@@ -5,6 +5,7 @@
 //! - `forged`: tokens that were made up, changed, borrowed, or have had their day
 //! - `roles`: every path with every role
 //! - `abuse`: what does not keep to HTTP, or to its limits
+//! - `dripping`: one byte after the other
 //! - `secrets`: guessing, flooding, and stopping all the same
 //! - `acts`: what is changed, written down, and asked for twice
 //! - `streams`: WebSockets
@@ -12,6 +13,7 @@
 
 mod abuse;
 mod acts;
+mod dripping;
 mod forged;
 mod roles;
 mod secrets;

@@ -146,6 +146,7 @@ impl Stage {
             auditor,
             configurator,
             versions: Box::new(store.config_versions().unwrap()),
+            requests: Box::new(store.meta().unwrap()),
             alerts,
         };
         let admin = Admin::start(settings).unwrap();
@@ -291,7 +292,8 @@ fn whole(bytes: &[u8]) -> Option<Told> {
     (bytes.len() >= end).then(|| parsed(bytes, end))
 }
 
-fn parsed(bytes: &[u8], end: usize) -> Told {
+/// A response of which that much is there.
+pub(super) fn parsed(bytes: &[u8], end: usize) -> Told {
     let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     // Nothing at all was answered: zero.

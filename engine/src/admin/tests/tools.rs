@@ -100,6 +100,30 @@ async fn another_certificate_is_in_force_without_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_server_chooses_the_cipher_whatever_the_client_prefers() {
+    use rustls::CipherSuite::{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS13_AES_256_GCM_SHA384};
+    let stage = Stage::new().await;
+    for (version, chosen) in [
+        (&rustls::version::TLS13, TLS13_AES_256_GCM_SHA384),
+        (&rustls::version::TLS12, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+    ] {
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider.cipher_suites.reverse();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(stage.certificate().remove(0)).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(provider.into())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(stage.admin.address()).await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.negotiated_cipher_suite().map(|suite| suite.suite()), Some(chosen));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_of_the_owner_are_used_and_plain_http_only_where_it_is_written() {
     let own = tempfile::tempdir().unwrap();
     Certificates::own(own.path(), [127, 0, 0, 1].into()).unwrap();
