@@ -31,6 +31,8 @@ const BEAT: Duration = Duration::from_secs(1);
 pub const MOST_IN_BATCH: usize = 500;
 /// The first pause after a failure; each further one is twice as long, and up to a half shorter at random.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Somebody else who was not seen for so long is news again. Each beats every second.
+const FORGOTTEN: Duration = Duration::from_secs(10);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a stop waits for the thread, which may be in a call.
@@ -118,9 +120,7 @@ enum Found {
     /// Nobody has looked yet.
     New,
     /// It takes quotes.
-    Ours,
-    /// It takes quotes, of somebody else as well.
-    Shared,
+    There,
     /// It takes none.
     Away,
 }
@@ -137,6 +137,8 @@ struct Work {
     /// Where the next look begins: with more symbols than a batch takes, each has its turn.
     next: usize,
     found: Found,
+    /// When somebody else was last seen to publish to it.
+    another: Option<Instant>,
     last_batch: Option<Instant>,
     failures: u32,
     random: u64,
@@ -145,8 +147,8 @@ struct Work {
 impl Work {
     fn new(quotes: Arc<InProcessQuotes>, to: Box<dyn HotQuotes>, figures: Figures, seed: u64) -> Self {
         let (told, counted) = (vec![0; quotes.len()], vec![0; quotes.len()]);
-        let found = Found::New;
-        Self { quotes, to, figures, told, counted, next: 0, found, last_batch: None, failures: 0, random: seed }
+        let (found, another, last_batch) = (Found::New, None, None);
+        Self { quotes, to, figures, told, counted, next: 0, found, another, last_batch, failures: 0, random: seed }
     }
 
     /// Publishes what there is; says how long to wait before the next step.
@@ -172,7 +174,7 @@ impl Work {
                 if !more {
                     self.figures.nothing_waits();
                 }
-                self.taken(kept, &batch);
+                self.taken(kept, &batch, now);
                 if more { Duration::ZERO } else { LOOK_EVERY }
             }
             Err(error) => {
@@ -209,9 +211,8 @@ impl Work {
     }
 
     /// The server has taken a batch: does it still have what it was told before?
-    fn taken(&mut self, kept: Kept, batch: &[(usize, u64, Fresh)]) {
-        let was =
-            std::mem::replace(&mut self.found, if kept == Kept::WithAnother { Found::Shared } else { Found::Ours });
+    fn taken(&mut self, kept: Kept, batch: &[(usize, u64, Fresh)], now: Instant) {
+        let was = std::mem::replace(&mut self.found, Found::There);
         // A batch that got lost on a connection that broke may have arrived after all, late.
         if was != Found::New && (kept == Kept::Nothing || was == Found::Away) {
             self.told.fill(0);
@@ -219,18 +220,24 @@ impl Work {
                 self.told[*place] = *version;
             }
         }
-        match (was, self.found) {
-            (Found::Away, _) => tracing::info!(failures = self.failures, "hot quotes are published again, all of them"),
-            (Found::Ours, Found::Ours) if kept == Kept::Nothing => {
+        match was {
+            Found::Away => tracing::info!(failures = self.failures, "hot quotes are published again, all of them"),
+            Found::There if kept == Kept::Nothing => {
                 tracing::warn!("the server had lost the hot quotes: published again, all of them");
             }
-            // What a run before this one left is no news.
-            (Found::Ours, Found::Shared) => {
-                tracing::warn!("another program publishes hot quotes to the same server: readers see both mixed");
-            }
-            _ => {}
+            Found::There | Found::New => {}
+        }
+        // What a run before this one left is no news.
+        if kept == Kept::WithAnother && was != Found::New && self.another_is_news(now) {
+            tracing::warn!("another program publishes hot quotes to the same server: readers see both mixed");
         }
         self.failures = 0;
+    }
+
+    /// Somebody else is seen. Both are there batch by batch, in turns: told once.
+    fn another_is_news(&mut self, now: Instant) -> bool {
+        let seen = self.another.replace(now);
+        seen.is_none_or(|seen| now.saturating_duration_since(seen) >= FORGOTTEN)
     }
 
     /// Twice as long after each failure, each up to a half shorter at random: SplitMix64 (Steele, Lea, Flood 2014).

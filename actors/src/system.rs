@@ -27,6 +27,7 @@ use crate::lease::{Right, SharedLease};
 use crate::limits::LimitsInForce;
 use crate::notifier::Alerts;
 use crate::pulse::{HaltedOutside, Pulse};
+use crate::quotes::{Figures, Pen};
 use crate::recovery;
 use crate::sampler::{LastReading, Readers, Sampler};
 use crate::supervisor::{Child, RestartPolicy, Restarts};
@@ -85,6 +86,10 @@ pub struct Conduct {
     pub halted_outside: Option<HaltedOutside>,
     /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
     pub second_person: bool,
+    /// What writes the hot quotes that other programs see; none: nobody sees them.
+    pub pen: Option<Pen>,
+    /// How those are published, where they are.
+    pub publication: Option<Figures>,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -100,6 +105,8 @@ impl Default for Conduct {
             snapshot_every: SNAPSHOT_EVERY,
             halted_outside: None,
             second_person: false,
+            pen: None,
+            publication: None,
         }
     }
 }
@@ -230,6 +237,8 @@ struct View {
     restarts: Restarts,
     stats: Arc<Stats>,
     given_up: watch::Receiver<Vec<String>>,
+    pen: Option<Pen>,
+    publication: Option<Figures>,
 }
 
 /// A running tree.
@@ -301,6 +310,8 @@ impl System {
             restarts: Restarts::default(),
             stats: Arc::new(Stats::default()),
             given_up,
+            pen: settings.conduct.pen.clone(),
+            publication: settings.conduct.publication.clone(),
         };
         let pulse = Pulse::of(&settings.clock);
         let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone())
@@ -733,6 +744,7 @@ fn children(
                 account: to.account.clone(),
                 strategies: strategies.map(|(_, address)| address.clone()).collect(),
                 board: Arc::clone(board),
+                pen: settings.conduct.pen.clone(),
                 quotes: Arc::clone(&symbol_quotes),
                 stats: Arc::clone(stats),
             },

@@ -29,6 +29,7 @@ mod heartbeat;
 mod ledger;
 mod metrics;
 mod output;
+mod quotes;
 mod reload;
 mod stops;
 mod watchdog;

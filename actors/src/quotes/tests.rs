@@ -136,6 +136,15 @@ fn while_the_server_is_away_pauses_grow_and_only_the_newest_waits() {
 }
 
 #[test]
+fn another_program_is_told_of_once_while_it_is_there() {
+    let (mut work, ..) = work(1);
+    let now = Instant::now();
+    for (after, news) in [(0, true), (1, false), (10, false), (19, false), (29, true), (30, false)] {
+        assert_eq!(work.another_is_news(now + Duration::from_secs(after)), news, "after {after} s");
+    }
+}
+
+#[test]
 fn what_is_too_old_is_not_told_any_more() {
     let (mut work, pen, double, _) = work(1);
     write(&pen, 0, 1);

@@ -14,6 +14,7 @@ use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
 use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::pulse::HaltedOutside;
+use actors::quotes::Publisher;
 use actors::system::{recover, shared};
 use actors::{Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings};
 use brokers::SimulatedExchange;
@@ -35,6 +36,7 @@ use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
+use crate::quotes;
 use crate::reload::{self, Began, Change, Configurator, Wanted};
 use crate::stops::{self, Stopper};
 use crate::wiring::{self, Recorded, StoredBars};
@@ -105,6 +107,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     stops::watch_signals(stopper.clone());
     stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
+    let hot = quotes::begin(&config, &source.universe)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
         connection: connection(&config, &source, &calendar, &recovered)?,
@@ -118,6 +121,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
             halted_outside: Some(halted_outside(&config.data_directory)),
+            publication: hot.publisher.as_ref().map(Publisher::figures),
+            pen: Some(hot.pen),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -266,7 +271,7 @@ fn source(
                 source: shared(Recorded::new(events)),
             })
         }
-        FeedConfig::QuotesFile { path, poll_milliseconds } => {
+        FeedConfig::QuotesFile { path, poll_milliseconds, .. } => {
             let universe = Arc::new(wiring::live_universe(&history, &symbols, &config.bounds)?);
             // Symbols without history start cold; the others warm up from what is stored.
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;

@@ -8,6 +8,7 @@
 //! - [`backtest`]: on CSV files and on the store
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
+//! - [`quotes`]: its hot quotes on a Redis server
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
 //! - [`halts`]: stopping it and leading out again
 //! - [`replay`]: a recorded session made again, and `why`
@@ -21,6 +22,7 @@ mod data;
 mod demo;
 mod halts;
 mod program;
+mod quotes;
 mod reload;
 mod replay;
 mod run;
