@@ -28,6 +28,7 @@
 //! - [`limits`]: the limits in force, and a change that waits for the journal
 //! - [`recovery`]: what a protocol begins from, read from its journal
 //! - [`lease`]: the right that the last gate reads
+//! - [`quotes`]: the hot quotes shown to other programs, off the trading path
 //! - [`pulse`]: whether the risk monitors are heard, which it reads as well; the engine's sign of life
 //! - [`system`]: builds the whole tree and talks to it
 
@@ -50,6 +51,7 @@ pub mod limit;
 pub mod limits;
 pub mod notifier;
 pub mod pulse;
+pub mod quotes;
 pub mod recovery;
 mod sampler;
 pub mod session;

@@ -1,7 +1,7 @@
 //! Symbol: one instrument's price now, and its fan-out.
 //!
 //! Owns the instrument's top of book. Hears the market's events from the Feed (quotes conflated:
-//! the latest wins). Writes the hot quote, tells the Account to look, then hands the event to each
+//! the latest wins). Writes the hot quote, here and for other programs, tells the Account to look, then hands the event to each
 //! strategy that listens, in the configured order.
 //!
 //! When it dies: restarted without a price, but with the status and bounds that were told; entries in its instrument are denied as stale until the
@@ -9,11 +9,12 @@
 
 use std::sync::Arc;
 
-use market::{InstrumentId, MarketEvent, TopOfBook};
+use market::{InstrumentId, MarketEvent, Quantity, TopOfBook};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::address::Address;
 use crate::board::{Board, QuoteSlots};
+use crate::quotes::Pen;
 use crate::system::Stats;
 use crate::turn::Turn;
 use crate::{account, strategy};
@@ -51,6 +52,8 @@ pub struct Arguments {
     pub strategies: Vec<Address<strategy::Message>>,
     /// The hot quotes.
     pub board: Arc<Board>,
+    /// Where other programs see it, if they may.
+    pub pen: Option<Pen>,
     /// Quotes on their way here.
     pub quotes: Arc<QuoteSlots>,
     /// Counters.
@@ -61,6 +64,8 @@ pub struct Arguments {
 pub struct State {
     arguments: Arguments,
     top: TopOfBook,
+    /// Units at the bid and at the ask of the last quote.
+    sizes: (Quantity, Quantity),
 }
 
 /// The kind of actor.
@@ -77,7 +82,8 @@ impl Actor for Symbol {
         arguments.quotes.take(arguments.instrument);
         // A suspension is told once: it must not be forgotten with the actor that heard it.
         let TopOfBook { status, bounds, .. } = arguments.board.top(arguments.instrument);
-        Ok(State { arguments, top: TopOfBook { status, bounds, ..TopOfBook::default() } })
+        let top = TopOfBook { status, bounds, ..TopOfBook::default() };
+        Ok(State { arguments, top, sizes: (Quantity::ZERO, Quantity::ZERO) })
     }
 
     async fn handle(
@@ -110,6 +116,9 @@ impl State {
             return Ok(());
         }
         let priced = self.top.apply(&event);
+        if priced {
+            self.show(&event);
+        }
         if !priced {
             // Status or bounds: the next review must see them. An old price changed nothing.
             self.arguments.board.amend(instrument, self.top);
@@ -128,5 +137,15 @@ impl State {
             if turn.is_paced() { Turn::run(decide).await? } else { decide(Turn::none()) }
         }
         Ok(())
+    }
+
+    /// For other programs: a store into a slot, whoever reads it or not.
+    fn show(&mut self, event: &MarketEvent) {
+        if let MarketEvent::Quote(quote) = event {
+            self.sizes = (quote.bid_size, quote.ask_size);
+        }
+        if let Some(pen) = &self.arguments.pen {
+            pen.write(self.arguments.instrument, &self.top, self.sizes);
+        }
     }
 }

@@ -28,6 +28,7 @@ use crate::lease::{Right, SharedLease};
 use crate::limits::LimitsInForce;
 use crate::notifier::Alerts;
 use crate::pulse::{HaltedOutside, Pulse};
+use crate::quotes::{Figures, Pen};
 use crate::recovery;
 use crate::sampler::{LastReading, Readers, Sampler};
 use crate::supervisor::{Child, RestartPolicy, Restarts};
@@ -90,6 +91,10 @@ pub struct Conduct {
     pub second_person: bool,
     /// What is to be done regularly beside trading; in live time only.
     pub chores: Chores,
+    /// What writes the hot quotes that other programs see; none: nobody sees them.
+    pub pen: Option<Pen>,
+    /// How those are published, where they are.
+    pub publication: Option<Figures>,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -106,6 +111,8 @@ impl Default for Conduct {
             halted_outside: None,
             second_person: false,
             chores: Chores::default(),
+            pen: None,
+            publication: None,
         }
     }
 }
@@ -236,6 +243,8 @@ struct View {
     restarts: Restarts,
     stats: Arc<Stats>,
     given_up: watch::Receiver<Vec<String>>,
+    pen: Option<Pen>,
+    publication: Option<Figures>,
 }
 
 /// A running tree.
@@ -307,6 +316,8 @@ impl System {
             restarts: Restarts::default(),
             stats: Arc::new(Stats::default()),
             given_up,
+            pen: settings.conduct.pen.clone(),
+            publication: settings.conduct.publication.clone(),
         };
         let pulse = Pulse::of(&settings.clock);
         let halter = Halter::new(settings.halt.clone(), Arc::clone(&settings.halt_store), settings.clock.clone())
@@ -717,6 +728,7 @@ fn children(
                 account: to.account.clone(),
                 strategies: strategies.map(|(_, address)| address.clone()).collect(),
                 board: Arc::clone(board),
+                pen: settings.conduct.pen.clone(),
                 quotes: Arc::clone(&symbol_quotes),
                 stats: Arc::clone(stats),
             },

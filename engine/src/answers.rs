@@ -5,11 +5,11 @@
 
 use actors::account::Snapshot;
 use desk::{Desk, RecordedFill};
-use market::{Price, Timestamp, TopOfBook, Universe};
+use market::{Price, Quantity, Timestamp, TopOfBook, Universe};
 use oms::{Book, Order};
 use risk::HaltSwitch;
 use serde::{Deserialize, Serialize};
-use store::{DailyBarRow, HaltRecord};
+use store::{DailyBarRow, HaltRecord, HotQuote};
 use utoipa::ToSchema;
 
 /// An open order.
@@ -169,6 +169,16 @@ pub struct QuoteDocument {
     pub bid: Option<String>,
     /// Best ask, exact.
     pub ask: Option<String>,
+    /// Units wanted at the bid.
+    pub bid_size: Option<i64>,
+    /// Units offered at the ask.
+    pub ask_size: Option<i64>,
+    /// Who told it.
+    pub source: Option<String>,
+    /// How old it was when it was told: realtime, delayed, end_of_day, synthetic.
+    pub delay: Option<String>,
+    /// Counts the symbol's quotes in this run, from one.
+    pub sequence: Option<u64>,
 }
 
 /// One session of one instrument, as the exchange published it.
@@ -326,8 +336,11 @@ fn standing(record: HaltRecord) -> StandingDocument {
     StandingDocument { scope, level, by, reason, at: at.to_string() }
 }
 
-/// The hot quote of an instrument.
-pub fn quote(symbol: &str, top: TopOfBook) -> QuoteDocument {
+/// The hot quote of an instrument: its price where the account reads it, and what else other programs see of it,
+/// unless that is of another price by now.
+pub fn quote(symbol: &str, top: TopOfBook, hot: Option<HotQuote>) -> QuoteDocument {
+    let hot = hot.filter(|hot| (hot.at, hot.bid, hot.ask) == (top.at, top.bid, top.ask));
+    let size = |size: Quantity| size.is_positive().then(|| size.units());
     let price = |price: Price| (price != Price::ZERO).then(|| price.to_string());
     QuoteDocument {
         symbol: symbol.to_owned(),
@@ -335,6 +348,11 @@ pub fn quote(symbol: &str, top: TopOfBook) -> QuoteDocument {
         last: price(top.last),
         bid: price(top.bid),
         ask: price(top.ask),
+        bid_size: hot.and_then(|hot| size(hot.bid_size)),
+        ask_size: hot.and_then(|hot| size(hot.ask_size)),
+        source: hot.map(|hot| hot.source.to_string()),
+        delay: hot.map(|hot| hot.delay.name().to_owned()),
+        sequence: hot.map(|hot| hot.sequence),
     }
 }
 

@@ -34,6 +34,7 @@ mod histories;
 mod ledger;
 mod metrics;
 mod output;
+mod quotes;
 mod reload;
 mod service;
 mod standby;

@@ -11,6 +11,7 @@ use actors::Inquiry;
 use actors::account::Snapshot;
 use actors::keeper::Diary;
 use actors::notifier::ChannelStats;
+use actors::quotes::Publication;
 use market::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
@@ -39,6 +40,11 @@ pub const NAMES: &[(&str, &str)] = &[
     ("pregao_exposure_brl", "positions at their marks, longs and shorts added, open orders at their worst"),
     ("pregao_day_result_brl", "equity above that of the last day's close in this run; negative is a loss"),
     ("pregao_quote_timestamp_seconds", "when a price last changed, by instrument; alert on time() minus this"),
+    ("pregao_quotes_published_total", "hot quotes that Redis has taken"),
+    ("pregao_quotes_conflated_total", "hot quotes that a newer one took the place of before they were published"),
+    ("pregao_quotes_failed_total", "batches of hot quotes that Redis did not take"),
+    ("pregao_quotes_last_success_timestamp_seconds", "when Redis took the last batch; alert on time() minus this"),
+    ("pregao_quotes_lag_seconds", "how long a hot quote has been waiting that Redis does not have yet"),
     ("pregao_events_total", "market events brought by the feed"),
     ("pregao_events_unsound_total", "market events dropped as unsound"),
     ("pregao_journal_entries_total", "journal entries"),
@@ -189,10 +195,23 @@ impl Page<'_> {
         self.one("pregao_events_total", inquiry.stats().events() as f64);
         self.one("pregao_events_unsound_total", inquiry.stats().unsound_events() as f64);
         self.alerts(&inquiry.alerts().stats());
+        if let Some(publication) = inquiry.publication() {
+            self.quotes(publication);
+        }
         let universe = inquiry.universe();
         let quotes = universe.ids().map(|id| (id, inquiry.quote(id).at)).filter(|(_, at)| *at != Timestamp::MIN);
         let quotes = quotes.map(|(id, at)| (vec![universe.symbol(id).to_owned()], at.as_nanos() as f64 / 1e9));
         self.many("pregao_quote_timestamp_seconds", &["instrument"], quotes);
+    }
+
+    fn quotes(&self, publication: Publication) {
+        self.one("pregao_quotes_published_total", publication.published as f64);
+        self.one("pregao_quotes_conflated_total", publication.conflated as f64);
+        self.one("pregao_quotes_failed_total", publication.failed as f64);
+        self.one("pregao_quotes_lag_seconds", publication.lag_nanoseconds as f64 / 1e9);
+        if let Some(at) = publication.last_success {
+            self.one("pregao_quotes_last_success_timestamp_seconds", at.as_nanos() as f64 / 1e9);
+        }
     }
 
     fn alerts(&self, channels: &[ChannelStats]) {

@@ -20,6 +20,7 @@ pub mod halt;
 pub mod history;
 pub mod journal;
 pub mod meta;
+pub mod quotes;
 pub mod users;
 
 use crate::error::StoreError;

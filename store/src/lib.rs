@@ -9,13 +9,14 @@
 //! - [`users`]: who may use the admin interface: [`Users`]
 //! - [`config_versions`]: the configurations that were in force: [`ConfigVersions`]
 //! - [`meta`]: small named values: [`MetaStore`]
+//! - [`quotes`]: the newest quotes, in this process and on Redis for others: [`HotQuotes`]
 //! - [`ledger`]: all but the history as one thing to open: [`Ledger`]
 //! - [`embedded`]: the default implementation, SQLite in one data directory, no server
 //! - [`crash`]: named places at which a test may kill the process
 //! - [`postgres`]: the same on a server that several machines can reach, one schema
 //! - [`digest`]: SHA-256 values, shared by the chain and the imports
 //! - `contract` (feature of that name): the tests that every implementation must pass, as functions
-//! - `testing` (same feature): a real Postgres server for a test
+//! - `testing` (same feature): a real Postgres or Redis server for a test
 //!
 //! Nothing here reads a clock: times come in as arguments. Only leases have a clock, the server's.
 
@@ -34,6 +35,7 @@ pub mod lease;
 pub mod ledger;
 pub mod meta;
 pub mod postgres;
+pub mod quotes;
 #[cfg(any(test, feature = "contract"))]
 pub mod testing;
 pub mod users;
@@ -54,4 +56,5 @@ pub use lease::Lease;
 pub use ledger::Ledger;
 pub use meta::MetaStore;
 pub use postgres::{PostgresSettings, PostgresStore};
+pub use quotes::{HotQuote, HotQuotes, InProcessQuotes, RedisQuotes, RedisSettings};
 pub use users::{SecretHash, User, Users};

@@ -1,10 +1,12 @@
-//! Real things for a test: a Postgres server, and a disk that is small or read-only. Each is gone with
+//! Real things for a test: a Postgres or Redis server, and a disk that is small or read-only. Each is gone with
 //! its value; where a machine cannot have it, that is said and the test passes without having run.
 //!
 //! A server is its own cluster in a temporary directory, on a Unix socket there. It takes `postgres`
 //! and `initdb` from the PATH, or the newest under `/usr/lib/postgresql`. Postgres refuses to run as
 //! root: then it runs as the user `postgres`, or `nobody`. A disk is a file system in memory, which
 //! takes root to mount.
+
+mod redis;
 
 use std::env;
 use std::fs;
@@ -19,6 +21,8 @@ use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::postgres::PostgresSettings;
+
+pub use redis::RedisServer;
 
 /// The superuser of the cluster.
 const USER: &str = "pregao";

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use market::{InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
 use risk::monitors::may_arm;
 use risk::{Asked, Direction, HaltLevel, HaltScope, HaltSwitch, LimitTable, MonitorSettings, SamePerson, Seen};
-use store::{HaltRecord, StoreError};
+use store::{HaltRecord, HotQuote, StoreError};
 use tokio::sync::oneshot;
 
 use super::{ANSWER_LIMIT, Proposals, Stats, SystemError, View};
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::limits::LimitsOrder;
 use crate::notifier::Alerts;
+use crate::quotes::Publication;
 use crate::sampler::LastReading;
 use crate::turn::Turn;
 use crate::{account, broker};
@@ -103,6 +105,17 @@ impl Inquiry {
     /// The hot quote of an instrument, read without asking anybody.
     pub fn quote(&self, instrument: InstrumentId) -> TopOfBook {
         self.view.board.top(instrument)
+    }
+
+    /// The same with sizes and origin, as other programs see it.
+    pub fn hot_quote(&self, instrument: InstrumentId) -> Option<HotQuote> {
+        let (_, fresh) = self.view.pen.as_ref()?.quotes().read(instrument.index())?;
+        Some(fresh.quote)
+    }
+
+    /// How hot quotes are published to other programs, where they are.
+    pub fn publication(&self) -> Option<Publication> {
+        self.view.publication.as_ref().map(|figures| figures.look(Instant::now()))
     }
 
     /// Restarts by actor.

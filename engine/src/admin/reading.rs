@@ -222,7 +222,8 @@ pub async fn forecasts(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
 /// A symbol that is not part of this run.
 pub async fn quote(app: Arc<App>, call: Call) -> Result<Handled, Problem> {
     let (symbol, id) = instrument(&app, &call)?;
-    Ok(Answer::json(&answers::quote(symbol.as_str(), app.inquiry.quote(id))).into())
+    let (top, hot) = (app.inquiry.quote(id), app.inquiry.hot_quote(id));
+    Ok(Answer::json(&answers::quote(symbol.as_str(), top, hot)).into())
 }
 
 fn instrument(app: &App, call: &Call) -> Result<(Symbol, InstrumentId), Problem> {

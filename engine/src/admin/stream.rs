@@ -284,7 +284,7 @@ fn moved(app: &App, seen: &mut BTreeMap<InstrumentId, TopOfBook>) -> Vec<QuoteDo
     for id in universe.ids() {
         let top = app.inquiry.quote(id);
         if seen.insert(id, top) != Some(top) {
-            quotes.push(answers::quote(universe.symbol(id), top));
+            quotes.push(answers::quote(universe.symbol(id), top, app.inquiry.hot_quote(id)));
         }
     }
     quotes

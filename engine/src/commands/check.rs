@@ -5,6 +5,7 @@ use std::io::Write;
 
 use crate::config::{DEFAULT_FILE, EXAMPLE, FeedConfig, Overrides, load};
 use crate::output::{Answer, Failure, money, table};
+use store::RedisSettings;
 
 /// Checks the configuration and shows what it says.
 pub fn check(overrides: &Overrides) -> Result<Answer, Failure> {
@@ -16,13 +17,17 @@ pub fn check(overrides: &Overrides) -> Result<Answer, Failure> {
         }
         FeedConfig::QuotesFile { path, .. } => format!("quotes appended to {}", path.display()),
     };
+    let quotes = match &config.quotes.redis {
+        Some(redis) => RedisSettings::new(&redis.url, "").place(),
+        None => "in this process".to_owned(),
+    };
     let rows = config.strategies.iter().map(|strategy| {
         let symbols: Vec<&str> = strategy.symbols.iter().map(|symbol| symbol.as_str()).collect();
         vec![strategy.name.clone(), strategy.kind.name.to_owned(), symbols.join(" ")]
     });
     let strategies = table(&["Strategy", "Kind", "Symbols"], 3, rows);
     let text = format!(
-        "The configuration is valid.\n\nAccount  {} with {} BRL\nFeed     {feed}\nData     {}\n\n{strategies}",
+        "The configuration is valid.\n\nAccount  {} with {} BRL\nFeed     {feed}\nQuotes   {quotes}\nData     {}\n\n{strategies}",
         config.account.tag,
         money(config.account.cash),
         config.data_directory.display(),

@@ -14,6 +14,7 @@ use actors::halt::{Halter, SharedHalt, establish};
 use actors::journal::SharedJournal;
 use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::pulse::HaltedOutside;
+use actors::quotes::Publisher;
 use actors::system::{recover, shared};
 use actors::{
     Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings, WindDown,
@@ -39,6 +40,7 @@ use crate::heartbeat::{self, Heartbeat};
 use crate::histories;
 use crate::ledger;
 use crate::output::{Answer, Failure, money};
+use crate::quotes;
 use crate::reload::{self, Began, Change, Configurator, Wanted};
 use crate::service::{self, Feeder};
 use crate::standby::{self, Waited};
@@ -124,6 +126,7 @@ pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
     let observed = Observed::default();
     let chores = chores(&workplace(&config, &history, &calendar, &observed), &config.collections, config.keep);
+    let hot = quotes::begin(&config, &source.universe)?;
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
         connection: connection(&config, &source, &calendar, &recovered)?,
@@ -138,6 +141,8 @@ pub fn run(overrides: &Overrides, stand_by: bool) -> Result<Answer, Failure> {
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
             halted_outside: Some(halted_outside(&config.data_directory)),
             chores: chores.clone(),
+            publication: hot.publisher.as_ref().map(Publisher::figures),
+            pen: Some(hot.pen),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -317,7 +322,7 @@ fn source(
                 source: shared(Recorded::new(events)),
             })
         }
-        FeedConfig::QuotesFile { path, poll_milliseconds } => {
+        FeedConfig::QuotesFile { path, poll_milliseconds, .. } => {
             let universe = Arc::new(wiring::live_universe(&*history, &symbols, &config.bounds)?);
             // Symbols without history start cold; the others warm up from what is stored.
             let known = history.coverage(&Filter { symbols, ..Filter::default() })?;

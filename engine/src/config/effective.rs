@@ -219,9 +219,14 @@ fn defaults(config: &Config) -> Vec<(String, String)> {
             add("store.lease_seconds", lease_term.as_secs().to_string());
         }
     }
-    if let FeedConfig::QuotesFile { poll_milliseconds, .. } = &config.feed {
+    if let FeedConfig::QuotesFile { poll_milliseconds, delay, .. } = &config.feed {
         add("feed.poll_milliseconds", poll_milliseconds.to_string());
+        add("feed.delay", delay.name().to_owned());
     }
+    if config.quotes.redis.is_none() {
+        add("quotes.store", "in_process".to_owned());
+    }
+    add("quotes.time_to_live_seconds", config.quotes.time_to_live.as_secs().to_string());
     for (place, strategy) in config.strategies.iter().enumerate() {
         add(&format!("strategy[{place}].name"), strategy.name.clone());
         add(&format!("strategy[{place}].listen"), "bars".to_owned());

@@ -9,6 +9,7 @@ pub mod document;
 pub mod effective;
 mod limits;
 mod monitors;
+mod quotes;
 pub mod reader;
 pub mod redaction;
 mod shutdown;
@@ -27,6 +28,7 @@ use brokers::bridge::wire::LONGEST_NAME;
 use brokers::simulated::{LimitRule, SimulationSettings};
 use desk::{Execution, Listen, Patience, Sizing};
 use market::fees::Brokerage;
+use market::history::DelayClass;
 use market::time::{NANOS_PER_SECOND, TimeOfDay};
 use market::{Calendar, ClientOrderId, Date, Money, OrderBounds, Quantity, Rate, Symbol};
 use risk::limits::Hours;
@@ -37,6 +39,7 @@ use strategies::Parameters;
 
 pub use admin::{AdminConfig, TlsConfig};
 pub use monitors::WebhookPlace;
+pub use quotes::{QuotesConfig, RedisConfig};
 pub use sources::{Collection, KeepConfig, SourceConfig, SourcesConfig};
 
 use document::{Document, Problem, Text};
@@ -85,6 +88,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where market events come from.
     pub feed: FeedConfig,
+    /// How long hot quotes count, and who sees them.
+    pub quotes: QuotesConfig,
     /// Strategy instances, in the order they decide.
     pub strategies: Vec<StrategyConfig>,
     /// Which builds and configurations may trade.
@@ -211,6 +216,8 @@ pub enum FeedConfig {
         path: PathBuf,
         /// How often to look for new lines.
         poll_milliseconds: u64,
+        /// How old its quotes are when they are written.
+        delay: DelayClass,
     },
 }
 
@@ -480,6 +487,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let store = read_store(reader);
     read_watchdog(reader);
     let feed = read_feed(reader);
+    let quotes = quotes::read(reader);
     let mut strategies = read_strategies(reader);
     for strategy in strategies.iter_mut().flatten() {
         strategy.flat_by = hours.1;
@@ -522,6 +530,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         calendar,
         store: store?,
         feed: feed?,
+        quotes: quotes?,
         strategies: strategies?,
         attestation,
         admin,
@@ -804,13 +813,16 @@ fn read_feed(reader: &mut Reader) -> Option<FeedConfig> {
     }
     let path = read_path(reader, "feed.path");
     let poll = reader.optional("feed.poll_milliseconds", "whole milliseconds such as 250").unwrap_or(250);
+    // Whoever writes the file knows; without a word nobody should take them for fresh.
+    let delay = reader.word("feed.delay", &["realtime", "delayed", "end_of_day", "synthetic"]);
+    let delay = delay.and_then(|name| store::quotes::delay_class(&name)).unwrap_or(DelayClass::Delayed);
     match kind.as_deref() {
         Some("replay") => Some(FeedConfig::Replay { from, to, speed: speed.filter(|speed| *speed > 0.0) }),
         Some("quotes_file") => {
             if path.is_none() {
                 reader.complain("feed.path", "has no value; set it to the CSV file that quotes are appended to");
             }
-            Some(FeedConfig::QuotesFile { path: path?, poll_milliseconds: poll })
+            Some(FeedConfig::QuotesFile { path: path?, poll_milliseconds: poll, delay })
         }
         _ => None,
     }

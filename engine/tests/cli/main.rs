@@ -8,6 +8,7 @@
 //! - [`backtest`]: on CSV files and on the store
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
+//! - [`quotes`]: its hot quotes on a Redis server
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
 //! - [`deployment`]: units, containers and manifests against the program
 //! - [`standby`]: two daemons and one account
@@ -25,6 +26,7 @@ mod demo;
 mod deployment;
 mod halts;
 mod program;
+mod quotes;
 mod reload;
 mod replay;
 mod run;

@@ -20,11 +20,11 @@ pub(crate) fn quotes_file(room: &Room) {
 }
 
 /// Nanoseconds since 1970, as the file has them.
-fn now() -> u128 {
+pub(crate) fn now() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
 }
 
-fn append(room: &Room, lines: &str) {
+pub(crate) fn append(room: &Room, lines: &str) {
     let mut file = OpenOptions::new().create(true).append(true).open(room.path("quotes.csv")).unwrap();
     file.write_all(lines.as_bytes()).unwrap();
 }
