@@ -180,7 +180,7 @@ pub struct Request {
     pub url: String,
     /// Headers beside the usual ones.
     pub headers: Vec<(&'static str, String)>,
-    /// Headers that are never logged.
+    /// Headers that are never logged. A redirect takes none named `authorization` along, so call it that.
     pub secret_headers: Vec<(&'static str, Secret)>,
     /// Parameters that are added to the address and never logged.
     pub secret_query: Vec<(&'static str, Secret)>,

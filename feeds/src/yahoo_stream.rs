@@ -199,12 +199,14 @@ impl YahooStream {
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
             };
             match told {
-                Ok(None) => {}
                 Ok(Some(quote)) => {
                     self.losses = 0;
                     self.deadline = Instant::now() + self.patience.silence;
                     return Told::Quote(quote);
                 }
+                // A flood of anything else is silence too, though there is always something to read.
+                _ if Instant::now() >= self.deadline => return self.lost(Lost::Silent(self.patience.silence)),
+                Ok(None) => {}
                 Err(dropped) => return Told::Dropped(dropped),
             }
         }

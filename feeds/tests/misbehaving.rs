@@ -42,7 +42,8 @@ fn html(declared: &str) -> Answer {
 fn misbehaviours() -> Vec<(&'static str, Answer)> {
     vec![
         ("silent", Answer::Silence),
-        ("reset", Answer::Reset),
+        ("reset", Answer::BreakOff),
+        ("broken off", Answer::BreakOff),
         ("never ending", Answer::Endless(b"HTTP/1.1 200 OK\r\n\r\n{\"a\":[".to_vec(), b"1,".repeat(2_000))),
         ("never ending head", Answer::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: more\r\n".to_vec())),
         ("429 without a word", Answer::status(429)),
@@ -92,7 +93,10 @@ fn nothing_of_a_bad_reply_is_kept_and_the_error_says_whose_it_is() {
     std::thread::scope(|scope| {
         for (name, answer) in misbehaviours() {
             scope.spawn(move || {
-                let double = Double::start(move |_, _| answer.clone());
+                let double = match name {
+                    "reset" => Double::resetting(),
+                    _ => Double::start(move |_, _| answer.clone()),
+                };
                 for (source_name, build) in SOURCES {
                     let settings = Settings { base_url: Some(double.url.clone()), secret: Some(Secret::new(KEY)) };
                     let source = build(&settings).unwrap();

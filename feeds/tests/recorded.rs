@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
+use std::sync::LazyLock;
 
 use feeds::source::{Ask, Item, Request, SOURCES, Secret, Settings, Source, SourceError, Subject};
 use market::history::Interval;
@@ -376,7 +377,7 @@ fn rows_of_trades_are_refused_with_their_line_and_column() {
 }
 
 /// Every recorded reply with the request that it answers, those that follow from others included.
-fn requests_and_replies() -> Vec<(&'static str, Request, Vec<u8>)> {
+static REPLIES: LazyLock<Vec<(&'static str, Request, Vec<u8>)>> = LazyLock::new(|| {
     let mut found = Vec::new();
     for case in cases() {
         let source = source(case.source, None);
@@ -389,7 +390,7 @@ fn requests_and_replies() -> Vec<(&'static str, Request, Vec<u8>)> {
         }
     }
     found
-}
+});
 
 proptest! {
     #[test]
@@ -397,8 +398,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..5, any::<u8>()), 1..6),
     ) {
-        let all = requests_and_replies();
-        let (name, request, mut body) = all[which.index(all.len())].clone();
+        let (name, request, mut body) = REPLIES[which.index(REPLIES.len())].clone();
         for (place, how, byte) in edits {
             if body.is_empty() {
                 break;

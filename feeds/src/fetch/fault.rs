@@ -207,8 +207,8 @@ impl Fault {
                 "if the server leaves out an intermediate certificate, add it to the PEM file of sources.certificates; \
                  verification cannot be switched off"
             }
-            Self::Exposed => "nothing was sent; give feeds.NAME.base_url with https",
-            Self::Redirected(_) => "the source has moved: set its new address, feeds.NAME.base_url",
+            Self::Exposed => "nothing was sent; give sources.NAME.base_url with https",
+            Self::Redirected(_) => "the source has moved: set its new address, sources.NAME.base_url",
             Self::RateLimited { .. } | Self::ComeBackLater { .. } => "fetch again later; what is missing will be found",
             Self::Unavailable { .. } => "fetch again later",
             Self::Refused { status: 401 | 403, .. } => "check the key and its plan, or whether the address is blocked",

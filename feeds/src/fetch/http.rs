@@ -104,7 +104,7 @@ impl Http {
 
 /// Whether nobody on the way can read what is sent there.
 fn is_private(url: &str) -> bool {
-    let Some(plain) = url.strip_prefix("http://") else { return true };
+    let Some(plain) = url.strip_prefix("http://") else { return url.starts_with("https://") };
     let host = plain.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
@@ -274,6 +274,8 @@ mod tests {
             ("http://localhost.brapi.dev/", false),
             ("http://localhost@brapi.dev:80/", false),
             ("http://", false),
+            ("HTTP://brapi.dev/", false),
+            ("ftp://brapi.dev/", false),
         ] {
             assert_eq!(is_private(url), private, "{url}");
         }

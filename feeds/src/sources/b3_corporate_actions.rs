@@ -11,14 +11,15 @@
 //! kind, last day, amount), so whoever keeps them by that key keeps one; the first, which knows when the
 //! money comes. Everything is taken whole, whatever span was asked for.
 //!
-//! What a factor means (`b3-market.md` 3; there is none in the samples at hand):
+//! What a factor means (`b3-market.md` 3). There is none in the genuine samples at hand; what other public
+//! clients record of the site, held against what the prices did, is:
 //!
 //! | label | factor | units afterwards for one | known from |
 //! |---|---|---|---|
-//! | DESDOBRAMENTO | percent of new units | 1 + factor / 100 | MGLU3 2020-10-13 has 300 and was four for one; PETR 2008-04-25 has 100 and was two for one |
-//! | BONIFICACAO | percent of new units | 1 + factor / 100 | the same form; ratios such as 5 and 10 make sense only so |
-//! | GRUPAMENTO | units afterwards themselves | factor | MGLU3 2024-05-24 has 0.1 and was one for ten |
-//! | SUBSCRICAO | percent of new units | (right to) percentage / 100 | the sample: 0.1399 % of Ambev's units in 2014 |
+//! | DESDOBRAMENTO | percent of new units | 1 + factor / 100 | 300 for MGLU3, 2020-10-13: 104.00 before, 26.50 after, four for one |
+//! | BONIFICACAO | percent of new units | 1 + factor / 100 | 5 and 10 are recorded, which make sense only so |
+//! | GRUPAMENTO | units afterwards themselves | factor | 0.1 for MGLU3, 2024-05-24: 1.32 before, 12.83 after, one for ten |
+//! | SUBSCRICAO | percent of new units | (right to) percentage / 100 | the genuine sample: 0.1399 for Ambev in 2014 |
 //!
 //! Not known: whether a factor of a bonus in another class is of that class. An action whose issued ISIN
 //! is not the ISIN that has the right is therefore kept as `other`, and nothing is adjusted for it.

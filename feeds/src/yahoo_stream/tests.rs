@@ -32,6 +32,8 @@ enum Act {
     Say(String),
     /// Keeps alive and says nothing.
     PingForEver,
+    /// Says the same for ever, without a pause.
+    Flood(String),
     /// Closes.
     Close,
     /// Breaks off without a word.
@@ -78,6 +80,7 @@ async fn serve(connections: Vec<Vec<Act>>) -> (String, Arc<Mutex<Vec<String>>>) 
                     Act::Say(text) => socket.send(Message::text(text)).await.unwrap(),
                     Act::Close => socket.close(None).await.unwrap(),
                     Act::Drop | Act::Ignore => break,
+                    Act::Flood(text) => while socket.send(Message::text(text.as_str())).await.is_ok() {},
                     Act::PingForEver => {
                         while socket.send(Message::Ping("x".into())).await.is_ok() {
                             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -163,6 +166,21 @@ async fn what_makes_no_sense_is_dropped_and_told_and_the_rest_goes_on() {
         "lost: yahoo_stream: the connection broke: Space limit exceeded",
     ]) {
         assert!(told.starts_with(expected), "{told} where {expected} belongs");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_anything_but_prices_is_silence() {
+    for text in [r#"{"type":"heartbeat"}"#, "<html>"] {
+        let (address, _) = serve(vec![vec![Act::Flood(text.to_owned())]]).await;
+        let mut stream = stream(address);
+        let lost = loop {
+            match stream.next().await {
+                Told::Connected | Told::Dropped(_) => {}
+                other => break show(other),
+            }
+        };
+        assert_eq!(lost, "lost: yahoo_stream: connected, and no price for 300ms", "{text}");
     }
 }
 

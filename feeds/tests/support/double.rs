@@ -31,8 +31,8 @@ pub(crate) enum Answer {
     Raw(Vec<u8>),
     /// Never.
     Silence,
-    /// By breaking the connection.
-    Reset,
+    /// By ending amid the first line.
+    BreakOff,
     /// These bytes, and then more of the last ones until nobody listens any more.
     Endless(Vec<u8>, Vec<u8>),
 }
@@ -77,6 +77,16 @@ impl Double {
     /// Answers each request by the handler, which is told how many came before.
     pub(crate) fn start(handler: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Self {
         Self::start_over("http", handler, |stream| Box::new(stream))
+    }
+
+    /// Resets every connection: a socket that is closed with something unread says so.
+    pub(crate) fn resetting() -> Self {
+        let double = |stream: TcpStream| -> Box<dyn Wire> {
+            let _ = stream.peek(&mut [0]);
+            drop(stream);
+            Box::new(std::io::Cursor::new(Vec::new()))
+        };
+        Self::start_over("http", |_, _| Answer::BreakOff, double)
     }
 
     /// The same over something else than the bare stream.
@@ -163,10 +173,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Asked>>, handler: &Handler, wrap: &
             wire.flush()
         }
         Answer::Silence => wire.read_to_end(&mut Vec::new()).map(|_| ()),
-        Answer::Reset => {
-            // Half an answer, then nothing: the client sees the end of the stream amid the head.
-            wire.write_all(b"HTTP/1.1 200 O")
-        }
+        Answer::BreakOff => wire.write_all(b"HTTP/1.1 200 O"),
         Answer::Endless(head, more) => {
             wire.write_all(&head)?;
             loop {
