@@ -207,6 +207,13 @@ pub enum Message {
     Watch,
     /// The Supervisor's beat, on its way to the Limit (live).
     Pulse(Beat),
+    /// The program is about to end: nothing that strategies ask for is taken on any more.
+    WindDown {
+        /// Take back what would otherwise rest until the session ends.
+        cancel_day_orders: bool,
+    },
+    /// The last message that counts: hear nothing more, answer when everything is durable.
+    Finish(oneshot::Sender<Snapshot>),
     /// Tell how things stand.
     Snapshot(oneshot::Sender<Snapshot>),
     /// What the next statement would lead to, carried out by nobody.
@@ -303,6 +310,18 @@ pub struct State {
     moved: bool,
     /// The changes that they were shown.
     shown: u64,
+    /// Nothing new is taken on.
+    winds_down: bool,
+    /// Nothing at all is heard any more but the journal; who waits for its last word.
+    finishing: Option<Finishing>,
+}
+
+/// How an account ends.
+enum Finishing {
+    /// Entries are not durable yet.
+    Waits(oneshot::Sender<Snapshot>),
+    /// It has been said how things stood, and that is how they stay.
+    Ended,
 }
 
 /// The kind of actor.
@@ -340,7 +359,12 @@ impl Actor for Account {
             state.arguments.address.took();
         }
         let none = Turn::none();
+        if state.finishing.is_some() && !is_heard_at_the_end(&message) {
+            return Ok(());
+        }
         match message {
+            // A decision that was never made: what the strategy had heard for it is not kept either.
+            Message::Ask { .. } if state.winds_down => {}
             Message::Ask { strategy, after, heard, asks, turn } => {
                 if !heard.is_empty() {
                     state.decide(Input::Heard { strategy, after, heard });
@@ -434,6 +458,19 @@ impl Actor for Account {
                 // A Limit that is down stops it here, and with it the lease.
                 let _ = state.arguments.pulse_to.send(limit::Message::Pulse(beat));
             }
+            Message::WindDown { cancel_day_orders } => {
+                state.winds_down = true;
+                if cancel_day_orders {
+                    state.take(Input::CancelDayOrders, &none);
+                }
+            }
+            Message::Finish(reply) => {
+                let mut effects = std::mem::take(&mut state.effects);
+                state.protocol.checkpoint(&mut effects);
+                state.effects = effects;
+                state.carry_out(&none);
+                state.finishing = Some(Finishing::Waits(reply));
+            }
             Message::Snapshot(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(state.snapshot());
@@ -446,8 +483,21 @@ impl Actor for Account {
             #[cfg(feature = "faults")]
             Message::Nothing => {}
         }
+        state.finish();
         Ok(())
     }
+}
+
+/// What an account that ends still hears: the journal, and questions.
+const fn is_heard_at_the_end(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Committed { .. }
+            | Message::JournalFailed { .. }
+            | Message::JournalRestarted
+            | Message::LookAtWaiting
+            | Message::Snapshot(_)
+    )
 }
 
 fn statement_input(question: u64, answer: Result<Box<Statement>, String>) -> Input {
@@ -484,6 +534,8 @@ impl State {
             resuming: Vec::new(),
             moved: false,
             shown: 0,
+            winds_down: false,
+            finishing: None,
             arguments,
         })
     }
@@ -722,6 +774,17 @@ impl State {
             payload: written.payload.clone(),
         };
         written.iter().map(entry).collect()
+    }
+
+    /// Says its last word once nothing waits for the journal any more.
+    fn finish(&mut self) {
+        if matches!(self.finishing, Some(Finishing::Waits(_)))
+            && self.protocol.uncommitted() == 0
+            && let Some(Finishing::Waits(reply)) = self.finishing.replace(Finishing::Ended)
+        {
+            // Whoever asked may have given up.
+            let _ = reply.send(self.snapshot());
+        }
     }
 
     fn snapshot(&self) -> Snapshot {

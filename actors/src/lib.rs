@@ -10,7 +10,8 @@
 //! ├─ Limit × n      watches figures after the trade and throws the switch
 //! ├─ Feed           brings the market's stream
 //! ├─ Symbol × n     hot quote; fans out to strategies
-//! └─ Strategy × n   decides
+//! ├─ Strategy × n   decides
+//! └─ Keeper         the house's regular work, off the trading path
 //! ```
 //!
 //! Every actor file has the same shape: a header that says what it owns, hears and sends and what
@@ -43,6 +44,7 @@ pub mod figures;
 mod gate_tests;
 pub mod halt;
 pub mod journal;
+pub mod keeper;
 pub mod lease;
 pub mod limit;
 pub mod limits;
@@ -61,10 +63,11 @@ pub use address::Address;
 pub use board::Board;
 pub use clock::Clock;
 pub use feed::{FeedSource, Polled};
+pub use keeper::{Chore, ChoreError, Chores};
 pub use lease::Right;
 pub use limits::LimitsOrder;
 pub use notifier::{Alerts, Notifier};
 pub use pulse::Pulse;
 pub use supervisor::{RestartPolicy, Restarts};
-pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp};
+pub use system::{Conduct, Fault, HostedBuild, Inquiry, System, SystemSettings, WarmUp, WindDown};
 pub use turn::Turn;

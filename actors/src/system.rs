@@ -23,6 +23,7 @@ use crate::feed::{Pace, SharedSource};
 use crate::figures::FigureBoard;
 use crate::halt::{Halter, SharedHalt};
 use crate::journal::SharedJournal;
+use crate::keeper::Chores;
 use crate::lease::{Right, SharedLease};
 use crate::limits::LimitsInForce;
 use crate::notifier::Alerts;
@@ -30,10 +31,12 @@ use crate::pulse::{HaltedOutside, Pulse};
 use crate::recovery;
 use crate::sampler::{LastReading, Readers, Sampler};
 use crate::supervisor::{Child, RestartPolicy, Restarts};
-use crate::{account, broker, feed, journal, lease, limit, session, strategy, supervisor, symbol};
+use crate::{account, broker, feed, journal, keeper, lease, limit, session, strategy, supervisor, symbol};
 
+mod ending;
 mod inquiry;
 
+pub use ending::WindDown;
 pub use inquiry::{Inquiry, ResumeError, Resumed};
 
 /// Answers that take longer mean that something hangs.
@@ -85,6 +88,8 @@ pub struct Conduct {
     pub halted_outside: Option<HaltedOutside>,
     /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
     pub second_person: bool,
+    /// What is to be done regularly beside trading; in live time only.
+    pub chores: Chores,
 }
 
 /// A start reads this many entries in a fraction of a second.
@@ -100,6 +105,7 @@ impl Default for Conduct {
             snapshot_every: SNAPSHOT_EVERY,
             halted_outside: None,
             second_person: false,
+            chores: Chores::default(),
         }
     }
 }
@@ -436,33 +442,6 @@ impl System {
     pub fn flooded(&self) -> u64 {
         self.addresses.account.depth().min(self.addresses.broker.depth())
     }
-
-    /// Stops: first the feed, so that nothing new is decided, then, once the account has nothing
-    /// left to make durable, everything else.
-    ///
-    /// # Errors
-    /// The account is down or does not answer in time; everything is stopped all the same.
-    pub async fn stop(self) -> Result<Snapshot, SystemError> {
-        // A feed that is down brings nothing either.
-        let _ = self.addresses.feed.send(feed::Message::Stop);
-        let mut last = self.snapshot().await;
-        let deadline = tokio::time::Instant::now() + ANSWER_LIMIT;
-        while last.as_ref().is_ok_and(|snapshot| snapshot.uncommitted > 0) && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            last = self.snapshot().await;
-        }
-        self.abandon().await;
-        last
-    }
-
-    /// Stops at once, whatever has not been made durable: there is no journal to wait for any more.
-    pub async fn abandon(mut self) {
-        drop(self.sampler.take());
-        // The supervisor takes its children along.
-        if let Err(error) = self.supervisor.stop_and_wait(None, Some(ANSWER_LIMIT)).await {
-            tracing::error!(%error, "the actors did not stop in time");
-        }
-    }
 }
 
 /// What a journal leaves to be known before the tree starts: a simulated exchange that lives inside
@@ -700,6 +679,11 @@ fn children(
             child("lease", Active, StopNew, || lease::Lease, arguments),
             settings.journal_runtime.as_ref(),
         ));
+    }
+    if matches!(settings.clock, Clock::System) {
+        let (chores, alerts) = (settings.conduct.chores.clone(), settings.alerts.clone());
+        let arguments = keeper::Arguments { chores, alerts, clock: clock.clone() };
+        list.push(child("keeper", Active, Active, || keeper::Keeper, arguments));
     }
     for (hosted, address) in settings.strategies.iter().zip(&to.strategies) {
         list.push(child(

@@ -137,7 +137,7 @@ pub enum Entry {
     CancelIntent {
         /// Which.
         cancel: CancelOrder,
-        /// The engine's own, because a halt takes it back.
+        /// The engine's own, because a halt takes it back or the program ends.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stops: bool,
     },

@@ -222,7 +222,7 @@ impl Replay {
                 let evidence = evidence.clone();
                 self.replaced(at, replace, recorded, evidence, entry)
             }
-            // A halt takes it back: given, as halts are.
+            // A halt or the end of the program takes it back: given, as those are.
             Entry::CancelIntent { stops: true, .. } => {
                 self.settle();
                 self.decided(Verdict::Given);

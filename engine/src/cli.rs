@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use feeds::source::Subject;
+use history::Adjusted;
+use market::history::{Interval, SourceName};
 use market::{ClientOrderId, Date, Money, Quantity, Symbol, Timestamp};
 use risk::{HaltLevel, HaltScope};
 use store::AccountTag;
 
 use crate::admin::roles::Role;
+use crate::commands::Since;
 
 /// Pregão: an autonomous trading engine for B3, the Brazilian exchange
 #[derive(Parser, Debug)]
@@ -300,14 +304,45 @@ pub struct WhyArguments {
 /// `data`.
 #[derive(Subcommand, Debug)]
 pub enum DataCommand {
-    /// Import B3's COTAHIST files (.TXT or .ZIP) and index closes (CSV: date,close).
+    /// Import files, told apart by content: B3's COTAHIST (text or ZIP), index closes (date,close), exports of Alpha
+    /// Vantage, Yahoo, Investing, MetaTrader 5 and Profit, Parquet, and what 'data export' wrote.
     Import {
         /// The files, each imported whole or not at all.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Name of the index in a CSV file.
+        /// Name of the index in a file of an index.
         #[arg(long, default_value = "IBOV")]
-        index: String,
+        index: Symbol,
+        /// Symbol of the bars, where neither the file nor its name says it.
+        #[arg(long, value_name = "SYMBOL")]
+        symbol: Option<Symbol>,
+        /// Length of the bars, where the file has too few to tell: 1d or minutes such as 1m.
+        #[arg(long, value_name = "LENGTH")]
+        interval: Option<Interval>,
+        /// The day that a list of members of an index is for.
+        #[arg(long, value_name = "DAY")]
+        date: Option<Date>,
+    },
+    /// Fetch from a source now; without a source: which there are.
+    Fetch {
+        /// Whom to ask.
+        #[arg(value_name = "SOURCE")]
+        source: Option<String>,
+        /// What for, where the source answers several: daily, intraday, index, composition, corporate_actions …
+        #[arg(long, value_name = "WHAT", value_parser = subject)]
+        subject: Option<Subject>,
+        /// Of which symbols (default: all that the source has).
+        #[arg(long, value_delimiter = ',', value_name = "A,B")]
+        symbols: Vec<Symbol>,
+        /// Length of intraday bars.
+        #[arg(long, value_name = "LENGTH", default_value = "1m")]
+        interval: Interval,
+        /// From 'last' (the session after the last collected) or a day (default: the latest session).
+        #[arg(long, value_name = "WHEN")]
+        since: Option<Since>,
+        /// Last day (default: the latest session).
+        #[arg(long, value_name = "DAY")]
+        to: Option<Date>,
     },
     /// What is stored.
     Status {
@@ -318,12 +353,92 @@ pub enum DataCommand {
         #[arg(long)]
         all: bool,
     },
-    /// Gaps, phantom sessions, unsound bars, and the history that all symbols share.
+    /// Every rule of quality over every stored series, and the history that all symbols share. Marks are kept; bars
+    /// that cannot be right are left out of clean history, never deleted.
     Verify {
         /// Only these symbols.
         #[arg(long, value_delimiter = ',', value_name = "A,B")]
         symbols: Vec<Symbol>,
+        /// Only these sources.
+        #[arg(long, value_delimiter = ',', value_name = "A,B")]
+        sources: Vec<SourceName>,
+        /// Keep no marks.
+        #[arg(long)]
+        dry_run: bool,
+        /// A list of documented defects to look for, such as docs/documented-defects.toml.
+        #[arg(long, value_name = "FILE")]
+        documented: Option<PathBuf>,
     },
+    /// Daily bars adjusted for splits, or for everything that was paid; nothing stored is changed.
+    Adjust {
+        /// Of what.
+        #[arg(value_name = "SYMBOL")]
+        symbol: Symbol,
+        /// Whose bars.
+        #[arg(long, value_name = "SOURCE", default_value = "b3_cotahist")]
+        source: SourceName,
+        /// none, splits or total_return.
+        #[arg(long, value_name = "VIEW", default_value = "total_return", value_parser = view)]
+        view: Adjusted,
+        /// Interest on equity before or after the 15 % withheld.
+        #[arg(long, value_enum, default_value = "gross")]
+        jcp: Jcp,
+        /// First day.
+        #[arg(long, value_name = "DAY")]
+        from: Option<Date>,
+        /// Last day.
+        #[arg(long, value_name = "DAY")]
+        to: Option<Date>,
+        /// Write the bars to this CSV file.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Bars, or the closes of several symbols side by side, to CSV or Parquet.
+    Export {
+        /// Of what (default: everything that the source has).
+        #[arg(long, value_delimiter = ',', value_name = "A,B")]
+        symbols: Vec<Symbol>,
+        /// Whose bars.
+        #[arg(long, value_name = "SOURCE", default_value = "b3_cotahist")]
+        source: SourceName,
+        /// How long: 1d or minutes such as 1m.
+        #[arg(long, value_name = "LENGTH", default_value = "1d")]
+        interval: Interval,
+        /// First day.
+        #[arg(long, value_name = "DAY")]
+        from: Option<Date>,
+        /// Last day.
+        #[arg(long, value_name = "DAY")]
+        to: Option<Date>,
+        /// Also bars in quarantine.
+        #[arg(long, conflicts_with = "panel")]
+        raw: bool,
+        /// One table of closes, a column a symbol, in this view: none, splits or total_return.
+        #[arg(long, value_name = "VIEW", value_parser = view)]
+        panel: Option<Adjusted>,
+        /// The file; its ending says the form: .csv or .parquet.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+/// Interest on equity (juros sobre capital próprio).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Jcp {
+    /// As the company pays it.
+    Gross,
+    /// Less the 15 % withheld.
+    Net,
+}
+
+fn view(text: &str) -> Result<Adjusted, String> {
+    let names = Adjusted::ALL.map(Adjusted::name).join(", ");
+    Adjusted::from_name(text).ok_or_else(|| format!("'{text}' is no view: expected one of {names}"))
+}
+
+fn subject(text: &str) -> Result<Subject, String> {
+    let names = Subject::ALL.map(Subject::name).join(", ");
+    Subject::from_name(text).ok_or_else(|| format!("'{text}' cannot be asked for: expected one of {names}"))
 }
 
 /// When the exchange is open in a backtest.

@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use actors::Inquiry;
 use actors::account::Snapshot;
+use actors::keeper::Diary;
 use actors::notifier::ChannelStats;
 use market::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 use risk::HaltScope;
 use risk::catalogue::{CONTROLS, OTHER_CODES};
+
+use crate::admin::Facts;
+use crate::collecting::SourceFigures;
 
 /// Every name, with what it means; docs/http.md lists them.
 pub const NAMES: &[(&str, &str)] = &[
@@ -46,6 +50,14 @@ pub const NAMES: &[(&str, &str)] = &[
     ("pregao_alerts_dropped_total", "alerts that found no room, by channel; must be 0"),
     ("pregao_alerts_given_up_total", "alerts that were tried for too long or refused for good, by channel; must be 0"),
     ("pregao_alerts_waiting_seconds", "age of the oldest alert that has not arrived, by channel; alert above 1"),
+    ("pregao_chores_done_total", "times that a chore of the house was done, by chore"),
+    ("pregao_chores_failed_total", "times that it failed, by chore"),
+    ("pregao_chore_last_done_timestamp_seconds", "when it was last done, by chore; alert on time() minus this"),
+    ("pregao_source_requests_total", "requests to sources of market data, by source and outcome"),
+    ("pregao_source_bytes_total", "bytes that came, by source"),
+    ("pregao_source_items_total", "items that were kept, by source"),
+    ("pregao_source_last_success_timestamp_seconds", "when a source last answered well"),
+    ("pregao_source_newest_timestamp_seconds", "of when the newest item of a source is; time() minus this is its age"),
     ("pregao_admin_connections", "open connections to the admin interface"),
     ("pregao_admin_requests_total", "requests to the admin interface, by route and status"),
     ("pregao_admin_request_seconds", "how long they took"),
@@ -103,11 +115,13 @@ impl Metrics {
     }
 
     /// Everything, as text. Without a snapshot, what is known without the account.
-    pub fn render(&self, inquiry: &Inquiry, snapshot: Option<&Snapshot>, connections: usize) -> String {
+    pub fn render(&self, inquiry: &Inquiry, snapshot: Option<&Snapshot>, connections: usize, facts: &Facts) -> String {
         let registry = Registry::new();
         let page = Page(&registry);
         page.program(inquiry);
         page.one("pregao_admin_connections", connections as f64);
+        page.chores(&facts.chores.diary());
+        page.sources(&facts.observed.figures());
         if let Some(snapshot) = snapshot {
             page.account(snapshot, inquiry.strategies());
         } else {
@@ -177,6 +191,36 @@ impl Page<'_> {
         self.many("pregao_alerts_given_up_total", labels, by_channel(|stats| stats.given_up as f64));
         let waiting = by_channel(|stats| stats.waiting_nanoseconds as f64 / 1e9);
         self.many("pregao_alerts_waiting_seconds", labels, waiting);
+    }
+
+    fn chores(&self, diary: &BTreeMap<String, Diary>) {
+        let by_chore = |figure: fn(&Diary) -> Option<f64>| {
+            let told = |(name, diary): (&String, &Diary)| Some((vec![name.clone()], figure(diary)?));
+            diary.iter().filter_map(told).collect::<Vec<_>>()
+        };
+        let labels = &["chore"];
+        self.many("pregao_chores_done_total", labels, by_chore(|diary| Some(diary.done as f64)));
+        self.many("pregao_chores_failed_total", labels, by_chore(|diary| Some(diary.failed as f64)));
+        let last = by_chore(|diary| Some(diary.last_done?.as_nanos() as f64 / 1e9));
+        self.many("pregao_chore_last_done_timestamp_seconds", labels, last);
+    }
+
+    fn sources(&self, figures: &BTreeMap<String, SourceFigures>) {
+        let tries = figures.iter().flat_map(|(source, of)| {
+            of.tries.iter().map(|(outcome, count)| (vec![source.clone(), (*outcome).to_owned()], *count as f64))
+        });
+        self.many("pregao_source_requests_total", &["source", "outcome"], tries);
+        let by_source = |figure: fn(&SourceFigures) -> Option<f64>| {
+            let told = |(name, of): (&String, &SourceFigures)| Some((vec![name.clone()], figure(of)?));
+            figures.iter().filter_map(told).collect::<Vec<_>>()
+        };
+        let labels = &["source"];
+        self.many("pregao_source_bytes_total", labels, by_source(|of| Some(of.bytes as f64)));
+        self.many("pregao_source_items_total", labels, by_source(|of| Some(of.items as f64)));
+        let last = by_source(|of| of.last_success.map(|at| at as f64));
+        self.many("pregao_source_last_success_timestamp_seconds", labels, last);
+        let newest = by_source(|of| of.newest.map(|at| at as f64));
+        self.many("pregao_source_newest_timestamp_seconds", labels, newest);
     }
 
     fn account(&self, snapshot: &Snapshot, strategies: &[String]) {

@@ -182,6 +182,15 @@ pub fn bar(length: u64, what: &str, bytes: bool) -> ProgressBar {
     bar
 }
 
+/// Something that takes as long as it takes; silent where standard error is no terminal.
+pub fn spinner(what: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{spinner} {msg} ({pos} asked, {elapsed})");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_message(what.to_owned());
+    bar
+}
+
 /// A table for people; columns from `numbers` on are right-aligned. Without titles it is a list of
 /// what and how much.
 pub fn table(header: &[&str], numbers: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {

@@ -29,7 +29,7 @@ pub mod record;
 pub mod refusal;
 pub mod writer;
 
-pub use file::{Progress, ReadError, read};
+pub use file::{Progress, ReadError, read, read_from};
 pub use flags::{Flag, Flags};
 pub use reader::{Header, Reader, Summary};
 pub use refusal::{Fault, FileError, LINE_ERRORS_SHOWN, LineError, Refused};

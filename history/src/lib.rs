@@ -8,6 +8,7 @@
 //! - [`renames`]: one history from several tickers, joined by ISIN
 //! - [`quality`]: what is wrong with a value, by rules with names
 //! - [`panel`](mod@panel): the sessions that a universe has in common, and who binds them
+//! - [`schedule`]: when what is to be collected
 //!
 //! Nothing here changes a stored record. A view is computed, a mark stands beside its bar.
 
@@ -15,6 +16,7 @@ pub mod adjustment;
 pub mod panel;
 pub mod quality;
 pub mod renames;
+pub mod schedule;
 
 #[cfg(test)]
 mod synthetic;

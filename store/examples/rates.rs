@@ -100,6 +100,7 @@ fn import(history: &mut dyn History, year: u64) -> Result<(), Box<dyn Error>> {
     let source = ImportSource {
         name: format!("YEAR_{year}.TXT"),
         kind: "cotahist".into(),
+        source: store::history::COTAHIST,
         size: 0,
         sha256: None,
         at: Timestamp::from_nanos(0),

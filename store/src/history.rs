@@ -1,14 +1,51 @@
-//! History: what the exchange published, and from which file each row came.
+//! History: what the exchange and other sources published, and from which file each row came.
 //!
-//! Rows go in through an [`Import`], one transaction per file: all of it or nothing. The key of a
-//! daily record is (date, symbol, market type, term in days), that of an index close (index, date).
+//! Rows go in through an [`Import`], one transaction per file: all of it or nothing. What is kept,
+//! and by which key:
+//!
+//! | rows | key | what else |
+//! |---|---|---|
+//! | daily records | date, symbol, market type, term in days | the exchange's own history, every field |
+//! | bars | source, symbol, interval, begin | of any source, side by side; an index under its name |
+//! | index closes | index, date | one reference series: a worse source never replaces a better one |
+//! | index members | index, date, source, symbol | read from the best source of the latest day |
+//! | corporate actions | all but approval, payment date and label | as each source tells them |
+//! | quality marks | source, symbol, interval, at, rule | kept by verifications, not by imports |
+//!
+//! - [`listing`]: listings, their coverage and facts, and the ISINs that they had
+//! - [`series`]: series of bars and their coverage
+//! - [`action`], [`quality`]: which corporate actions and marks are asked for
+//! - `rank`: which source is believed
+//! - `exact`, `seen`: what an import refuses before it writes
 
-use market::history::FixedText;
-use market::{DailyRecord, Date, IndexClose, InstrumentKind, Isin, Money, Price, Quantity, Symbol, Timestamp};
+pub mod action;
+pub(crate) mod exact;
+pub mod listing;
+pub mod quality;
+pub(crate) mod rank;
+pub(crate) mod seen;
+pub mod series;
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveTime;
+use market::history::{CorporateAction, HistoryBar, IndexMember, Interval, QualityMark, SourceName};
+use market::{DailyRecord, Date, IndexClose, Symbol, Timestamp};
 use serde::Serialize;
+
+pub use action::ActionFilter;
+pub use listing::{Coverage, DailyBarRow, Filter, Identity, InstrumentFacts, IsinSpan};
+pub use quality::{MarkFilter, Marked, QualityRun};
+pub use series::{BarCoverage, BarFilter, BarSeries};
 
 use crate::digest::Digest;
 use crate::error::StoreError;
+
+/// The source of daily records, in marks and in the log of imports.
+pub const COTAHIST: SourceName = SourceName::of("b3_cotahist");
+
+/// The source of index files in our own format (`date,close`).
+pub const INDEX_CSV: SourceName = SourceName::of("index_csv");
 
 /// A file to be imported, as the import log remembers it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -17,6 +54,8 @@ pub struct ImportSource {
     pub name: String,
     /// What kind of file: `cotahist`, `index` …
     pub kind: String,
+    /// Whose figures are in it. Decides whether an index close replaces the one that is there.
+    pub source: SourceName,
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256, where it was computed.
@@ -34,6 +73,8 @@ pub struct ImportCounts {
     pub unchanged: u64,
     /// Rows that were there and differed: the published correction replaced them.
     pub updated: u64,
+    /// Rows that were not taken, because a better source's stand there.
+    pub outranked: u64,
 }
 
 /// One finished import.
@@ -45,89 +86,6 @@ pub struct ImportRecord {
     /// What came of it.
     #[serde(flatten)]
     pub counts: ImportCounts,
-}
-
-/// Which listings are meant; an empty list means all.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Filter {
-    /// Tickers.
-    pub symbols: Vec<Symbol>,
-    /// Market types (TPMERC), such as [`market::history::CASH_MARKET`].
-    pub market_types: Vec<u16>,
-    /// Kinds, as the latest record tells them.
-    pub kinds: Vec<InstrumentKind>,
-}
-
-/// What is stored of one listing: a ticker on one market, and for forwards with one term.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Coverage {
-    /// Ticker.
-    pub symbol: Symbol,
-    /// Market type (TPMERC).
-    pub market_type: u16,
-    /// Days of a forward's term; zero elsewhere.
-    pub term_days: u16,
-    /// What it is, as its latest record tells.
-    pub kind: InstrumentKind,
-    /// First session with a record.
-    pub first: Date,
-    /// Last session with a record.
-    pub last: Date,
-    /// How many sessions have a record; a listing that did not trade has none that day.
-    pub sessions: u64,
-}
-
-/// What the latest record of a ticker on one market tells about the instrument.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct InstrumentFacts {
-    /// Ticker.
-    pub symbol: Symbol,
-    /// Market type (TPMERC).
-    pub market_type: u16,
-    /// What it is.
-    pub kind: InstrumentKind,
-    /// ISIN, where the record has one.
-    pub isin: Option<Isin>,
-    /// Short company name.
-    pub company: FixedText<12>,
-    /// Class, ex-flags and segment.
-    pub specification: FixedText<10>,
-    /// Units that a quoted price is for.
-    pub quotation_factor: u32,
-    /// The session of that record.
-    pub as_of: Date,
-}
-
-/// One session of one ticker on the cash or the fractional market. BRL per unit, not adjusted for
-/// dividends or splits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct DailyBarRow {
-    /// Session.
-    pub date: Date,
-    /// Opening price.
-    pub open: Price,
-    /// Highest price.
-    pub high: Price,
-    /// Lowest price.
-    pub low: Price,
-    /// Average price.
-    pub average: Price,
-    /// Last price.
-    pub close: Price,
-    /// Best bid at the end; zero for none.
-    pub best_bid: Price,
-    /// Best ask at the end; zero for none.
-    pub best_ask: Price,
-    /// Number of trades; wraps at 100,000 in the exchange's files.
-    pub trades: u32,
-    /// Units traded.
-    pub volume: Quantity,
-    /// Turnover in BRL.
-    pub turnover: Money,
-    /// Units that a quoted price was for.
-    pub quotation_factor: u32,
-    /// Distribution number: a change marks a corporate event.
-    pub distribution: u16,
 }
 
 /// Where history is kept.
@@ -187,6 +145,124 @@ pub trait History: Send {
     /// # Errors
     /// If the store cannot be read.
     fn imports(&self) -> Result<Vec<ImportRecord>, StoreError>;
+
+    /// Every bar of a series that began in a range of times, both ends included, in order; none for
+    /// an unknown series.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or what `visit` returned: its first error ends the reading.
+    fn each_bar(
+        &self,
+        source: SourceName,
+        symbol: Symbol,
+        interval: Interval,
+        from: Timestamp,
+        to: Timestamp,
+        visit: &mut dyn FnMut(HistoryBar) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// What is stored of bars, by source, symbol and interval.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn bar_coverage(&self, filter: &BarFilter) -> Result<Vec<BarCoverage>, StoreError>;
+
+    /// From when to when tickers of the cash and fractional market had their ISINs, by first
+    /// session.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn isin_history(&self, of: Identity) -> Result<Vec<IsinSpan>, StoreError>;
+
+    /// Corporate actions, by the last day with the right.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn corporate_actions(&self, filter: &ActionFilter) -> Result<Vec<CorporateAction>, StoreError>;
+
+    /// The members of an index as of a day: the latest portfolio that is not of a later day, from
+    /// the best source that has it, by symbol.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn index_members(&self, index: Symbol, on: Date) -> Result<Vec<IndexMember>, StoreError>;
+
+    /// The indices that have a close or members, in order.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn index_names(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Replaces the marks of what a run verified by what it found. Marks of other series stay, and
+    /// no value is ever deleted for a mark.
+    ///
+    /// # Errors
+    /// A mark twice or of a series that the run did not verify, or a store that cannot be written:
+    /// then all marks are as before.
+    fn mark(&mut self, run: &QualityRun, marks: &[QualityMark]) -> Result<Marked, StoreError>;
+
+    /// Marks, by source, symbol, interval, time and rule.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn marks(&self, filter: &MarkFilter) -> Result<Vec<QualityMark>, StoreError>;
+
+    /// The bars of [`History::each_bar`] as a list: fit for what a screen or a few years of days need.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn bars(
+        &self,
+        source: SourceName,
+        symbol: Symbol,
+        interval: Interval,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<HistoryBar>, StoreError> {
+        let mut found = Vec::new();
+        self.each_bar(source, symbol, interval, from, to, &mut |bar| {
+            found.push(bar);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// [`History::bars`] without those that a mark quarantines.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn clean_bars(
+        &self,
+        source: SourceName,
+        symbol: Symbol,
+        interval: Interval,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<HistoryBar>, StoreError> {
+        let mut bars = self.bars(source, symbol, interval, from, to)?;
+        let out = self.quarantined(BarSeries { source, symbol, interval })?;
+        bars.retain(|bar| !out.contains(&bar.begin));
+        Ok(bars)
+    }
+
+    /// [`History::daily`] without the sessions that a mark on [`COTAHIST`] quarantines.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn clean_daily(&self, symbol: Symbol, from: Date, to: Date) -> Result<Vec<DailyBarRow>, StoreError> {
+        let mut bars = self.daily(symbol, from, to)?;
+        let out = self.quarantined(BarSeries { source: COTAHIST, symbol, interval: Interval::Day })?;
+        bars.retain(|bar| midnight(bar.date).is_none_or(|begin| !out.contains(&begin)));
+        Ok(bars)
+    }
+
+    /// When the bars of a series begin that a mark quarantines.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn quarantined(&self, series: BarSeries) -> Result<BTreeSet<Timestamp>, StoreError> {
+        Ok(self.marks(&MarkFilter::quarantined(series))?.into_iter().map(|mark| mark.at).collect())
+    }
 }
 
 /// A running import. Dropped without a commit it leaves no trace.
@@ -198,11 +274,31 @@ pub trait Import {
     /// caller decides whether one bad line spoils the file. After any other error it cannot commit.
     fn daily(&mut self, record: &DailyRecord) -> Result<(), StoreError>;
 
-    /// Takes one close of an index.
+    /// Takes one bar, of whatever source it names.
+    ///
+    /// # Errors
+    /// As [`Import::daily`].
+    fn bar(&mut self, bar: &HistoryBar) -> Result<(), StoreError>;
+
+    /// Takes one close of an index for its reference series, from the source of this import. Of
+    /// several sources the best one's close stays, whichever came first: the exchange, our own index
+    /// files, Yahoo, Investing, any other. Whoever needs the others' closes takes them as bars.
     ///
     /// # Errors
     /// As [`Import::daily`].
     fn index_close(&mut self, index: &str, close: &IndexClose) -> Result<(), StoreError>;
+
+    /// Takes one member of an index, from the source of this import.
+    ///
+    /// # Errors
+    /// As [`Import::daily`].
+    fn index_member(&mut self, member: &IndexMember) -> Result<(), StoreError>;
+
+    /// Takes one corporate action, of whatever source it names.
+    ///
+    /// # Errors
+    /// As [`Import::daily`].
+    fn corporate_action(&mut self, action: &CorporateAction) -> Result<(), StoreError>;
 
     /// Makes everything taken visible and durable.
     ///
@@ -211,24 +307,14 @@ pub trait Import {
     fn commit(self: Box<Self>) -> Result<ImportCounts, StoreError>;
 }
 
-impl Filter {
-    /// Everything of one market type.
-    pub fn market_type(market_type: u16) -> Self {
-        Self { market_types: vec![market_type], ..Self::default() }
-    }
-
-    pub(crate) fn admits_market_type(&self, market_type: u16) -> bool {
-        self.market_types.is_empty() || self.market_types.contains(&market_type)
-    }
-
-    pub(crate) fn admits_kind(&self, kind: InstrumentKind) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(&kind)
+impl ImportCounts {
+    /// All rows that were given.
+    pub const fn rows(&self) -> u64 {
+        self.inserted + self.unchanged + self.updated + self.outranked
     }
 }
 
-impl ImportCounts {
-    /// All rows that were taken.
-    pub const fn rows(&self) -> u64 {
-        self.inserted + self.unchanged + self.updated
-    }
+/// When the session of a day begins in its series; `None` outside the years of a [`Timestamp`].
+pub fn midnight(date: Date) -> Option<Timestamp> {
+    Timestamp::from_local(date.and_time(NaiveTime::MIN))
 }

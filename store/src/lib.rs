@@ -1,7 +1,8 @@
 //! What is remembered, behind narrow traits: whoever writes to a trait does not know what is below.
 //!
 //! - [`journal`]: what each account decided and heard, in order, hash-chained: [`Journal`]
-//! - [`history`]: daily records, index closes and where they came from: [`History`], [`Import`]
+//! - [`history`]: daily records, bars, indices, corporate actions, marks of quality, and where each row
+//!   came from: [`History`], [`Import`]
 //! - [`halt`]: the halt state that outlives the process: [`HaltStore`]
 //! - [`lease`]: the right to write, one process an account: [`Lease`]
 //! - [`audit`]: who changed or stopped what, hash-chained: [`Audit`]
@@ -44,7 +45,8 @@ pub use embedded::EmbeddedStore;
 pub use error::StoreError;
 pub use halt::{HaltRecord, HaltStore, LocalFirst};
 pub use history::{
-    Coverage, DailyBarRow, Filter, History, Import, ImportCounts, ImportRecord, ImportSource, InstrumentFacts,
+    ActionFilter, BarCoverage, BarFilter, BarSeries, Coverage, DailyBarRow, Filter, History, Identity, Import,
+    ImportCounts, ImportRecord, ImportSource, InstrumentFacts, IsinSpan, MarkFilter, Marked, QualityRun,
 };
 pub use journal::{AccountTag, Journal, JournalEntry, MemoryJournal, Snapshot, Verification};
 pub use lease::Lease;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use market::{Date, IndexClose, Price, Timestamp};
+use store::history::INDEX_CSV;
 use store::{EmbeddedStore, History, ImportSource, Journal, JournalEntry, Verification};
 
 const DIRECTORY: &str = "STORE_CRASH_TEST_DIRECTORY";
@@ -28,7 +29,8 @@ fn close(day: u32) -> IndexClose {
 }
 
 fn source() -> ImportSource {
-    ImportSource { name: "IBOV.csv".into(), kind: "index".into(), size: 1, sha256: None, at: Timestamp::from_nanos(0) }
+    let (name, kind, at) = ("IBOV.csv".into(), "index".into(), Timestamp::from_nanos(0));
+    ImportSource { name, kind, source: INDEX_CSV, size: 1, sha256: None, at }
 }
 
 /// Writes, and dies with an import open.

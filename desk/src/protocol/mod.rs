@@ -253,6 +253,8 @@ pub enum Input {
     },
     /// The session moved on.
     Phase(PhaseChange),
+    /// The program is about to end and leaves no order for the day behind.
+    CancelDayOrders,
     /// A person changed the limits.
     Limits {
         /// All of them, as they are to be.
@@ -715,6 +717,7 @@ impl Protocol {
             Input::BrokerRestarted { connected } => self.broker_restarted(connected, now, effects),
             Input::Look { instrument, top } => self.look(instrument, top, now, effects),
             Input::Phase(change) => self.phase(change, effects),
+            Input::CancelDayOrders => self.cancel_day_orders(now, effects),
             Input::Halted { scope, level, by, reason, at } => {
                 if level == HaltLevel::Active {
                     self.rearm(&scope);
@@ -880,6 +883,14 @@ impl Protocol {
     /// Whether the journal has failed and not answered for everything since.
     pub fn is_journal_down(&self) -> bool {
         self.writing.is_down()
+    }
+
+    /// Everything so far as a snapshot, unless the last one holds it already: what is started next need not
+    /// go through the entries before.
+    pub fn checkpoint(&mut self, effects: &mut Vec<Effect>) {
+        if self.writing.sequence() > self.snapshot_at {
+            self.take_snapshot(effects);
+        }
     }
 
     /// Whether book and broker agreed and new orders are taken on.

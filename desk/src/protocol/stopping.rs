@@ -156,6 +156,25 @@ impl Protocol {
         is_open
     }
 
+    /// Takes back what would otherwise rest until the session ends, each once: a broker that refuses has its
+    /// reason, and whoever ends does not wait for ever.
+    pub(super) fn cancel_day_orders(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.link == Link::Down {
+            return;
+        }
+        let for_the_day =
+            |order: &&&oms::Order| order.intent.time_in_force == TimeInForce::Day && !order.cancel_requested;
+        let open = self.desk.book().open_orders();
+        let open: Vec<_> = open.iter().filter(for_the_day).map(|order| order.intent.client_order_id).collect();
+        for id in open {
+            if let Ok(approved) = self.desk.cancel(id, now) {
+                self.record.counts.cancels += 1;
+                let entry = Entry::CancelIntent { cancel: *approved.get(), stops: true };
+                self.write_command(now, entry, Command::Cancel(approved), effects);
+            }
+        }
+    }
+
     /// A statement led to another cancel of an order that a halt takes back.
     pub(super) fn cancelled_again(&mut self, id: ClientOrderId, now: Timestamp) {
         self.stopping.cancelled.entry(id).and_modify(|last| *last = now);

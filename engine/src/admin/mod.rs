@@ -49,13 +49,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actors::notifier::Listeners;
-use actors::{Clock, Inquiry};
+use actors::{Chores, Clock, Inquiry};
 use arc_swap::ArcSwap;
 use market::Timestamp;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::auditor::Auditor;
+use crate::collecting::Observed;
 use crate::config::{AdminConfig, StrategyConfig, TlsConfig};
 use crate::metrics::Metrics;
 use crate::reload::Configurator;
@@ -120,6 +121,10 @@ pub struct Facts {
     pub strategies: Vec<StrategyConfig>,
     /// The data directory.
     pub data_directory: PathBuf,
+    /// The house's regular work.
+    pub chores: Chores,
+    /// What sources of market data have answered.
+    pub observed: Observed,
 }
 
 /// What it is made of.

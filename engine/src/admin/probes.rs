@@ -75,7 +75,7 @@ async fn reasons(app: &App) -> Vec<String> {
 pub async fn metrics(app: Arc<App>, _: Call) -> Result<Handled, Problem> {
     let snapshot = tokio::time::timeout(PATIENCE, app.mirror.look()).await;
     let snapshot = snapshot.ok().and_then(Result::ok);
-    let text = app.metrics.render(&app.inquiry, snapshot.as_deref(), app.lines.len());
+    let text = app.metrics.render(&app.inquiry, snapshot.as_deref(), app.lines.len(), &app.facts);
     Ok(Answer::of("text/plain; version=0.0.4; charset=utf-8", text.into_bytes()).into())
 }
 

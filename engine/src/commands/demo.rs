@@ -14,6 +14,7 @@ use backtest::{Backtest, BacktestSettings, FinishedRun, HostedStrategy};
 use brokers::SimulatedExchange;
 use desk::DeskSettings;
 use feeds::cotahist;
+use feeds::files::Hints;
 use market::{Calendar, MarketEvent, Symbol};
 use store::EmbeddedStore;
 
@@ -130,7 +131,7 @@ fn import(store: &EmbeddedStore, directory: &Path) -> Result<Vec<Symbol>, Failur
     let mut symbols = std::collections::BTreeSet::new();
     for (name, _) in SAMPLES {
         let path: PathBuf = directory.join("samples").join(name);
-        let imported = data::import_file(&mut history, &path, wiring::IBOVESPA);
+        let imported = data::import_file(&mut history, &path, Hints::default(), true);
         if let Some(error) = imported.error {
             return Err(Failure::Failed(error, serde_json::Value::Null));
         }

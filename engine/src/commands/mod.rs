@@ -21,6 +21,8 @@ mod version;
 mod watchdog;
 mod why;
 
+pub use data::Since;
+
 use clap::CommandFactory;
 
 use crate::cli::{Arguments, Command};

@@ -15,7 +15,10 @@ use actors::journal::SharedJournal;
 use actors::notifier::{Listeners, NotifierSettings, WebhookSettings};
 use actors::pulse::HaltedOutside;
 use actors::system::{recover, shared};
-use actors::{Alerts, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings};
+use actors::{
+    Alerts, Chores, Clock, Conduct, FeedSource, Inquiry, Notifier, Polled, RestartPolicy, System, SystemSettings,
+    WindDown,
+};
 use brokers::SimulatedExchange;
 use brokers::bridge::{BridgeBroker, BridgeSettings};
 use desk::Restored;
@@ -30,6 +33,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, AdminError, Facts};
 use crate::auditor::{Act, Actor, Auditor};
+use crate::collecting::{Observed, Workplace, chores};
 use crate::config::{BrokerConfig, Config, FeedConfig, Overrides, WebhookPlace, load_effective};
 use crate::control::Control;
 use crate::heartbeat::{self, Heartbeat};
@@ -105,6 +109,8 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
     stops::watch_signals(stopper.clone());
     stops::watch_file(&config.data_directory, stopper.clone());
     let runtimes = wiring::Runtimes::new().map_err(Failure::failed)?;
+    let observed = Observed::default();
+    let chores = chores(&workplace(&config, &store, &calendar, &observed), &config.collections);
     let settings = SystemSettings {
         strategies: wiring::hosted(&config.strategies, &source.universe),
         connection: connection(&config, &source, &calendar, &recovered)?,
@@ -118,6 +124,7 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
             second_person: config.second_person,
             snapshot_every: SNAPSHOT_EVERY.unwrap_or(Conduct::default().snapshot_every),
             halted_outside: Some(halted_outside(&config.data_directory)),
+            chores: chores.clone(),
         },
         simulated: config.broker == BrokerConfig::Simulated,
         journal,
@@ -133,10 +140,10 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
         monitors: config.monitors,
         alerts: notifier.alerts(),
     };
-    let place = config.data_directory.clone();
+    let (place, wind_down) = (config.data_directory.clone(), config.wind_down);
     let overrides = overrides.clone();
-    let interface = interface(&config, &*ledger, listeners)?;
-    let running = until_stopped(settings, place, stopper, interface, began, overrides);
+    let interface = interface(&config, &*ledger, listeners, (chores, observed))?;
+    let running = until_stopped(settings, (place, wind_down), stopper, interface, began, overrides);
     let answer = runtimes.trading.block_on(runtimes.on_trading(running));
     store::crash::point("stopped");
     // Only what ended as it should lets go of the account; after anything else a successor waits.
@@ -151,7 +158,12 @@ pub fn run(overrides: &Overrides) -> Result<Answer, Failure> {
 type Interface = Box<dyn FnOnce(Inquiry, Configurator) -> Result<Admin, AdminError> + Send>;
 
 /// The admin interface, where one is configured.
-fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<Option<Interface>, Failure> {
+fn interface(
+    config: &Config,
+    ledger: &dyn Ledger,
+    alerts: Listeners,
+    (chores, observed): (Chores, Observed),
+) -> Result<Option<Interface>, Failure> {
     let Some(admin) = config.admin.clone() else { return Ok(None) };
     let (users, versions) = (ledger.users()?, ledger.config_versions()?);
     if users.list()?.iter().all(|user| user.disabled.is_some()) {
@@ -163,11 +175,25 @@ fn interface(config: &Config, ledger: &dyn Ledger, alerts: Listeners) -> Result<
         account: config.account.tag.clone(),
         strategies: config.strategies.clone(),
         data_directory: config.data_directory.clone(),
+        chores,
+        observed,
     };
     Ok(Some(Box::new(move |inquiry, configurator| {
         let auditor = configurator.auditor().clone();
         Admin::start(admin::Settings { config: admin, facts, inquiry, users, auditor, configurator, versions, alerts })
     })))
+}
+
+/// What the Keeper works with: the history of this process, which holds the data directory.
+fn workplace(config: &Config, store: &EmbeddedStore, calendar: &Arc<Calendar>, observed: &Observed) -> Workplace {
+    let store = store.clone();
+    Workplace {
+        data_directory: config.data_directory.clone(),
+        open: Arc::new(move || Ok(Box::new(store.history()?))),
+        calendar: Arc::clone(calendar),
+        sources: config.sources.clone(),
+        observer: Arc::new(observed.clone()),
+    }
 }
 
 /// Where alerts go.
@@ -364,7 +390,7 @@ fn reread(configurator: &Configurator) {
 
 async fn until_stopped(
     settings: SystemSettings,
-    place: PathBuf,
+    (place, wind_down): (PathBuf, WindDown),
     stopper: Stopper,
     interface: Option<Interface>,
     began: Began,
@@ -418,10 +444,11 @@ async fn until_stopped(
             }
         }
     };
-    tracing::info!(reason, "stopping");
+    let how = if replay { WindDown { cancel_day_orders: false, ..wind_down } } else { wind_down };
+    tracing::info!(reason, cancel_day_orders = how.cancel_day_orders, "stopping");
     store::crash::point("stopping");
     let (restarts, events) = (system.restarts().by_actor(), system.stats().events());
-    let snapshot = system.stop().await.map_err(Failure::failed)?;
+    let snapshot = system.wind_down(&how).await.map_err(Failure::failed)?;
     if let Some(heartbeat) = heartbeat {
         heartbeat.goodbye();
     }

@@ -209,6 +209,8 @@ fn defaults(config: &Config) -> Vec<(String, String)> {
     add("broker.brokerage_per_order", config.brokerage.per_order.to_string());
     add("broker.brokerage_iss", config.brokerage.iss.to_string());
     add("halt.second_person", "false".to_owned());
+    add("shutdown.cancel_day_orders", "false".to_owned());
+    add("shutdown.within_seconds", config.wind_down.within.as_secs().to_string());
     add("session.calendar", CalendarName::B3.name().to_owned());
     match &config.store {
         StoreConfig::Embedded => add("store.kind", "embedded".to_owned()),

@@ -11,6 +11,8 @@ mod limits;
 mod monitors;
 pub mod reader;
 pub mod redaction;
+mod shutdown;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +21,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::WindDown;
 use brokers::bridge::BridgeSettings;
 use brokers::bridge::wire::LONGEST_NAME;
 use brokers::simulated::{LimitRule, SimulationSettings};
@@ -34,6 +37,7 @@ use strategies::Parameters;
 
 pub use admin::{AdminConfig, TlsConfig};
 pub use monitors::WebhookPlace;
+pub use sources::{Collection, KeepConfig, SourceConfig, SourcesConfig};
 
 use document::{Document, Problem, Text};
 use effective::Effective;
@@ -73,6 +77,8 @@ pub struct Config {
     pub patience: Patience,
     /// Leaving `cancel_all`, `flatten` or `halted` takes a second person.
     pub second_person: bool,
+    /// How it ends when it is told to.
+    pub wind_down: WindDown,
     /// When the exchange is open.
     pub calendar: CalendarName,
     /// Where the journal is kept.
@@ -85,6 +91,12 @@ pub struct Config {
     pub attestation: Attestation,
     /// The admin interface; none without `admin.listen`.
     pub admin: Option<AdminConfig>,
+    /// How sources of market data are asked.
+    pub sources: SourcesConfig,
+    /// What is collected by itself.
+    pub collections: Vec<Collection>,
+    /// How long history is kept.
+    pub keep: KeepConfig,
 }
 
 /// The `[account]` section.
@@ -301,6 +313,18 @@ pub fn places(overrides: &Overrides) -> Result<Places, Unusable> {
     }
 }
 
+/// Only how sources of market data are asked: what a fetch needs that does not trade.
+///
+/// # Errors
+/// The named file cannot be read, or says something wrong about this.
+pub fn sources(overrides: &Overrides) -> Result<SourcesConfig, Unusable> {
+    let mut reader = Reader::new(document(overrides, false)?);
+    let sources = sources::read(&mut reader);
+    let matters = |problem: &Problem| problem.key.is_empty() || problem.key.starts_with("sources");
+    let problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
+    if problems.is_empty() { Ok(sources) } else { Err(Unusable(problems)) }
+}
+
 /// Only the data directory: what commands need that are about history.
 ///
 /// # Errors
@@ -446,6 +470,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let broker = read_broker(reader);
     let patience = read_patience(reader);
     let second_person = read_second_person(reader);
+    let wind_down = shutdown::read(reader);
     let calendar = match reader.word("session.calendar", &["b3", "always_open"]).as_deref() {
         Some("always_open") => CalendarName::AlwaysOpen,
         _ => CalendarName::B3,
@@ -461,6 +486,8 @@ fn read(reader: &mut Reader) -> Option<Config> {
     }
     let attestation = read_attestation(reader);
     let admin = admin::read(reader);
+    let sources = sources::read(reader);
+    let (collections, keep) = (sources::read_collections(reader, &sources), sources::read_keep(reader));
     if matches!((&broker, &feed), (Some(BrokerConfig::Bridge { .. }), Some(FeedConfig::Replay { .. }))) {
         let message = "a bridge trades now, and a replay brings past sessions; use feed.kind = \"quotes_file\"";
         reader.complain("broker.name", message);
@@ -491,12 +518,16 @@ fn read(reader: &mut Reader) -> Option<Config> {
         broker: broker?,
         patience,
         second_person,
+        wind_down,
         calendar,
         store: store?,
         feed: feed?,
         strategies: strategies?,
         attestation,
         admin,
+        sources,
+        collections: collections?,
+        keep,
     })
 }
 

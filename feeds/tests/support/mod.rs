@@ -2,6 +2,10 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests, outside of any test function")]
 
+pub(crate) mod bench;
+pub(crate) mod double;
+pub(crate) mod recorded;
+
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 

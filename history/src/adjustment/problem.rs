@@ -1,5 +1,7 @@
 //! What stands in the way of an adjustment, or puts a doubt on it. Told, never skipped.
 
+use std::fmt;
+
 use market::Date;
 use market::history::{CorporateAction, CorporateActionKind};
 use rust_decimal::Decimal;
@@ -69,6 +71,12 @@ pub struct Problem {
     pub applied: bool,
     /// The value, and what was done.
     pub detail: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.date, self.detail)
+    }
 }
 
 impl Problem {

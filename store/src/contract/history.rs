@@ -1,4 +1,10 @@
-//! What a [`History`] owes.
+//! What a [`History`] owes: here for daily records and imports as such.
+//!
+//! - [`bars`]: for bars
+//! - [`events`]: for ISINs over time, sources that disagree, corporate actions, members, marks
+
+pub(crate) mod bars;
+mod events;
 
 use market::decimal::SCALE;
 use market::history::{CASH_MARKET, FRACTIONAL_MARKET, FixedText};
@@ -7,7 +13,7 @@ use market::{DailyRecord, Date, IndexClose, InstrumentKind, Isin, Money, Price, 
 use super::{Contract, Make, refused};
 use crate::digest::Digest;
 use crate::error::StoreError;
-use crate::history::{Coverage, Filter, History, ImportCounts, ImportSource};
+use crate::history::{COTAHIST, Coverage, Filter, History, ImportCounts, ImportSource};
 
 /// Every contract of a history.
 pub const ALL: &[Contract<dyn History>] = &[
@@ -24,6 +30,17 @@ pub const ALL: &[Contract<dyn History>] = &[
     ("index closes are kept by index", index_closes_are_kept),
     ("sessions are the dates with records", sessions_are_dates_with_records),
     ("imports are remembered", imports_are_remembered),
+    ("every field of a bar comes back as it went in", bars::every_field_survives),
+    ("bars are corrected, and each is counted", bars::bars_are_corrected_and_counted),
+    ("a bar that comes twice or is not exact is refused", bars::a_repeated_or_inexact_bar_is_refused),
+    ("bars of a range are read in order", bars::a_range_is_read_in_order),
+    ("coverage counts bars over all imports", bars::coverage_counts_bars),
+    ("an import that is dropped leaves no bar", bars::a_dropped_import_leaves_no_bar),
+    ("the ISINs of a ticker are remembered", events::isins_are_remembered),
+    ("the better source keeps the close of an index", events::the_better_source_keeps_the_close),
+    ("corporate actions are kept", events::corporate_actions_are_kept),
+    ("members of an index are those of the day", events::members_are_those_of_the_day),
+    ("marks are replaced by what was verified", events::marks_are_replaced_by_what_was_verified),
 ];
 
 const FORWARD_MARKET: u16 = 30;
@@ -80,6 +97,7 @@ pub fn source(name: &str) -> ImportSource {
     ImportSource {
         name: name.to_owned(),
         kind: "cotahist".to_owned(),
+        source: COTAHIST,
         size: 1_234_567,
         sha256: Some(Digest::of(&[name.as_bytes()])),
         at: Timestamp::from_nanos(1_514_500_000_000_000_000),
@@ -110,7 +128,7 @@ pub fn stored(history: &dyn History, symbol: Symbol) -> Result<Vec<DailyRecord>,
 }
 
 const fn counts(inserted: u64, unchanged: u64, updated: u64) -> ImportCounts {
-    ImportCounts { inserted, unchanged, updated }
+    ImportCounts { inserted, unchanged, updated, outranked: 0 }
 }
 
 fn an_empty_history_answers(make: &Make<dyn History>) -> Result<(), StoreError> {

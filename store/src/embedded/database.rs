@@ -50,7 +50,7 @@ pub(super) const LEDGER: Layout = Layout {
 pub(super) const HISTORY: Layout = Layout {
     file: "history.db",
     application_id: 0x5052_4548, // "PREH"
-    steps: &[include_str!("schema/history_1.sql")],
+    steps: &[include_str!("schema/history_1.sql"), include_str!("schema/history_2.sql")],
     page_size: 8192,
     cache_kib: 64 * 1024,
 };

@@ -1,11 +1,17 @@
-//! The history in `history.db`: reading, and beginning an import.
+//! The history in `history.db`: reading, beginning an import, and keeping marks.
+
+mod bars;
+mod events;
+mod marks;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, Row, Statement, params};
 
-use market::history::{CASH_MARKET, FRACTIONAL_MARKET};
+use market::history::{
+    CASH_MARKET, CorporateAction, FRACTIONAL_MARKET, HistoryBar, IndexMember, Interval, QualityMark, SourceName,
+};
 use market::{DailyRecord, Date, IndexClose, Money, Price, Quantity, Symbol, Timestamp};
 
 use super::database::{Database, Fault};
@@ -14,7 +20,8 @@ use super::row;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::history::{
-    Coverage, DailyBarRow, Filter, History, Import, ImportCounts, ImportRecord, ImportSource, InstrumentFacts,
+    ActionFilter, BarCoverage, BarFilter, BarSeries, Coverage, DailyBarRow, Filter, History, Identity, Import,
+    ImportCounts, ImportRecord, ImportSource, InstrumentFacts, IsinSpan, MarkFilter, Marked, QualityRun, quality,
 };
 
 /// History in a data directory.
@@ -122,11 +129,55 @@ impl History for EmbeddedHistory {
     fn imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT name, kind, size, sha256, at, inserted, unchanged, updated FROM import ORDER BY id",
+                "SELECT name, kind, source, size, sha256, at, inserted, unchanged, updated, outranked FROM import
+                 ORDER BY id",
             )?;
             let imports = statement.query_map([], import_record)?;
             Ok(imports.collect::<Result<_, _>>()?)
         })
+    }
+
+    fn each_bar(
+        &self,
+        source: SourceName,
+        symbol: Symbol,
+        interval: Interval,
+        from: Timestamp,
+        to: Timestamp,
+        visit: &mut dyn FnMut(HistoryBar) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let series = BarSeries { source, symbol, interval };
+        self.reading(|connection| bars::each(connection, series, from, to, visit))
+    }
+
+    fn bar_coverage(&self, filter: &BarFilter) -> Result<Vec<BarCoverage>, StoreError> {
+        self.reading(|connection| bars::coverage(connection, filter))
+    }
+
+    fn isin_history(&self, of: Identity) -> Result<Vec<IsinSpan>, StoreError> {
+        self.reading(|connection| events::isin_history(connection, of))
+    }
+
+    fn corporate_actions(&self, filter: &ActionFilter) -> Result<Vec<CorporateAction>, StoreError> {
+        self.reading(|connection| events::actions(connection, filter))
+    }
+
+    fn index_members(&self, index: Symbol, on: Date) -> Result<Vec<IndexMember>, StoreError> {
+        self.reading(|connection| events::members(connection, index, on))
+    }
+
+    fn index_names(&self) -> Result<Vec<String>, StoreError> {
+        self.reading(events::index_names)
+    }
+
+    fn mark(&mut self, run: &QualityRun, marks: &[QualityMark]) -> Result<Marked, StoreError> {
+        quality::check(run, marks)?;
+        let Database { connection, path, .. } = &mut self.database;
+        marks::replace(connection, run, marks).map_err(|fault| fault.at(path, "keep marks of quality"))
+    }
+
+    fn marks(&self, filter: &MarkFilter) -> Result<Vec<QualityMark>, StoreError> {
+        self.reading(|connection| marks::read(connection, filter))
     }
 }
 
@@ -265,10 +316,16 @@ fn import_record(found: &Row<'_>) -> rusqlite::Result<ImportRecord> {
         source: ImportSource {
             name: found.get(0)?,
             kind: found.get(1)?,
-            size: number(2)?,
-            sha256: found.get::<_, Option<[u8; 32]>>(3)?.map(Digest::new),
-            at: Timestamp::from_nanos(found.get(4)?),
+            source: row::source(&found.get::<_, String>(2)?)?,
+            size: number(3)?,
+            sha256: found.get::<_, Option<[u8; 32]>>(4)?.map(Digest::new),
+            at: Timestamp::from_nanos(found.get(5)?),
         },
-        counts: ImportCounts { inserted: number(5)?, unchanged: number(6)?, updated: number(7)? },
+        counts: ImportCounts {
+            inserted: number(6)?,
+            unchanged: number(7)?,
+            updated: number(8)?,
+            outranked: number(9)?,
+        },
     })
 }

@@ -1,23 +1,22 @@
 //! Daily records as rows of `daily_record`, exactly.
 
 use chrono::Datelike;
-use rusqlite::types::{Type, Value};
-use rusqlite::{Error, Row};
+use rusqlite::types::Type;
+use rusqlite::{Error, Row, Statement, ToSql};
 
-use market::decimal::SCALE;
-use market::history::FixedText;
+use market::history::{CorporateActionKind, FixedText, Interval, QualityRule, SourceName};
 use market::{DailyRecord, Date, InstrumentKind, Isin, Money, Price, Quantity, Symbol};
+use rust_decimal::Decimal;
 
-use crate::error::StoreError;
+use crate::history::exact::{self, ExactDaily};
 
-/// The columns that hold a record's fields, in the order of [`fields`].
+/// The columns that hold a record's fields, in the order of [`bind`].
 const COLUMNS: &str = "bdi_code, kind, isin, company, specification, open, high, low, average, close, best_bid, \
                        best_ask, trades, quantity, turnover_centavos, strike, strike_correction, expiry, \
                        quotation_factor, strike_points, distribution";
 const COLUMN_COUNT: usize = 21;
 
-/// Takes a row whose key is free; changes nothing where it is taken. Parameters: listing, day,
-/// import, then the [`fields`].
+/// Takes a row whose key is free; changes nothing where it is taken. Parameters as [`bind`] gives them.
 pub(super) fn insert_sql() -> String {
     format!(
         "INSERT INTO daily_record (listing, day, import, {COLUMNS}) VALUES (?1, ?2, ?3, {}) \
@@ -46,44 +45,41 @@ fn parameters() -> String {
     numbered.join(", ")
 }
 
-/// The values of a record's columns, or the field that they could not hold exactly.
-pub(super) fn fields(record: &DailyRecord) -> Result<[Value; COLUMN_COUNT], StoreError> {
-    let price = |price: Price| Value::Integer(price.steps());
-    let refused = |field, value: &dyn ToString| StoreError::NotStorable {
-        key: key_text(record),
-        field,
-        value: value.to_string(),
+/// Gives a statement its parameters: listing, day and import, then the columns of the record.
+pub(super) fn bind(
+    statement: &mut Statement<'_>,
+    key: (i64, i32, i64),
+    record: &DailyRecord,
+    exact: ExactDaily,
+) -> rusqlite::Result<()> {
+    let (listing, day, import) = key;
+    let prices = [record.open, record.high, record.low, record.average, record.close, record.best_bid, record.best_ask];
+    let expiry = record.expiry.and_then(day_number);
+    let mut next = 0;
+    let mut put = |value: &dyn ToSql| {
+        next += 1;
+        statement.raw_bind_parameter(next, value)
     };
-    let turnover = centavos(record.turnover).ok_or_else(|| refused("turnover", &record.turnover))?;
-    let strike_points =
-        i64::try_from(record.strike_points).map_err(|_| refused("strike in points", &record.strike_points))?;
-    let expiry = match record.expiry {
-        None => Value::Null,
-        Some(date) => Value::Integer(day_number(date).ok_or_else(|| refused("expiry", &date))?.into()),
-    };
-    Ok([
-        Value::Integer(record.bdi_code.into()),
-        Value::Text(record.kind.name().to_owned()),
-        record.isin.map_or(Value::Null, |isin| Value::Text(isin.as_str().to_owned())),
-        Value::Text(text(&record.company)),
-        Value::Text(text(&record.specification)),
-        price(record.open),
-        price(record.high),
-        price(record.low),
-        price(record.average),
-        price(record.close),
-        price(record.best_bid),
-        price(record.best_ask),
-        Value::Integer(record.trades.into()),
-        Value::Integer(record.quantity.units()),
-        Value::Integer(turnover),
-        price(record.strike),
-        Value::Integer(record.strike_correction.into()),
-        expiry,
-        Value::Integer(record.quotation_factor.into()),
-        Value::Integer(strike_points),
-        Value::Integer(record.distribution.into()),
-    ])
+    put(&listing)?;
+    put(&day)?;
+    put(&import)?;
+    put(&record.bdi_code)?;
+    put(&record.kind.name())?;
+    put(&record.isin.as_ref().map(Isin::as_str))?;
+    put(&exact::fixed(&record.company))?;
+    put(&exact::fixed(&record.specification))?;
+    for price in prices {
+        put(&price.steps())?;
+    }
+    put(&record.trades)?;
+    put(&record.quantity.units())?;
+    put(&exact.turnover_centavos)?;
+    put(&record.strike.steps())?;
+    put(&record.strike_correction)?;
+    put(&expiry)?;
+    put(&record.quotation_factor)?;
+    put(&exact.strike_points)?;
+    put(&record.distribution)
 }
 
 /// The record of a row of [`select_sql`].
@@ -118,15 +114,6 @@ pub(super) fn record(symbol: Symbol, market_type: u16, term_days: u16, row: &Row
     })
 }
 
-/// The key of a record, for people.
-pub(super) fn key_text(record: &DailyRecord) -> String {
-    let DailyRecord { date, symbol, market_type, term_days, .. } = record;
-    match term_days {
-        0 => format!("{symbol} on {date} (market type {market_type})"),
-        days => format!("{symbol} on {date} (market type {market_type}, {days} days)"),
-    }
-}
-
 /// `yyyymmdd`; `None` outside years 1 to 9999.
 pub(super) fn day_number(date: Date) -> Option<i32> {
     (1..=9999).contains(&date.year()).then(|| i32::try_from(day_bound(date)).ok()).flatten()
@@ -157,11 +144,24 @@ pub(super) fn isin(text: Option<String>) -> rusqlite::Result<Option<Isin>> {
     text.map(|text| text.parse().map_err(|_| wrong("isin"))).transpose()
 }
 
-/// Text of a fixed-width field. Not its `Display`, which also trims what Unicode takes for space.
-fn text<const N: usize>(fixed: &FixedText<N>) -> String {
-    let bytes = fixed.as_latin1();
-    let length = bytes.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
-    bytes[..length].iter().map(|byte| char::from(*byte)).collect()
+pub(super) fn source(text: &str) -> rusqlite::Result<SourceName> {
+    text.parse().map_err(|_| wrong("source"))
+}
+
+pub(super) fn interval(text: &str) -> rusqlite::Result<Interval> {
+    text.parse().map_err(|_| wrong("interval"))
+}
+
+pub(super) fn action_kind(text: &str) -> rusqlite::Result<CorporateActionKind> {
+    CorporateActionKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| wrong("kind of action"))
+}
+
+pub(super) fn rule(text: &str) -> rusqlite::Result<QualityRule> {
+    QualityRule::ALL.into_iter().find(|rule| rule.name() == text).ok_or_else(|| wrong("rule"))
+}
+
+pub(super) fn decimal(text: &str) -> rusqlite::Result<Decimal> {
+    text.parse().map_err(|_| wrong("decimal"))
 }
 
 pub(super) fn fixed_text<const N: usize>(text: &str) -> rusqlite::Result<FixedText<N>> {
@@ -169,14 +169,8 @@ pub(super) fn fixed_text<const N: usize>(text: &str) -> rusqlite::Result<FixedTe
     bytes.ok().and_then(|bytes| FixedText::from_latin1(&bytes)).ok_or_else(|| wrong("fixed-width text"))
 }
 
-/// Whole centavos, as the exchange publishes turnover; `None` for a fraction of one or past 2^63.
-fn centavos(money: Money) -> Option<i64> {
-    let step = i128::from(SCALE / 100);
-    (money.steps() % step == 0).then(|| i64::try_from(money.steps() / step).ok()).flatten()
-}
-
 /// A stored value that no record could have had.
-fn wrong(what: &'static str) -> Error {
+pub(super) fn wrong(what: &'static str) -> Error {
     Error::FromSqlConversionFailure(0, Type::Null, format!("stored {what} is not one").into())
 }
 

@@ -118,7 +118,7 @@ fn reading_needs_a_store_and_creates_none() {
 
 #[test]
 fn a_newer_schema_is_refused() {
-    for (file, known) in [("pregao.db", 4), ("history.db", 1)] {
+    for (file, known) in [("pregao.db", 4), ("history.db", 2)] {
         let directory = tempfile::tempdir().unwrap();
         EmbeddedStore::open(directory.path()).unwrap();
         sql(directory.path(), file, "PRAGMA user_version = 99");
@@ -276,4 +276,41 @@ fn a_directory_without_permission_is_named() {
     assert!(error.contains("its directory must be writable, which SQLite needs even to read"), "{error}");
     permit(&directory, 0o755);
     EmbeddedStore::open_read_only(&directory).unwrap();
+}
+
+/// A file of before there were sources, with a row of everything it could hold.
+#[test]
+fn a_history_of_schema_1_is_brought_up_to_date() {
+    use crate::history::{BarFilter, COTAHIST, INDEX_CSV, Identity};
+    let directory = tempfile::tempdir().unwrap();
+    sql(directory.path(), "history.db", "PRAGMA page_size = 8192");
+    sql(directory.path(), "history.db", include_str!("schema/history_1.sql"));
+    sql(
+        directory.path(),
+        "history.db",
+        "PRAGMA application_id = 0x50524548; PRAGMA user_version = 1;
+         INSERT INTO import VALUES (1, 'COTAHIST_A2017.ZIP', 'cotahist', 9, NULL, 5, 2, 1, 0);
+         INSERT INTO import VALUES (2, 'IBOV.csv', 'index', 9, zeroblob(32), 6, 1, 0, 0);
+         INSERT INTO listing VALUES (1, 'PETR4', 10, 0, 20171227, 20171228, 2);
+         INSERT INTO listing VALUES (2, 'PETRA170', 70, 0, 20171228, 20171228, 1);
+         INSERT INTO daily_record
+         SELECT listing, day, 1, 2, 'share', isin, 'PETROBRAS', 'PN', 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, NULL, 1, 0, 1
+         FROM (SELECT 1 AS listing, 20171227 AS day, 'BRPETRACNPR6' AS isin
+               UNION ALL SELECT 1, 20171228, 'BRPETRACNPR6' UNION ALL SELECT 2, 20171228, 'BRPETRACNPR6');
+         INSERT INTO session VALUES (20171227, 1), (20171228, 2);
+         INSERT INTO index_close VALUES ('IBOV', 20171228, 2, 7640200000000);",
+    );
+    EmbeddedStore::open_read_only(directory.path()).unwrap_err();
+    let mut history = EmbeddedStore::open(directory.path()).unwrap().history().unwrap();
+    let imports = history.imports().unwrap();
+    assert_eq!(imports.iter().map(|import| import.source.source).collect::<Vec<_>>(), [COTAHIST, INDEX_CSV]);
+    assert_eq!((imports[0].counts.rows(), imports[1].source.size), (3, 9));
+    assert_eq!(history.index_closes("IBOV", december(1), december(31)).unwrap().len(), 1);
+    assert_eq!(history.coverage(&Filter::default()).unwrap().len(), 2);
+    let [span] = history.isin_history(Identity::Isin("BRPETRACNPR6".parse().unwrap())).unwrap()[..] else {
+        panic!("one span, of the cash market")
+    };
+    assert_eq!((span.symbol, span.first, span.last), (symbol("PETR4"), december(27), december(28)));
+    assert_eq!(history.bar_coverage(&BarFilter::default()).unwrap(), []);
+    assert_eq!(import(&mut history, &[record("PETR4", december(28))]).unwrap().updated, 1);
 }

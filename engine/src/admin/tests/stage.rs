@@ -132,6 +132,8 @@ impl Stage {
             account: "TEST".to_owned(),
             strategies: crate::config::from_text("pregao.toml", crate::config::EXAMPLE).unwrap().strategies,
             data_directory: room.path().to_owned(),
+            chores: actors::Chores::default(),
+            observed: crate::collecting::Observed::default(),
         };
         let settings = Settings {
             config,

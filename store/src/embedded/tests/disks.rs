@@ -10,7 +10,7 @@ use crate::testing::{Disk, unprivileged};
 
 #[test]
 fn a_full_disk_refuses_the_batch_keeps_what_was_there_and_goes_on_once_there_is_room() {
-    let Some(disk) = Disk::mount("512k") else { return };
+    let Some(disk) = Disk::mount("1m") else { return };
     let ballast = disk.path().join("ballast");
     fs::write(&ballast, vec![1; 64 * 1024]).unwrap();
     let paper = "PAPR".parse().unwrap();
