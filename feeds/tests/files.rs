@@ -434,4 +434,28 @@ proptest! {
             Err(error) => prop_assert!(error.to_string().contains("PETR4.csv"), "{error}"),
         }
     }
+
+    /// A Parquet file with some bytes changed or cut off: refused or read, never a panic.
+    #[test]
+    fn a_damaged_parquet_file_is_refused_or_read(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = include_bytes!("../fuzz/seeds/files_parquet/two_minutes.parquet").to_vec();
+        for (place, byte) in &changes {
+            let place = place.index(bytes.len());
+            bytes[place] = *byte;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
+        let place = Place { path: Path::new("bars.parquet"), hints: no_hints() };
+        let mut taken = 0;
+        let parsed = Kind::Parquet.description().parse.unwrap()(&bytes, &place, &mut |_| {
+            taken += 1;
+            Ok(())
+        });
+        match parsed {
+            Ok(told) => prop_assert_eq!(told, taken),
+            Err(error) => prop_assert!(error.to_string().starts_with("bars.parquet: "), "{error}"),
+        }
+    }
 }
