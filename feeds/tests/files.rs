@@ -247,6 +247,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_to_do() {
             "line 4: time = '2020-05-04 10:22:00': lies 420 s after the bar before, which is no multiple of 5m",
         ),
         (
+            "PETR4",
+            format!("{MT5}2018.11.04\t00:10:00\t1\t1\t1\t1\t1\t1\t1\n2018.11.04\t00:20:00\t1\t1\t1\t1\t1\t1\t1\n"),
+            "line 2: time = '2018-11-04 00:10:00': did not exist in São Paulo: the clocks went forward",
+        ),
+        (
             "d",
             "PETR4;28/12/2017;16,05;16,20;16,00;16,10;100.000;1.610.000\n".to_owned(),
             "line 1: turnover = '100.000': is not between low and high times units",
