@@ -247,6 +247,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_to_do() {
             "line 4: time = '2020-05-04 10:22:00': lies 420 s after the bar before, which is no multiple of 5m",
         ),
         (
+            "PETR4",
+            format!("{MT5}2018.11.04\t00:10:00\t1\t1\t1\t1\t1\t1\t1\n2018.11.04\t00:20:00\t1\t1\t1\t1\t1\t1\t1\n"),
+            "line 2: time = '2018-11-04 00:10:00': did not exist in São Paulo: the clocks went forward",
+        ),
+        (
             "d",
             "PETR4;28/12/2017;16,05;16,20;16,00;16,10;100.000;1.610.000\n".to_owned(),
             "line 1: turnover = '100.000': is not between low and high times units",
@@ -432,6 +437,30 @@ proptest! {
         match parsed {
             Ok(_) => prop_assert!(begins.is_sorted_by(|a, b| a < b)),
             Err(error) => prop_assert!(error.to_string().contains("PETR4.csv"), "{error}"),
+        }
+    }
+
+    /// A Parquet file with some bytes changed or cut off: refused or read, never a panic.
+    #[test]
+    fn a_damaged_parquet_file_is_refused_or_read(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = include_bytes!("../fuzz/seeds/files_parquet/two_minutes.parquet").to_vec();
+        for (place, byte) in &changes {
+            let place = place.index(bytes.len());
+            bytes[place] = *byte;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
+        let place = Place { path: Path::new("bars.parquet"), hints: no_hints() };
+        let mut taken = 0;
+        let parsed = Kind::Parquet.description().parse.unwrap()(&bytes, &place, &mut |_| {
+            taken += 1;
+            Ok(())
+        });
+        match parsed {
+            Ok(told) => prop_assert_eq!(told, taken),
+            Err(error) => prop_assert!(error.to_string().starts_with("bars.parquet: "), "{error}"),
         }
     }
 }

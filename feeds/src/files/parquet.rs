@@ -13,11 +13,14 @@
 //! Other columns are not looked at. A double is taken for the shortest decimal that is the same
 //! double: what a vendor's `38.1` was before a data frame held it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use chrono::{DateTime, NaiveTime, Utc};
 use market::history::{HistoryBar, Interval, SourceName};
 use market::{Date, Money, Price, Quantity, Timestamp};
 use parquet::basic::{LogicalType, TimeUnit};
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
@@ -35,20 +38,28 @@ const TIMES: [&str; 4] = ["begin", "ts", "timestamp", "date"];
 const SYMBOLS: [&str; 2] = ["symbol", "ticker"];
 
 pub(super) fn parse(bytes: &[u8], place: &Place<'_>, take: &mut Take<'_>) -> Result<u64, FileError> {
-    let broken = |error: parquet::errors::ParquetError| {
-        fault(place.path, 0, "file", &error.to_string(), "is no Parquet file that can be read; save it again")
-    };
-    let reader = SerializedFileReader::new(Bytes::copy_from_slice(bytes)).map_err(broken)?;
+    let reader = guarded(place, || SerializedFileReader::new(Bytes::copy_from_slice(bytes)))?;
     let columns = Columns::find(reader.metadata().file_metadata().schema(), place)?;
+    let mut rows = guarded(place, || reader.get_row_iter(None))?;
     let (mut order, mut items) = (Order::default(), 0);
-    for row in reader.get_row_iter(None).map_err(broken)? {
+    while let Some(row) = guarded(place, || rows.next().transpose())? {
         items += 1;
-        let cells = Cells { row: &row.map_err(broken)?, number: items, place };
-        let bar = columns.bar(&cells)?;
+        let bar = columns.bar(&Cells { row: &row, number: items, place })?;
         order.check(&bar, items, place.path)?;
         take(Item::Bar(bar)).map_err(FileError::Stopped)?;
     }
     Ok(items)
+}
+
+/// One step of the library's. On damaged files some of its versions panic where others refuse (60.1
+/// does at a negative offset), and a file must not end the program. After a panic nothing of the
+/// reader is used again.
+fn guarded<T>(place: &Place<'_>, step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, FileError> {
+    let broken = |says: &str| fault(place.path, 0, "file", says, "is no Parquet file that can be read; save it again");
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(|error| broken(&error.to_string())),
+        Err(panic) => Err(broken(panic.downcast_ref::<&str>().unwrap_or(&"it is damaged"))),
+    }
 }
 
 /// Where each value stands in a row.

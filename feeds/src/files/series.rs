@@ -129,6 +129,11 @@ pub(super) fn interval_of(bars: &[Raw], hints: &Hints, path: &Path) -> Result<In
 pub(super) fn hand_over(raw: &Raw, whose: &Whose, path: &Path, take: &mut Take<'_>) -> Result<HistoryBar, FileError> {
     let begin = Timestamp::from_local(raw.begin)
         .ok_or_else(|| fault(path, raw.line, "date", &raw.begin.to_string(), "expected a day between 1678 and 2261"))?;
+    // Moved on, it would stand beside the bar that really began then.
+    if whose.interval != Interval::Day && begin.local() != raw.begin {
+        let reason = "did not exist in São Paulo: the clocks went forward; is the export in another zone?";
+        return Err(fault(path, raw.line, "time", &raw.begin.to_string(), reason));
+    }
     let [open, high, low, close] = raw.prices;
     let bar = HistoryBar {
         source: whose.source,

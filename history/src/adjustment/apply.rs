@@ -28,14 +28,12 @@ pub(super) fn scaled(
                 // Some thirty digits of splits: no real history has them. Prices stay right to the
                 // precision of a decimal, volumes are not scaled by this one.
                 None => {
-                    cash *= Decimal::ONE / factor.units.to_decimal().unwrap_or(Decimal::ONE);
+                    let folded = factor.units.to_decimal().and_then(|ratio| cash.checked_div(ratio));
                     let detail = format!("{} on top of {units} cannot be held exactly", factor.units);
-                    problems.extend(
-                        factor
-                            .actions
-                            .iter()
-                            .map(|action| Problem::of(action, ProblemKind::OutOfRange, true, detail.clone())),
-                    );
+                    let problem =
+                        |action| Problem::of(action, ProblemKind::OutOfRange, folded.is_some(), detail.clone());
+                    problems.extend(factor.actions.iter().map(problem));
+                    cash = folded.unwrap_or(cash);
                 }
             }
         }
@@ -74,7 +72,9 @@ fn price(raw: Price, units: Ratio, cash: Decimal) -> Option<Price> {
         // One over the ratio rather than a division by it: a fraction has no rest to lose.
         rounded(paid.checked_mul(Ratio::new(units.denominator(), units.numerator())?.to_decimal()?)?)
     });
-    i64::try_from(steps?).ok().map(Price::from_steps)
+    let price = i64::try_from(steps?).ok().map(Price::from_steps)?;
+    // What was a price and is none any more was lost, not adjusted.
+    ((price == Price::ZERO) == (raw == Price::ZERO)).then_some(price)
 }
 
 /// Units of this bar as units of the last one.

@@ -64,7 +64,7 @@ pub enum Reinvestment {
 pub struct Options {
     /// Which actions.
     pub view: Adjusted,
-    /// What is withheld of interest on equity, as a fraction: [`GROSS`], [`NET_OF_15_PERCENT`] or
+    /// What is withheld of interest on equity, a fraction from 0 to 1: [`GROSS`], [`NET_OF_15_PERCENT`] or
     /// what the law says on the day. Only that kind is taxed at the source.
     pub interest_on_equity_tax: Rate,
     /// The convention for cash.

@@ -296,4 +296,32 @@ proptest! {
         let refused = forwards.problems.iter().filter(|problem| !problem.applied).count();
         prop_assert_eq!(applied + refused, actions.len());
     }
+
+    /// Figures that no company has: nothing panics, nothing is skipped, and a price that could not be
+    /// held is told.
+    #[test]
+    fn wild_figures_are_told(
+        closes in prop::collection::vec(prop_oneof![0..3_i64, 1..1_000_000_000_000_i64, Just(i64::MAX)], 2..8),
+        seed in prop::collection::vec((0_usize..8, 0_usize..7, any::<i64>(), 0_u32..28, any::<i64>(), 0_u32..28), 1..12),
+        at_ex in any::<bool>(),
+    ) {
+        let days = sessions(closes.len());
+        let bars: Vec<HistoryBar> = closes.iter().zip(&days).map(|(steps, date)| bar_of_steps("PETR4", *date, *steps)).collect();
+        let kinds = [Kind::Dividend, Kind::InterestOnEquity, Kind::Split, Kind::Bonus, Kind::ReverseSplit, Kind::Subscription, Kind::Other];
+        let actions: Vec<CorporateAction> = seed.iter().map(|(at, kind, amount, places, ratio, ratio_places)| {
+            let mut action = action(kinds[*kind], days[at % days.len()], "0", "1");
+            action.amount = Decimal::new(*amount, *places);
+            action.ratio = Decimal::new(*ratio, *ratio_places);
+            action
+        }).collect();
+        let reinvestment = if at_ex { Reinvestment::AtExClose } else { Reinvestment::AtCumClose };
+        let series = adjust(&bars, &actions, &Calendar::b3(), &Options { reinvestment, ..TOTAL }).unwrap();
+        let made: usize = series.factors.iter().map(|factor| factor.actions.len()).sum();
+        let refused = |problem: &&Problem| problem.action.is_some() && !problem.applied;
+        prop_assert!(made + series.problems.iter().filter(refused).count() >= actions.len());
+        for (bar, adjusted) in bars.iter().zip(&series.bars) {
+            let lost = series.problems.iter().any(|problem| problem.action.is_none() && problem.date == bar.date());
+            prop_assert!(lost || (bar.close == Price::ZERO) == (adjusted.close == Price::ZERO));
+        }
+    }
 }
