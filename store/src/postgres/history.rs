@@ -6,7 +6,8 @@
 //! | `running.rs` | the side with the connection: one transaction |
 //! | `daily.rs`, `bars.rs`, `events.rs` | how rows of each kind get in |
 //! | `partitions.rs`, `copy.rs` | parts of tables, rows for COPY |
-//! | `read.rs`, `marks.rs` | the way out, page by page; marks |
+//! | `read.rs`, `few.rs`, `fields.rs` | the way out: page by page, or at once; columns |
+//! | `marks.rs` | marks of quality |
 //! | `retention.rs` | what goes when it is too old, and what the rest takes |
 //!
 //! A reading of many rows is several statements, each within the limit of a call: an import that ends
@@ -16,6 +17,8 @@ mod bars;
 mod copy;
 mod daily;
 mod events;
+mod few;
+mod fields;
 mod import;
 mod marks;
 mod partitions;
@@ -99,7 +102,7 @@ impl History for PostgresHistory {
     }
 
     fn imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
-        self.shared.server.call(READ, |session| Box::pin(read::imports(session)))
+        self.shared.server.call(READ, |session| Box::pin(few::imports(session)))
     }
 
     fn each_bar(
@@ -115,27 +118,27 @@ impl History for PostgresHistory {
     }
 
     fn bar_coverage(&self, filter: &BarFilter) -> Result<Vec<BarCoverage>, StoreError> {
-        let mut found = self.shared.server.call(READ, |session| Box::pin(read::bar_coverage(session)))?;
+        let mut found = self.shared.server.call(READ, |session| Box::pin(few::bar_coverage(session)))?;
         found.retain(|coverage| filter.admits(&coverage.series()));
         found.sort_unstable_by_key(BarCoverage::series);
         Ok(found)
     }
 
     fn isin_history(&self, of: Identity) -> Result<Vec<IsinSpan>, StoreError> {
-        self.shared.server.call(READ, move |session| Box::pin(read::isin_history(session, of)))
+        self.shared.server.call(READ, move |session| Box::pin(few::isin_history(session, of)))
     }
 
     fn corporate_actions(&self, filter: &ActionFilter) -> Result<Vec<CorporateAction>, StoreError> {
         let filter = filter.clone();
-        self.shared.server.call(READ, move |session| Box::pin(read::actions(session, filter)))
+        self.shared.server.call(READ, move |session| Box::pin(few::actions(session, filter)))
     }
 
     fn index_members(&self, index: Symbol, on: Date) -> Result<Vec<IndexMember>, StoreError> {
-        self.shared.server.call(READ, move |session| Box::pin(read::members(session, index, on)))
+        self.shared.server.call(READ, move |session| Box::pin(few::members(session, index, on)))
     }
 
     fn index_names(&self) -> Result<Vec<String>, StoreError> {
-        self.shared.server.call(READ, |session| Box::pin(read::index_names(session)))
+        self.shared.server.call(READ, |session| Box::pin(few::index_names(session)))
     }
 
     fn mark(&mut self, run: &QualityRun, marks: &[QualityMark]) -> Result<Marked, StoreError> {

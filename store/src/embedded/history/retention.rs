@@ -71,11 +71,24 @@ fn bound(table: HistoryTable, first: Date) -> (&'static str, i64) {
 fn look(connection: &Connection, table: HistoryTable, first: Date) -> Result<Option<Removed>, Fault> {
     let (column, bound) = bound(table, first);
     let name = table.name();
-    let sql = format!(
-        "SELECT count(*) FILTER (WHERE {column} < ?1), min({column}),
-             max({column}) FILTER (WHERE {column} < ?1), min({column}) FILTER (WHERE {column} >= ?1)
-         FROM {name}"
-    );
+    let sql = match table {
+        HistoryTable::DailyRecord => by_owner(
+            name,
+            "listing",
+            column,
+            "listing WHERE first_day < ?1",
+            "(SELECT min(day) FROM session WHERE day >= ?1)",
+        ),
+        HistoryTable::BarDaily => by_owner(name, "series", column, "bar_series WHERE interval = '1d'", "min(later)"),
+        HistoryTable::BarIntraday => {
+            by_owner(name, "series", column, "bar_series WHERE interval <> '1d'", "min(later)")
+        }
+        _ => format!(
+            "SELECT count(*) FILTER (WHERE {column} < ?1), min({column}),
+                 max({column}) FILTER (WHERE {column} < ?1), min({column}) FILTER (WHERE {column} >= ?1)
+             FROM {name}"
+        ),
+    };
     let (rows, from, to, kept): (i64, Option<i64>, Option<i64>, Option<i64>) =
         connection
             .query_row(&sql, [bound], |found| Ok((found.get(0)?, found.get(1)?, found.get(2)?, found.get(3)?)))?;
@@ -93,6 +106,21 @@ fn look(connection: &Connection, table: HistoryTable, first: Date) -> Result<Opt
         bytes: None,
         kept_from: kept.map(date).transpose()?,
     }))
+}
+
+/// Counts the rows before a bound owner by owner, along the key: all of them may be gigabytes.
+fn by_owner(name: &str, owner: &str, column: &str, owners: &str, later: &str) -> String {
+    let of =
+        |what: &str, side: &str| format!("(SELECT {what} FROM {name} WHERE {owner} = owner.id AND {column} {side} ?1)");
+    format!(
+        "SELECT coalesce(sum(rows), 0), min(first), max(last), {later} FROM
+             (SELECT {rows} AS rows, {first} AS first, {last} AS last, {next} AS later
+              FROM (SELECT id FROM {owners}) AS owner)",
+        rows = of("count(*)", "<"),
+        first = of(&format!("min({column})"), "<"),
+        last = of(&format!("max({column})"), "<"),
+        next = of(&format!("min({column})"), ">="),
+    )
 }
 
 fn remove(connection: &mut Connection, table: HistoryTable, first: Date) -> Result<(), Fault> {

@@ -115,7 +115,16 @@ fn date_of(table: HistoryTable, row: &Row, column: usize) -> Result<Option<Date>
 
 async fn kept_from(client: &Client, table: HistoryTable, first: Date) -> Result<Option<Date>, Fault> {
     let (name, column, limit) = (table.name(), age(table), literal(table, first));
-    let row = client.query_one(&format!("SELECT min({column}) FROM {name} WHERE {column} >= {limit}"), &[]).await?;
+    // By what is known of days and series: the rows themselves have no index that begins with their time.
+    let select = match table {
+        HistoryTable::DailyRecord => format!("SELECT min(day) FROM session WHERE day >= {limit}"),
+        HistoryTable::BarDaily | HistoryTable::BarIntraday => format!(
+            "SELECT min(earliest) FROM bar_series,
+                 LATERAL (SELECT min(begin) AS earliest FROM {name} WHERE series = id AND begin >= {limit}) AS left_over"
+        ),
+        _ => format!("SELECT min({column}) FROM {name} WHERE {column} >= {limit}"),
+    };
+    let row = client.query_one(&select, &[]).await?;
     date_of(table, &row, 0)
 }
 

@@ -59,8 +59,24 @@ struct Running<'a> {
     counts: ImportCounts,
 }
 
-/// Takes steps until one of them ends it; an error ends it too, and the server rolls back.
+/// Takes steps until one of them ends it; an error ends it too, and nothing is kept.
 pub(super) async fn run(
+    client: &Client,
+    place: String,
+    source: ImportSource,
+    steps: UnboundedReceiver<Step>,
+    answers: Answers,
+) -> Result<(), Fault> {
+    let ended = take_all(client, place, source, steps, answers).await;
+    if ended.is_err() {
+        // Told before the error is: whoever hears it may begin the next import at once. A connection that is
+        // gone has rolled back by itself.
+        let _ = client.batch_execute("ROLLBACK").await;
+    }
+    ended
+}
+
+async fn take_all(
     client: &Client,
     place: String,
     source: ImportSource,
