@@ -4,6 +4,7 @@
 //! finds the day that nobody imagined, and [`kill`] kills the real program beside a [`venue`], a broker of
 //! its own, whose record the [`oracle`] compares with the journal.
 
+pub mod flood;
 pub mod kill;
 pub mod oracle;
 pub mod scenario;
