@@ -219,6 +219,16 @@ impl Fault {
     ];
 }
 
+/// A mailbox on an order's way that can be flooded.
+#[cfg(feature = "faults")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mailbox {
+    /// The Account's: where an order is reviewed, and the monitors' beats come by.
+    Account,
+    /// The Broker's: the last one before the gate.
+    Broker,
+}
+
 /// Something is wrong with the tree as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
@@ -436,22 +446,24 @@ impl System {
         };
     }
 
-    /// Puts messages that do nothing into the mailboxes of Account and Broker until so many wait in each.
+    /// Puts so many messages that do nothing into a mailbox.
     #[cfg(feature = "faults")]
-    pub fn flood(&self, most: u64) {
-        let (account, broker) = (&self.addresses.account, &self.addresses.broker);
-        for _ in account.depth()..most {
-            let _ = account.send(account::Message::Nothing);
-        }
-        for _ in broker.depth()..most {
-            let _ = broker.send(broker::Message::Nothing);
+    pub fn flood(&self, mailbox: Mailbox, count: u64) {
+        for _ in 0..count {
+            let _ = match mailbox {
+                Mailbox::Account => self.addresses.account.send(account::Message::Nothing),
+                Mailbox::Broker => self.addresses.broker.send(broker::Message::Nothing),
+            };
         }
     }
 
-    /// The fewer of the messages that wait in the two.
+    /// Messages that wait in a mailbox.
     #[cfg(feature = "faults")]
-    pub fn flooded(&self) -> u64 {
-        self.addresses.account.depth().min(self.addresses.broker.depth())
+    pub fn waiting(&self, mailbox: Mailbox) -> u64 {
+        match mailbox {
+            Mailbox::Account => self.addresses.account.depth(),
+            Mailbox::Broker => self.addresses.broker.depth(),
+        }
     }
 }
 

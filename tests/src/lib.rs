@@ -6,6 +6,7 @@
 //! stands by.
 
 pub mod failover;
+pub mod flood;
 pub mod kill;
 pub mod oracle;
 pub mod scenario;

@@ -8,9 +8,10 @@ use tests::stop::gate::trials;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_passes_the_gate_after_a_kill_is_acknowledged() {
-    let found = trials(10, 500, shared(MemoryHalt::default()), |_| {}).await;
+    let found = trials(20, 50_000, shared(MemoryHalt::default()), |_| {}).await;
     assert_eq!((found.after_acknowledgement, found.stale), (0, 0), "{found:?}");
-    assert!(found.orders > 10, "{found:?}");
+    assert!(found.held_back > 20 && found.orders > 20, "{found:?}");
+    assert!(found.least_queued >= 50_000, "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

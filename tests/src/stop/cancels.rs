@@ -6,7 +6,7 @@ use actors::System;
 use actors::halt::SharedHalt;
 use risk::{HaltLevel, HaltScope};
 
-use super::floor::{look, settings};
+use super::floor::{Floor, Kind, floor};
 
 /// The longest that orders may take to come in, and to be cancelled.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,15 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 /// If they do not come in, or are not all cancelled, within a minute.
 pub async fn cancel_all(open: u32, halt_store: SharedHalt) -> Duration {
-    let (settings, watched) = settings(open, true, halt_store);
+    let kind = Kind { instruments: open, strategies: 1, rests: true };
+    let Floor { settings, watched, .. } = floor(kind, halt_store);
     let system = System::start(settings).await.expect("the system starts");
-    until("orders", || look(&watched).submitted.len() >= open as usize).await;
+    until("orders", || watched.seen().submitted.len() >= open as usize).await;
     let called = Instant::now();
     let inquiry = system.inquiry();
     inquiry.kill(&HaltScope::Global, HaltLevel::CancelAll, "proof", "a trial").expect("it is stored");
-    until("cancels", || look(&watched).canceled.len() >= open as usize).await;
-    let last = look(&watched).canceled.iter().take(open as usize).max().copied().unwrap_or(called);
-    assert_eq!(look(&watched).submitted.len(), open as usize, "nothing new came in");
+    until("cancels", || watched.seen().canceled.len() >= open as usize).await;
+    let last = watched.seen().canceled.iter().take(open as usize).max().copied().unwrap_or(called);
+    assert_eq!(watched.seen().submitted.len(), open as usize, "nothing new came in");
     system.abandon().await;
     last - called
 }

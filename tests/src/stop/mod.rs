@@ -1,4 +1,5 @@
-//! Proofs that a stop works: the real actors on a floor that is always busy, halted thousands of times.
+//! Proofs that a stop works: the real actors, thousands of orders among a million messages, halted again and
+//! again while they are on their way.
 //!
 //! What they measure is what a person relies on: how long after the word an order may still leave, that
 //! none leaves once the word is acknowledged, and how soon every open order has been asked to be cancelled.
@@ -6,13 +7,23 @@
 pub mod cancels;
 pub mod floor;
 pub mod gate;
+pub mod paper;
+pub mod venue;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The value below which the given part of all lies (`0.99`: the 99th percentile). Zero of nothing.
 pub fn quantile(sorted: &[Duration], part: f64) -> Duration {
     let place = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(place.saturating_sub(1).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+/// Waits without letting go of the processor: less than a timer can.
+fn pause(long: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < long {
+        std::hint::spin_loop();
+    }
 }
 
 #[cfg(test)]
