@@ -105,7 +105,9 @@ impl Diary {
 impl Chores {
     /// These, in the order in which they are looked at.
     pub fn new(chores: Vec<Box<dyn Chore>>) -> Self {
-        Self { chores: Arc::new(Mutex::new(chores)), ..Self::default() }
+        // Also those that were never done: whoever watches them needs the zero before the first.
+        let diary = chores.iter().map(|chore| (chore.name().to_owned(), Diary::default())).collect();
+        Self { chores: Arc::new(Mutex::new(chores)), diary: Arc::new(Mutex::new(diary)), ..Self::default() }
     }
 
     /// How each went so far, by name.

@@ -30,7 +30,7 @@ pub fn read(
     let mut restore = Restore::new(settings.clone(), strategies.clone(), halt.clone(), record_after);
     let mut from = 1;
     if let Some(snapshot) = store.latest_snapshot(account, snapshot_at_most)? {
-        match restore.snapshot(snapshot.sequence, &snapshot.payload) {
+        match restore.snapshot(snapshot.sequence, snapshot.at, &snapshot.payload) {
             Ok(()) => from = snapshot.sequence + 1,
             Err(error) => {
                 // The journal is the truth; a snapshot only saves time.

@@ -252,6 +252,12 @@ pub enum DbCommand {
     Migrate,
     /// Recompute every account's chain; a changed or missing entry is named.
     Verify,
+    /// Let go of history that is older than the configuration keeps, as the daemon does every day.
+    Retain {
+        /// Only tell what would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// `users`.

@@ -58,7 +58,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("pregao_alerts_waiting_seconds", "age of the oldest alert that has not arrived, by channel; alert above 1"),
     ("pregao_chores_done_total", "times that a chore of the house was done, by chore"),
     ("pregao_chores_failed_total", "times that it failed, by chore"),
-    ("pregao_chore_last_done_timestamp_seconds", "when it was last done, by chore; alert on time() minus this"),
+    (
+        "pregao_chore_last_done_timestamp_seconds",
+        "when it was last done, by chore, 0 for never; alert on time() minus this",
+    ),
     ("pregao_source_requests_total", "requests to sources of market data, by source and outcome"),
     ("pregao_source_bytes_total", "bytes that came, by source"),
     ("pregao_source_items_total", "items that were kept, by source"),
@@ -229,14 +232,14 @@ impl Page<'_> {
     }
 
     fn chores(&self, diary: &BTreeMap<String, Diary>) {
-        let by_chore = |figure: fn(&Diary) -> Option<f64>| {
-            let told = |(name, diary): (&String, &Diary)| Some((vec![name.clone()], figure(diary)?));
-            diary.iter().filter_map(told).collect::<Vec<_>>()
+        let by_chore = |figure: fn(&Diary) -> f64| {
+            let told = |(name, diary): (&String, &Diary)| (vec![name.clone()], figure(diary));
+            diary.iter().map(told).collect::<Vec<_>>()
         };
         let labels = &["chore"];
-        self.many("pregao_chores_done_total", labels, by_chore(|diary| Some(diary.done as f64)));
-        self.many("pregao_chores_failed_total", labels, by_chore(|diary| Some(diary.failed as f64)));
-        let last = by_chore(|diary| Some(diary.last_done?.as_nanos() as f64 / 1e9));
+        self.many("pregao_chores_done_total", labels, by_chore(|diary| diary.done as f64));
+        self.many("pregao_chores_failed_total", labels, by_chore(|diary| diary.failed as f64));
+        let last = by_chore(|diary| diary.last_done.map_or(0.0, |at| at.as_nanos() as f64 / 1e9));
         self.many("pregao_chore_last_done_timestamp_seconds", labels, last);
     }
 
@@ -245,16 +248,16 @@ impl Page<'_> {
             of.tries.iter().map(|(outcome, count)| (vec![source.clone(), (*outcome).to_owned()], *count as f64))
         });
         self.many("pregao_source_requests_total", &["source", "outcome"], tries);
-        let by_source = |figure: fn(&SourceFigures) -> Option<f64>| {
-            let told = |(name, of): (&String, &SourceFigures)| Some((vec![name.clone()], figure(of)?));
-            figures.iter().filter_map(told).collect::<Vec<_>>()
+        let by_source = |figure: fn(&SourceFigures) -> f64| {
+            let told = |(name, of): (&String, &SourceFigures)| (vec![name.clone()], figure(of));
+            figures.iter().map(told).collect::<Vec<_>>()
         };
         let labels = &["source"];
-        self.many("pregao_source_bytes_total", labels, by_source(|of| Some(of.bytes as f64)));
-        self.many("pregao_source_items_total", labels, by_source(|of| Some(of.items as f64)));
-        let last = by_source(|of| of.last_success.map(|at| at as f64));
+        self.many("pregao_source_bytes_total", labels, by_source(|of| of.bytes as f64));
+        self.many("pregao_source_items_total", labels, by_source(|of| of.items as f64));
+        let last = by_source(|of| of.last_success.unwrap_or(0) as f64);
         self.many("pregao_source_last_success_timestamp_seconds", labels, last);
-        let newest = by_source(|of| of.newest.map(|at| at as f64));
+        let newest = by_source(|of| of.newest.unwrap_or(0) as f64);
         self.many("pregao_source_newest_timestamp_seconds", labels, newest);
     }
 

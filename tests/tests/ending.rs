@@ -9,7 +9,7 @@ use actors::{System, WindDown};
 use desk::Entry;
 use store::{Journal, MemoryJournal};
 use tests::MemoryHalt;
-use tests::stop::floor::{look, settings};
+use tests::stop::floor::{Floor, Kind, floor};
 
 /// Orders that come to rest.
 const RESTING: u32 = 20;
@@ -18,17 +18,18 @@ const LONG: Duration = Duration::from_secs(30);
 /// A floor with resting orders, told to end so; the snapshot, what the venue saw, and how the journal ends.
 async fn ended(cancel_day_orders: bool) -> (actors::account::Snapshot, usize, Vec<(u64, Entry)>) {
     let halts = Arc::new(Mutex::new(MemoryHalt::default()));
-    let (mut settings, watched) = settings(RESTING, true, halts);
+    let kind = Kind { instruments: RESTING, strategies: 1, rests: true };
+    let Floor { mut settings, watched, .. } = floor(kind, halts);
     let memory = MemoryJournal::default();
     settings.journal = shared(memory.clone());
     let system = System::start(settings).await.expect("the system starts");
     let limit = tokio::time::Instant::now() + LONG;
-    while look(&watched).submitted.len() < RESTING as usize {
+    while watched.seen().submitted.len() < RESTING as usize {
         assert!(tokio::time::Instant::now() < limit, "the orders never came");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let last = system.wind_down(&WindDown { cancel_day_orders, within: LONG }).await.expect("it ends");
-    let (mut entries, cancels) = (Vec::new(), look(&watched).canceled.len());
+    let (mut entries, cancels) = (Vec::new(), watched.seen().canceled.len());
     let read = memory.read("STOP".parse().expect("a tag"), 1, &mut |entry| {
         entries.push((entry.sequence, serde_json::from_str(&entry.payload).expect("an entry")));
         Ok(())

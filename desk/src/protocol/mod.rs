@@ -508,6 +508,10 @@ fn is_overdue(now: Timestamp, since: Timestamp, patience: i64) -> bool {
     now.nanos_since(since).saturating_abs() > patience
 }
 
+/// Entries since the last snapshot from which on the end of a run is worth one: fewer are read in a few
+/// milliseconds, and reading them also looks at their chain.
+const CHECKPOINT_AFTER: u64 = 1_000;
+
 /// Inputs after which there may be something to cancel or to close. What a strategy has heard and what it
 /// asks for then come together; nothing goes between them.
 const fn may_stop(input: &Input) -> bool {
@@ -885,10 +889,10 @@ impl Protocol {
         self.writing.is_down()
     }
 
-    /// Everything so far as a snapshot, unless the last one holds it already: what is started next need not
-    /// go through the entries before.
+    /// Everything so far as a snapshot, where that spares the next start more than a blink: few entries are
+    /// read again, chain and all.
     pub fn checkpoint(&mut self, effects: &mut Vec<Effect>) {
-        if self.writing.sequence() > self.snapshot_at {
+        if self.writing.sequence() - self.snapshot_at >= CHECKPOINT_AFTER {
             self.take_snapshot(effects);
         }
     }

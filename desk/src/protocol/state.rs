@@ -118,11 +118,11 @@ impl Restore {
         }
     }
 
-    /// Begins with what a snapshot at this entry holds.
+    /// Begins with what a snapshot at this entry, taken at that time, holds.
     ///
     /// # Errors
     /// It cannot be read, or speaks of a symbol that is not configured.
-    pub fn snapshot(&mut self, sequence: u64, payload: &str) -> Result<(), RestoreError> {
+    pub fn snapshot(&mut self, sequence: u64, at: Timestamp, payload: &str) -> Result<(), RestoreError> {
         let fails = |reason: String| RestoreError::Snapshot { sequence, reason };
         let state: ProtocolState = serde_json::from_str(payload).map_err(|error| fails(error.to_string()))?;
         self.desk =
@@ -140,6 +140,7 @@ impl Restore {
             closings: facts.closings,
         };
         (self.sequence, self.snapshot_at, self.started) = (sequence, sequence, true);
+        self.last_at = Some(at);
         Ok(())
     }
 

@@ -87,7 +87,8 @@ impl Job {
         let settings = Settings { secret: secret(name, &said)?, base_url: said.base_url };
         let source = feeds::source::build(name, &settings)?;
         let time = Arc::new(MachineTime::new());
-        let fetcher = Fetcher::new(Limits::default(), folder.to_owned(), sources.certificates.as_deref(), time)?;
+        let limits = Limits { tries: sources.tries, ..Limits::default() };
+        let fetcher = Fetcher::new(limits, folder.to_owned(), sources.certificates.as_deref(), time)?;
         Ok(Self { source, fetcher })
     }
 

@@ -4,7 +4,8 @@ use serde_json::json;
 use store::{Audit, EmbeddedStore, Journal, Ledger, Verification};
 
 use crate::cli::DbCommand;
-use crate::config::{Overrides, Places, StoreConfig, places};
+use crate::config::{self, KeepConfig, Overrides, Places, StoreConfig, places};
+use crate::histories;
 use crate::ledger;
 use crate::output::{Answer, Failure, table};
 
@@ -14,6 +15,7 @@ pub fn db(command: &DbCommand, overrides: &Overrides) -> Result<Answer, Failure>
     match command {
         DbCommand::Migrate => migrate(&places),
         DbCommand::Verify => verify(&places),
+        DbCommand::Retain { dry_run } => retain(&places, config::keep(overrides)?, *dry_run),
     }
 }
 
@@ -22,6 +24,31 @@ fn migrate(places: &Places) -> Result<Answer, Failure> {
     let store = EmbeddedStore::open(&places.data_directory)?;
     let place = ledger::open(places, &store)?.place();
     Ok(Answer::new(format!("{place} is up to date."), json!({ "place": place, "up_to_date": true })))
+}
+
+/// What is older than is kept, table by table; what is not named is kept for ever.
+fn retain(places: &Places, keep: KeepConfig, dry_run: bool) -> Result<Answer, Failure> {
+    let mut history = if dry_run { histories::open_read_only(places)? } else { histories::open(places)? };
+    let removed = history.retain(&keep.policy(), actors::Clock::System.now().local_date(), dry_run)?;
+    let rows = removed.iter().map(|removed| {
+        vec![
+            removed.table.name().to_owned(),
+            removed.partition.clone().unwrap_or_default(),
+            removed.from.to_string(),
+            removed.to.to_string(),
+            removed.rows.to_string(),
+            removed.kept_from.map_or("nothing".to_owned(), |day| format!("from {day}")),
+        ]
+    });
+    let shown = table(&["Table", "Part", "First", "Last", "Rows", "Kept"], 4, rows);
+    let text = match (removed.is_empty(), dry_run) {
+        (true, _) => "Nothing is older than is kept.".to_owned(),
+        (false, true) => format!("{shown}\nWould go; nothing was changed."),
+        (false, false) => format!("{shown}\nGone."),
+    };
+    let policy: Vec<_> =
+        keep.policy().iter().map(|(table, days)| json!({ "table": table.name(), "days": days })).collect();
+    Ok(Answer::new(text, json!({ "removed": removed, "dry_run": dry_run, "policy": policy })))
 }
 
 /// An audit, and where it is, for people.

@@ -332,6 +332,18 @@ pub fn sources(overrides: &Overrides) -> Result<SourcesConfig, Unusable> {
     if problems.is_empty() { Ok(sources) } else { Err(Unusable(problems)) }
 }
 
+/// Only how long history is kept.
+///
+/// # Errors
+/// As [`sources()`].
+pub fn keep(overrides: &Overrides) -> Result<KeepConfig, Unusable> {
+    let mut reader = Reader::new(document(overrides, false)?);
+    let keep = sources::read_keep(&mut reader);
+    let matters = |problem: &Problem| problem.key.is_empty() || problem.key.starts_with("history");
+    let problems: Vec<Problem> = reader.finish().into_iter().filter(matters).collect();
+    if problems.is_empty() { Ok(keep) } else { Err(Unusable(problems)) }
+}
+
 /// Only the data directory: what commands need that are about history.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use feeds::fetch::Limits;
 use feeds::source::Subject;
 use history::schedule::{Schedule, When};
 use market::history::Interval;
@@ -16,10 +17,12 @@ use super::document::{Setting, Text};
 use super::reader::{Reader, nearest};
 
 /// The `[sources]` section: how each source is asked.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SourcesConfig {
     /// Certificates beside the usual roots, PEM.
     pub certificates: Option<PathBuf>,
+    /// How often a request is made at most, until it succeeds.
+    pub tries: u32,
     /// Single sources, by name.
     pub of: BTreeMap<String, SourceConfig>,
 }
@@ -65,15 +68,22 @@ pub struct KeepConfig {
 
 /// More than a year: a strategy's seasons compare with those of the year before.
 const INTRADAY_DAYS: u32 = 400;
+/// Each pause is twice as long as the one before: beyond ten it would be days.
+const MOST_TRIES: u32 = 10;
 const GIGABYTE: u64 = 1_000_000_000;
 
 pub(super) fn read(reader: &mut Reader) -> SourcesConfig {
     let certificates = super::read_path(reader, "sources.certificates");
+    let usual = Limits::default().tries;
+    let tries: Option<u32> = reader.optional("sources.tries", "a whole number such as 4");
+    if tries.is_some_and(|tries| !(1..=MOST_TRIES).contains(&tries)) {
+        reader.complain("sources.tries", format!("must be from 1 to {MOST_TRIES}"));
+    }
     let mut of: BTreeMap<String, SourceConfig> = BTreeMap::new();
     for (path, setting) in reader.table("sources") {
         let Some((name, key)) = path.split_once('.') else {
-            if path != "certificates" {
-                complain_of_key(reader, &format!("sources.{path}"), &path, &["certificates"]);
+            if !["certificates", "tries"].contains(&path.as_str()) {
+                complain_of_key(reader, &format!("sources.{path}"), &path, &["certificates", "tries"]);
             }
             continue;
         };
@@ -98,7 +108,7 @@ pub(super) fn read(reader: &mut Reader) -> SourcesConfig {
             _ => complain_of_key(reader, &full, key, &["base_url", "secret_file", "enabled"]),
         }
     }
-    SourcesConfig { certificates, of }
+    SourcesConfig { certificates, tries: tries.unwrap_or(usual), of }
 }
 
 fn one(setting: &Setting) -> Option<&str> {

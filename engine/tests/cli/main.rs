@@ -5,6 +5,7 @@
 //! - [`usage`]: what is typed wrongly, exit codes, one JSON document whatever happens
 //! - [`config`]: `check`, `init`, environment
 //! - [`data`]: history in and verified
+//! - [`fetch`]: history from a source, adjusted and exported
 //! - [`backtest`]: on CSV files and on the store
 //! - [`demo`]: the main job; its page in a browser
 //! - [`run`]: the daemon
@@ -24,6 +25,7 @@ mod config;
 mod data;
 mod demo;
 mod deployment;
+mod fetch;
 mod halts;
 mod program;
 mod quotes;

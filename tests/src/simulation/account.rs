@@ -518,7 +518,7 @@ impl World {
             } else {
                 &kept.snapshot.payload
             };
-            match restore.snapshot(kept.snapshot.sequence, text) {
+            match restore.snapshot(kept.snapshot.sequence, kept.snapshot.at, text) {
                 Ok(()) => {
                     from = kept.snapshot.sequence + 1;
                     self.reached(Path::SnapshotUsed);

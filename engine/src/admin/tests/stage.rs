@@ -10,7 +10,7 @@ use actors::feed::{FeedError, Pace};
 use actors::notifier::{Listeners, NotifierSettings};
 use actors::system::shared;
 use actors::{Clock, FeedSource, Notifier, Polled, System};
-use market::{MarketEvent, Price, Quantity, Quote};
+use market::{MarketEvent, Price, Quantity, Quote, Timestamp};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -134,8 +134,8 @@ impl Stage {
             data_directory: room.path().to_owned(),
             house: crate::admin::House {
                 history: store::HistoryStore::Embedded(store.clone()),
-                chores: actors::Chores::default(),
-                observed: crate::collecting::Observed::default(),
+                chores: actors::Chores::new(vec![Box::new(Idle)]),
+                observed: asked_once(),
             },
         };
         let settings = Settings {
@@ -309,4 +309,40 @@ pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
         }
     };
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: not within a minute");
+}
+
+/// A chore that is never due.
+struct Idle;
+
+impl actors::Chore for Idle {
+    fn name(&self) -> &str {
+        "idle"
+    }
+
+    fn is_due(&mut self, _: Timestamp) -> bool {
+        false
+    }
+
+    fn run(&mut self, _: Timestamp, _: &std::sync::atomic::AtomicBool) -> Result<String, actors::ChoreError> {
+        Ok("nothing".to_owned())
+    }
+}
+
+/// What one answer of a source leaves.
+fn asked_once() -> crate::collecting::Observed {
+    use feeds::fetch::{Observer, Outcome, Try};
+    let observed = crate::collecting::Observed::default();
+    observed.tried(&Try {
+        source: market::history::SourceName::of("b3_cotahist"),
+        key: "day".to_owned(),
+        number: 1,
+        outcome: Outcome::Kept,
+        problem: None,
+        bytes: 1,
+        items: 1,
+        took: std::time::Duration::ZERO,
+        at: Timestamp::from_nanos(0),
+        newest: None,
+    });
+    observed
 }

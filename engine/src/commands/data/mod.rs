@@ -53,7 +53,8 @@ pub fn data(command: &DataCommand, overrides: &Overrides) -> Result<Answer, Fail
             let documented = documented.as_deref();
             let wanted = verify::Wanted { symbols, sources, dry_run: *dry_run, documented };
             // Without marks to keep, reading is enough, which works beside a running daemon and on a disk that is full.
-            let mut history = if *dry_run { open_read_only()? } else { open()? };
+            let reading = open_read_only()?;
+            let mut history = if *dry_run { reading } else { open()? };
             verify::verify(&mut *history, &wanted)
         }
         DataCommand::Adjust { symbol, source, view, jcp, from, to, output } => {

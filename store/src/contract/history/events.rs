@@ -137,6 +137,9 @@ pub(super) fn corporate_actions_are_kept(make: &Make<dyn History>) -> Result<(),
     let same = dividend("PETR4", 22, "0.250");
     let paid_later = CorporateAction { payment_date: Some(december(31)), ..dividend("PETR4", 22, "0.75") };
     assert_eq!(take(&mut *history, &[same, paid_later.clone()])?, counts(0, 1, 1));
+    // A source tells a payment in two places, and only one of them says the day: it is not forgotten again.
+    let silent = CorporateAction { payment_date: None, ..paid_later.clone() };
+    assert_eq!(take(&mut *history, &[silent])?, counts(0, 1, 0));
     drop(history);
     let mut history = make();
     let in_order = [other, ticker_only, split, given[0].clone(), paid_later];

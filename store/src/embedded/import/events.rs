@@ -47,10 +47,12 @@ impl<'a> EventImport<'a> {
                      ON CONFLICT (source, isin, symbol, kind, last_date_prior, amount, ratio) DO NOTHING",
                 )?,
                 update: connection.prepare(
-                    "UPDATE corporate_action SET (import, approved_on, payment_date, label) = (?8, ?9, ?10, ?11)
+                    "UPDATE corporate_action SET (import, approved_on, payment_date, label)
+                         = (?8, coalesce(?9, approved_on), coalesce(?10, payment_date), ?11)
                      WHERE source = ?1 AND isin = ?2 AND symbol = ?3 AND kind = ?4 AND last_date_prior = ?5
                          AND amount = ?6 AND ratio = ?7
-                         AND (approved_on, payment_date, label) IS NOT (?9, ?10, ?11)",
+                         AND (approved_on, payment_date, label)
+                             IS NOT (coalesce(?9, approved_on), coalesce(?10, payment_date), ?11)",
                 )?,
             },
         })

@@ -127,13 +127,14 @@ pub(super) async fn actions(
     let with: [super::super::server::Parameter<'_>; 11] =
         [&import, &sources, &isins, &symbols, &kinds, &days, &amounts, &ratios, &approved, &payments, &labels];
     let update = format!(
-        "UPDATE corporate_action AS action SET import = $1, approved_on = approved, payment_date = payment,
-             label = given.label
+        "UPDATE corporate_action AS action SET import = $1, approved_on = coalesce(approved, approved_on),
+             payment_date = coalesce(payment, payment_date), label = given.label
          FROM {given}
          WHERE action.source = given.source AND action.isin = given.isin AND action.symbol = given.symbol
              AND action.kind = given.kind AND last_date_prior = day AND action.amount = given.amount::numeric
              AND action.ratio = given.ratio::numeric
-             AND (approved_on, payment_date, action.label) IS DISTINCT FROM (approved, payment, given.label)"
+             AND (approved_on, payment_date, action.label)
+                 IS DISTINCT FROM (coalesce(approved, approved_on), coalesce(payment, payment_date), given.label)"
     );
     let updated = client.execute(&update, &with).await?;
     let insert = format!(
