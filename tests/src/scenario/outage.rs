@@ -29,7 +29,7 @@ pub(super) fn restored(
     let mut restore = Restore::new(desk.clone(), strategies, switch.clone(), 0);
     if let Some((sequence, payload)) = snapshot {
         // Taken right after that entry was written.
-        let at = journal.after(sequence - 1).into_iter().next().map_or(desk.start, |written| written.at);
+        let at = journal.after(sequence - 1).next().map_or(desk.start, |written| written.at);
         restore.snapshot(*sequence, at, payload).map_err(|error| error.to_string())?;
     }
     for written in journal.after(snapshot.map_or(0, |(sequence, _)| *sequence)) {

@@ -188,7 +188,7 @@ impl Stand<'_> {
             found.account_queued = self.system.waiting(Mailbox::Account).max(found.account_queued);
             let ahead = number / 2 % 2;
             let target = instrument(passing + ahead);
-            trials.push(self.kill(&inquiry, &kind.scope(target, number), number % 2 == 0));
+            trials.push(self.kill(&inquiry, &kind.scope(target, number), number.is_multiple_of(2)));
             if kind == Of::Everything {
                 break;
             }
