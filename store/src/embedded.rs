@@ -12,6 +12,7 @@
 
 mod audit;
 mod config_versions;
+mod copy;
 mod database;
 mod halt;
 mod history;
@@ -43,6 +44,7 @@ use lock::DirectoryLock;
 
 pub use audit::EmbeddedAudit;
 pub use config_versions::EmbeddedConfigVersions;
+pub use copy::{HeldDirectory, hold};
 pub use halt::EmbeddedHalt;
 pub use history::EmbeddedHistory;
 pub use journal::EmbeddedJournal;

@@ -25,8 +25,13 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The file's name in the data directory.
-    pub(super) fn file(&self) -> &'static str {
+    pub(super) const fn file(&self) -> &'static str {
         self.file
+    }
+
+    /// The newest schema that this program knows.
+    pub(super) fn schema(&self) -> i64 {
+        known_schema(self)
     }
 }
 
