@@ -22,6 +22,15 @@ pub trait Ledger: Send + Sync {
     /// [`StoreError::LeaseHeld`] (or [`StoreError::Locked`]) while another process has it.
     fn lease(&self, account: AccountTag) -> Result<Box<dyn Lease>, StoreError>;
 
+    /// Who has the right to write to this account's journal now, for people; none where nobody has, or where a lock
+    /// guards it that says so only to whoever wants it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn holder(&self, _account: AccountTag) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
     /// The journal.
     ///
     /// # Errors

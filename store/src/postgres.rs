@@ -178,6 +178,25 @@ impl PostgresStore {
         Self::opened(settings, Access::Read)
     }
 
+    /// Takes the right to write from everybody who had it: for a schema that was just restored from a backup, which
+    /// remembers the holders of its day.
+    ///
+    /// # Errors
+    /// The server does not take it.
+    pub fn take_back_leases(&self) -> Result<(), StoreError> {
+        lease::take_from_all(&self.shared)
+    }
+
+    /// Gives the schema another name, so that another one can take its place; `false` where there is none.
+    ///
+    /// # Errors
+    /// A server that cannot be reached, a name that is taken, or a schema that is not ours to rename.
+    pub fn rename_schema(settings: &PostgresSettings, to: &str) -> Result<bool, StoreError> {
+        let server = Server::new(settings, Access::Write)?;
+        let (from, to) = (settings.schema.clone(), to.to_owned());
+        server.apart("give the schema another name", move |client| Box::pin(schema::rename(client, from, to)))
+    }
+
     fn opened(settings: &PostgresSettings, access: Access) -> Result<Self, StoreError> {
         let server = Server::new(settings, access)?;
         schema::prepare(&server, &settings.schema, access)?;
@@ -244,6 +263,10 @@ impl Ledger for PostgresStore {
 
     fn lease(&self, account: AccountTag) -> Result<Box<dyn Lease>, StoreError> {
         Ok(Box::new(Self::lease(self, account)?))
+    }
+
+    fn holder(&self, account: AccountTag) -> Result<Option<String>, StoreError> {
+        lease::holder(&self.shared, account)
     }
 
     fn journal(&self) -> Result<Box<dyn Journal>, StoreError> {

@@ -45,6 +45,33 @@ const RELEASE: &str = "UPDATE lease SET expires_at = clock_timestamp() WHERE acc
 const HOLDER: &str = "SELECT account, epoch, holder || to_char(taken_at AT TIME ZONE 'UTC', \
      '\", since \"YYYY-MM-DD\" \"HH24:MI:SS\" UTC\"') FROM lease WHERE account = $1";
 
+const HELD_NOW: &str = "SELECT account, epoch, holder || to_char(taken_at AT TIME ZONE 'UTC', \
+     '\", since \"YYYY-MM-DD\" \"HH24:MI:SS\" UTC\"') FROM lease WHERE account = $1 AND expires_at > clock_timestamp()";
+
+/// Who holds it now, if anybody does.
+pub(super) fn holder(shared: &Arc<Shared>, account: AccountTag) -> Result<Option<String>, StoreError> {
+    shared.server.call("read the lease", move |session| {
+        Box::pin(async move {
+            let rows = session.rows(HELD_NOW, &[&account.as_str()]).await?;
+            Ok(rows.first().map(holder_of).transpose()?.map(|(holder, epoch)| format!("{holder} (epoch {epoch})")))
+        })
+    })
+}
+
+/// Epochs by which a restored schema goes ahead. The backup may be older than daemons that paused since: whoever wakes of
+/// them must not find its own number there, and there are never so many starts between a backup and its use.
+const AHEAD: i64 = 1_000_000;
+
+const TAKE_FROM_ALL: &str = "UPDATE lease SET epoch = epoch + $1, directory = NULL, expires_at = clock_timestamp()";
+
+/// Nobody has the right to write any more, whoever had it when the backup was made.
+pub(super) fn take_from_all(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    shared.writable()?;
+    shared.server.call("take back the leases", move |session| {
+        Box::pin(async move { session.change(TAKE_FROM_ALL, &[&AHEAD]).await.map(drop) })
+    })
+}
+
 /// A lease on a server.
 pub struct PostgresLease {
     shared: Arc<Shared>,

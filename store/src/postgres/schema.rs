@@ -85,6 +85,15 @@ async fn version(client: &Client, place: &str) -> Result<i64, Fault> {
     Ok(found)
 }
 
+/// Both names are quoted by the server itself.
+pub(super) async fn rename(client: &mut Client, from: String, to: String) -> Result<bool, Fault> {
+    let words =
+        "SELECT format('ALTER SCHEMA %I RENAME TO %I', $1::text, $2::text) FROM pg_namespace WHERE nspname = $1";
+    let Some(row) = client.query_opt(words, &[&from, &to]).await? else { return Ok(false) };
+    client.batch_execute(row.try_get(0)?).await?;
+    Ok(true)
+}
+
 /// The newest migration of this program.
 pub(super) fn known() -> i64 {
     let runner = embedded::migrations::runner();

@@ -47,6 +47,9 @@ pub const CHANNEL: &str = "pregao:quotes";
 /// Who publishes.
 pub const WRITER_KEY: &str = "pregao:quotes:writer";
 
+/// Written and taken away by [`RedisQuotes::check`].
+pub const CHECK_KEY: &str = "pregao:quotes:check";
+
 /// Longest that one call takes, with a new connection if it needs one. A batch takes milliseconds; whoever waits
 /// longer waits for a server that stands still.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -99,6 +102,26 @@ impl RedisQuotes {
     /// For people, without the password.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Whether the server answers and takes writes. It touches no quote and is no sign of life of a writer.
+    ///
+    /// # Errors
+    /// It does not answer, does not know us, or takes no writes.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let pool = self.pool.clone();
+        self.call("write to it", async move {
+            let mut connection = greeted(&pool).await?;
+            let mut all = pipe();
+            // Gone by itself where taking it away fails.
+            all.pset_ex(CHECK_KEY, "written", milliseconds(WRITER_TIME_TO_LIVE)).ignore();
+            all.del(CHECK_KEY).ignore();
+            let done = all.exec_async(&mut connection).await;
+            done.map_err(|error| {
+                drop(Connection::take(connection));
+                error.into()
+            })
+        })
     }
 
     /// The whole batch. The client's own transactions are not used: of one that is refused from its first word
