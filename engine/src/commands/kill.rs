@@ -22,7 +22,7 @@ fn failed(message: String) -> Failure {
 }
 
 /// Who says so: the name that was given, else the user's login name.
-fn person(by: Option<&str>) -> String {
+pub(super) fn person(by: Option<&str>) -> String {
     let given = by.map(str::trim).filter(|by| !by.is_empty()).map(str::to_owned);
     let login =
         || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|of| !of.is_empty()));
