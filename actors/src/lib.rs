@@ -53,7 +53,7 @@ pub mod notifier;
 pub mod pulse;
 pub mod quotes;
 pub mod recovery;
-mod sampler;
+pub mod sampler;
 pub mod session;
 pub mod strategy;
 pub mod supervisor;

@@ -127,7 +127,7 @@ impl Steps {
 }
 
 /// What the machine's time service believes of the clock.
-fn synchronisation() -> Synchronisation {
+pub fn synchronisation() -> Synchronisation {
     // Modes zero: it only reads.
     let mut state = Timex::default();
     if adjtimex(&mut state).is_err() {

@@ -65,6 +65,8 @@ pub enum Command {
     Watchdog,
     /// Check the configuration; every problem at once.
     Check,
+    /// Look at everything around the daemon: disk, stores, clock, calendar, certificates. A line a check, with its fix.
+    Doctor,
     /// Have the running daemon read its configuration again: all of it, or nothing.
     Reload(ChangeArguments),
     /// The configuration: what is in force, what differs, what was in force before.
@@ -145,6 +147,24 @@ pub enum Command {
     Users(UsersCommand),
     /// The description of the admin interface (OpenAPI 3.1).
     Openapi,
+    /// Write everything that is remembered into a directory of its own, also beside a running daemon.
+    Backup {
+        /// A directory that does not exist.
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
+    },
+    /// Make the data directory of a backup. It begins halted, until a named person resumes.
+    Restore {
+        /// The backup.
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
+        /// Also where there is something already; that is kept in a folder of its own.
+        #[arg(long)]
+        replace: bool,
+        /// Who restores: a person's name, kept in the record (default: the login name).
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
     /// The store that the configuration names.
     #[command(subcommand)]
     Db(DbCommand),

@@ -2,6 +2,7 @@
 //!
 //! - [`admin`]: the admin interface over HTTP
 //! - [`answers`]: the documents in which the daemon tells how things stand
+//! - [`archive`]: backups, made and restored
 //! - [`cli`]: what can be typed
 //! - [`config`]: `pregao.toml`, environment, flags
 //! - [`commands`]: one file per command
@@ -23,6 +24,7 @@
 mod access;
 mod admin;
 mod answers;
+mod archive;
 mod auditor;
 mod cli;
 mod collecting;

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::Arguments;
 
 /// What a command has to say.
+#[derive(Debug)]
 pub struct Answer {
     /// For people.
     pub text: String,
@@ -38,12 +39,22 @@ pub enum Failure {
     Usage(String, serde_json::Value),
     /// Failed: exit code 1.
     Failed(String, serde_json::Value),
+    /// Looked, and found something that does not work: told as an answer, exit code 1.
+    Found(Answer),
 }
 
 impl Failure {
     /// Failed, for this reason.
     pub fn failed(error: impl std::error::Error) -> Self {
         Self::Failed(chain(&error), serde_json::Value::Null)
+    }
+
+    /// What it says to people.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Usage(text, _) | Self::Failed(text, _) => text,
+            Self::Found(answer) => &answer.text,
+        }
     }
 
     /// Used wrongly, for this reason.
@@ -113,6 +124,10 @@ pub fn finish(arguments: &Arguments, result: Result<Answer, Failure>) -> ExitCod
             let (code, text, json) = match failure {
                 Failure::Failed(text, json) => (1, text, json),
                 Failure::Usage(text, json) => (2, text, json),
+                Failure::Found(answer) => {
+                    let text = if arguments.json { pretty(&answer.json) } else { answer.text };
+                    return print(text.trim_end(), 1);
+                }
             };
             eprintln!("{}", text.lines().map(|line| format!("error: {line}")).collect::<Vec<_>>().join("\n"));
             if !arguments.json {

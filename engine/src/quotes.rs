@@ -40,16 +40,21 @@ fn publisher(config: &Config, redis: &RedisConfig, quotes: Arc<InProcessQuotes>)
     let process = std::process::id();
     // In a container every process is the first one.
     let writer = format!("{} {process} {}", config.account.tag, Clock::System.now());
+    let to = open(redis, &writer)?;
+    tracing::info!(place = to.place(), "hot quotes are published");
+    // Only to be another one in every process.
+    Publisher::start(quotes, Box::new(to), process.into()).map_err(Failure::failed)
+}
+
+/// The server as the configuration says. Nothing is connected yet.
+pub fn open(redis: &RedisConfig, writer: &str) -> Result<RedisQuotes, Failure> {
     let mut settings = RedisSettings::new(&redis.url, writer);
     if let Some(path) = &redis.password_file {
         let text = read("quotes.password_file", path)?;
         settings.password = String::from_utf8_lossy(&text).lines().next().map(str::to_owned);
     }
     settings.authorities = redis.ca_file.as_deref().map(|path| read("quotes.ca_file", path)).transpose()?;
-    let to = RedisQuotes::open(&settings)?;
-    tracing::info!(place = to.place(), "hot quotes are published");
-    // Only to be another one in every process.
-    Publisher::start(quotes, Box::new(to), process.into()).map_err(Failure::failed)
+    Ok(RedisQuotes::open(&settings)?)
 }
 
 fn read(key: &str, path: &Path) -> Result<Vec<u8>, Failure> {

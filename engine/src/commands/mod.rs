@@ -1,11 +1,13 @@
 //! One file per command. Each takes the arguments and gives an [`Answer`] or a [`Failure`].
 
 mod backtest;
+mod backup;
 mod check;
 mod config;
 mod data;
 mod db;
 mod demo;
+mod doctor;
 mod kill;
 mod looking;
 mod openapi;
@@ -58,6 +60,9 @@ pub fn dispatch(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Positions => looking::positions(&overrides),
         Command::Users(command) => users::users(command, &overrides),
         Command::Openapi => openapi::openapi(),
+        Command::Doctor => doctor::doctor(&overrides),
+        Command::Backup { directory } => backup::backup(&overrides, directory),
+        Command::Restore { directory, replace, by } => backup::restore(&overrides, directory, *replace, by.as_deref()),
         Command::Db(command) => db::db(command, &overrides),
         Command::Replay(replay) => replay::replay(replay, &overrides),
         Command::Why(why) => why::why(why, &overrides),

@@ -140,7 +140,7 @@ impl Stopped<'_> {
     fn note(&self, who: &str, mut act: Act, answer: &Result<Answer, Failure>) -> Result<(), Failure> {
         let (outcome, after) = match answer {
             Ok(answer) => (Outcome::Done, answer.json.clone()),
-            Err(Failure::Failed(text, _) | Failure::Usage(text, _)) => (Outcome::Denied, json!({ "error": text })),
+            Err(failure) => (Outcome::Denied, json!({ "error": failure.text() })),
         };
         act.after = Some(after);
         let audit = ledger::audit(self.places, self.store, self.ledger)?;

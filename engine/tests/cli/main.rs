@@ -15,16 +15,20 @@
 //! - [`standby`]: two daemons and one account
 //! - [`service`]: what a service manager hears, and the probe
 //! - [`halts`]: stopping it and leading out again
+//! - [`backup`]: backups, made and restored
+//! - [`doctor`]: what it finds in rooms where one thing is broken
 //! - [`replay`]: a recorded session made again, and `why`
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests end by panicking, and say what they skip")]
 
 mod admin;
 mod backtest;
+mod backup;
 mod config;
 mod data;
 mod demo;
 mod deployment;
+mod doctor;
 mod fetch;
 mod halts;
 mod program;
