@@ -56,7 +56,8 @@ struct Ready {
 /// Makes the data directory of a backup.
 ///
 /// # Errors
-/// A daemon runs there, the directory holds something, or the backup is not whole. Then nothing has changed.
+/// A daemon runs there, the directory holds something, or the backup is not whole. Then nothing has changed. Where a file
+/// cannot be put in its place at the end, a halt file says so, and nothing trades there.
 pub fn restore(places: &Places, wanted: &Wanted<'_>) -> Result<Restored, Failure> {
     let manifest = Manifest::verified(wanted.from)?;
     let here = &places.data_directory;
@@ -187,6 +188,8 @@ fn note(audit: Box<dyn Audit>, wanted: &Wanted<'_>, manifest: &Manifest) {
 
 /// What is ready takes the place of what was there.
 fn exchange(here: &Path, ready: &Path, wanted: &Wanted<'_>, keep: bool) -> Result<Option<PathBuf>, ArchiveError> {
+    let downloads = here.join("downloads");
+    fs::create_dir_all(&downloads).map_err(file(&downloads, "made"))?;
     let halt_file = stops::file_of(here);
     let lay_there = halt_file.exists();
     if !lay_there {
@@ -207,8 +210,6 @@ fn exchange(here: &Path, ready: &Path, wanted: &Wanted<'_>, keep: bool) -> Resul
             other => other.map_err(file(&to, "put in its place")),
         }
     };
-    let downloads = here.join("downloads");
-    fs::create_dir_all(&downloads).map_err(file(&downloads, "made"))?;
     let (was_halted, ours) = (ready.join(stops::FILE).exists(), !lay_there);
     for (name, place) in SMALL {
         // A halt file that lies here counts; one of the backup comes in the place of ours only.

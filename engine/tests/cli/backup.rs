@@ -163,6 +163,26 @@ fn what_is_no_backup_changes_nothing() {
 }
 
 #[test]
+fn a_backup_that_is_killed_is_none_and_stands_in_nobodys_way() {
+    let room = backed_up();
+    // It waits there until somebody writes into it, which nobody does.
+    fs::create_dir_all(room.path("pregao-data/downloads")).unwrap();
+    let pipe = room.path("pregao-data/downloads/collected.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let backup = room.start(&["backup", "kept"]);
+    let unfinished = format!(".kept.unfinished.{}", backup.id());
+    while !room.path(&unfinished).join("halt").exists() {
+        std::thread::yield_now();
+    }
+    assert!(room.path(&unfinished).join("pregao.db").exists() && !room.path("kept").exists());
+    drop(backup);
+    room.pregao(&["--data-dir", "two", "restore", &unfinished]).failed(1, &["never finished"]);
+    fs::remove_file(&pipe).unwrap();
+    room.pregao(&["backup", "kept"]).done();
+    room.pregao(&["--data-dir", "two", "restore", "kept"]).done();
+}
+
+#[test]
 fn a_ledger_on_a_server_goes_into_the_backup_and_back() {
     let Some(server) = Server::start() else { return };
     let room = Room::new();

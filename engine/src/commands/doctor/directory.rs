@@ -13,6 +13,7 @@ const LITTLE: u64 = 2_000_000_000;
 /// Below this the journal's next checkpoint may not find room.
 const TOO_LITTLE: u64 = 200_000_000;
 const GIGABYTE: f64 = 1e9;
+const MEGABYTE: f64 = 1e6;
 
 pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     let path = &patient.config.data_directory;
@@ -44,7 +45,7 @@ pub(super) fn disk(patient: &Patient) -> Vec<Finding> {
         Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
         Err(error) => return vec![Finding::failed(format!("{}: {error}", path.display()), "look at the disk")],
     };
-    let free = format!("{:.1} GB free", gigabytes(room));
+    let free = format!("{} free", size(room));
     let mut findings = vec![if room < TOO_LITTLE {
         Finding::failed(free, "make room: without any the journal stalls and no order leaves")
     } else if room < LITTLE {
@@ -61,7 +62,7 @@ fn budget(patient: &Patient) -> Option<Finding> {
     // That it cannot be read is told under 'history'.
     let history = crate::histories::open_read_only(&patient.config.places()).ok()?;
     let used: u64 = history.disk_usage().ok()?.iter().map(|table| table.bytes).sum();
-    let found = format!("the history takes {:.1} of {:.1} GB", gigabytes(used), gigabytes(budget));
+    let found = format!("the history takes {} of {}", size(used), size(budget));
     let finding = if used > budget {
         Finding::warning(
             found,
@@ -74,8 +75,11 @@ fn budget(patient: &Patient) -> Option<Finding> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-pub(super) fn gigabytes(bytes: u64) -> f64 {
-    bytes as f64 / GIGABYTE
+pub(super) fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        few if few < GIGABYTE => format!("{:.1} MB", few / MEGABYTE),
+        many => format!("{:.1} GB", many / GIGABYTE),
+    }
 }
 
 /// The nearest directory above that exists: where it would be made.

@@ -3,7 +3,7 @@
 use market::Date;
 use store::{Filter, History};
 
-use super::directory::gigabytes;
+use super::directory::size;
 use super::{Finding, Patient};
 use crate::config::FeedConfig;
 use crate::histories;
@@ -20,7 +20,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     let storage = match storage {
         Ok((storage, sizes)) => {
             let used: u64 = sizes.iter().map(|table| table.bytes).sum();
-            Finding::ok(format!("{storage}, {:.2} GB", gigabytes(used)))
+            Finding::ok(format!("{storage}, {}", size(used)))
         }
         Err(error) => Finding::error(&error, "look at the place that it names"),
     };

@@ -44,7 +44,7 @@ fn end_of(journal: &dyn Journal, account: AccountTag) -> Finding {
     });
     match read {
         Ok(entries) => {
-            let at = last_at.map_or_else(|| "never".to_owned(), |at| crate::cli::local(at));
+            let at = last_at.map_or_else(|| "never".to_owned(), crate::cli::local);
             Finding::ok(format!("{entries} entries, the last {} whole; the latest at {at}", entries.min(LAST)))
         }
         Err(error) => Finding::error(&error, "halt the account, then 'pregao db verify'"),
