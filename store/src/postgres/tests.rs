@@ -747,3 +747,38 @@ fn a_text_that_postgres_cannot_hold_is_refused_before_it_is_sent() {
     let error = journal.append(&[strange]).unwrap_err().to_string();
     assert!(error.contains("payload of entry 1 of PAPR cannot be stored exactly"), "{error}");
 }
+
+#[test]
+fn who_holds_an_account_is_told_and_a_restored_schema_takes_it_from_everybody() {
+    let Some(server) = testing::Server::start() else { return };
+    let settings = |holder: &str| PostgresSettings { holder: holder.to_owned(), ..server.settings("pregao") };
+    let (first, mut journal, mut lease) = leased(&settings("first"));
+    journal.append(&entries(1..=1)).unwrap();
+    let reader = PostgresStore::open_read_only(&settings("reader")).unwrap();
+    let holder = || reader.holder(paper()).unwrap();
+    assert!(holder().unwrap().starts_with("first, since 20") && holder().unwrap().ends_with("(epoch 1)"));
+    assert_eq!(reader.holder("REAL".parse().unwrap()).unwrap(), None);
+    assert!(reader.take_back_leases().is_err(), "a reader takes nothing");
+
+    PostgresStore::open(&settings("restorer")).unwrap().take_back_leases().unwrap();
+    assert_eq!(holder(), None);
+    assert!(matches!(lease.renew(), Err(StoreError::LeaseLost { .. })));
+    assert!(journal.append(&entries(2..=2)).is_err(), "whoever wakes writes nothing");
+    let second = PostgresStore::open(&settings("second")).unwrap().lease(paper()).unwrap();
+    assert!(second.epoch() > 1_000, "no number comes twice: {}", second.epoch());
+    drop(first);
+}
+
+#[test]
+fn a_schema_makes_room_for_another_and_keeps_what_it_holds() {
+    let Some(server) = testing::Server::start() else { return };
+    let settings = server.settings("pregao");
+    let (_store, mut journal, _lease) = leased(&settings);
+    journal.append(&entries(1..=2)).unwrap();
+    assert!(PostgresStore::rename_schema(&settings, "pregao_before").unwrap());
+    assert!(!PostgresStore::rename_schema(&settings, "pregao_before").unwrap(), "there is none any more");
+    let kept = PostgresSettings { schema: "pregao_before".to_owned(), ..settings.clone() };
+    assert_eq!(stored(&PostgresStore::open(&kept).unwrap().journal(), paper(), 1).unwrap(), entries(1..=2));
+    PostgresStore::open(&settings).unwrap();
+    assert!(PostgresStore::rename_schema(&settings, "pregao_before").is_err(), "a name that is taken");
+}

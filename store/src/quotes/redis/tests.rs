@@ -192,7 +192,14 @@ fn a_user_with_the_documented_rights_can_publish_and_nothing_else() {
             assert_eq!(quotes.newest(symbol(), Instant::now()).expect("an answer"), Some(quote("PETR4", 1)));
             let error = publish(&quotes, 2).expect_err("it may not");
             assert!(error.to_string().contains("refuses the user"), "{error}: {error:?}");
+            quotes.check().expect_err("nor try");
         } else {
+            quotes.check().expect("it may");
+            assert_eq!(
+                server.ask::<i64>("EXISTS pregao:quotes:writer pregao:quotes:check"),
+                0,
+                "nothing is left of it"
+            );
             assert_eq!(publish(&quotes, 1).expect("published"), Kept::Nothing);
             assert_eq!(publish(&quotes, 1).expect("published"), Kept::AsBefore);
         }
