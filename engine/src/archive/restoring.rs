@@ -140,10 +140,21 @@ fn prepare(ready: &Path, places: &Places, wanted: &Wanted<'_>, manifest: &Manife
         return Ok(Ready { accounts: whole, schema_before: None });
     }
     let schema_before = server::load(places, &wanted.from.join(DUMP), wanted.replace, wanted.at)?;
-    let ledger = ledger::open(places, &store)?;
+    match on_server(places, &store, wanted) {
+        Ok(accounts) => Ok(Ready { accounts, schema_before }),
+        Err(failure) => {
+            server::undo(places, schema_before.as_deref(), wanted.at);
+            Err(failure)
+        }
+    }
+}
+
+/// The restored schema: nobody's, halted, whole.
+fn on_server(places: &Places, store: &EmbeddedStore, wanted: &Wanted<'_>) -> Result<Vec<Account>, Failure> {
+    server::take_back_leases(places)?;
+    let ledger = ledger::open(places, store)?;
     halt(&mut ledger.halt()?, wanted)?;
-    let whole = accounts(&*ledger.journal()?)?;
-    Ok(Ready { accounts: whole, schema_before })
+    accounts(&*ledger.journal()?)
 }
 
 fn verify_audit(audit: &dyn Audit, place: &Path) -> Result<(), Failure> {
@@ -188,6 +199,17 @@ fn note(audit: Box<dyn Audit>, wanted: &Wanted<'_>, manifest: &Manifest) {
 
 /// What is ready takes the place of what was there.
 fn exchange(here: &Path, ready: &Path, wanted: &Wanted<'_>, keep: bool) -> Result<Option<PathBuf>, ArchiveError> {
+    for name in EmbeddedStore::FILES {
+        // The halt could stand in there.
+        let log = ready.join(format!("{name}-wal"));
+        if log.exists() {
+            return Err(refused(
+                &log,
+                "was not taken into its file",
+                "look whether the disk is full, then restore again",
+            ));
+        }
+    }
     let downloads = here.join("downloads");
     fs::create_dir_all(&downloads).map_err(file(&downloads, "made"))?;
     let halt_file = stops::file_of(here);

@@ -48,19 +48,39 @@ pub(super) fn load(places: &Places, from: &Path, replace: bool, at: Timestamp) -
     let mut command = command("pg_restore", settings.password.as_deref());
     command.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]);
     command.args([OsStr::new("--dbname"), OsStr::new(&settings.url), from.as_os_str()]);
-    match (run("pg_restore", command), kept) {
-        (Ok(()), kept) => {
-            PostgresStore::open(&settings)?.take_back_leases()?;
-            Ok(kept)
-        }
-        (Err(error), None) => Err(error.into()),
-        (Err(error), Some(name)) => {
-            let back = PostgresSettings { schema: name.clone(), ..settings.clone() };
-            if let Err(problem) = PostgresStore::rename_schema(&back, &settings.schema) {
-                tracing::error!(%problem, "the schema that was there is still named {name}: rename it by hand");
-            }
+    match run("pg_restore", command) {
+        Ok(()) => Ok(kept),
+        Err(error) => {
+            put_back(&settings, kept.as_deref());
             Err(error.into())
         }
+    }
+}
+
+/// Nobody who traded on it when it was backed up does any more.
+pub(super) fn take_back_leases(places: &Places) -> Result<(), Failure> {
+    Ok(PostgresStore::open(&ledger::settings(places)?)?.take_back_leases()?)
+}
+
+/// A schema that was restored and cannot be used goes out of the way, and what was kept comes back: a daemon that started
+/// now would find the one and not the other.
+pub(super) fn undo(places: &Places, kept: Option<&str>, at: Timestamp) {
+    let Ok(settings) = ledger::settings(places) else { return };
+    let name = format!("{}_failed_{}", settings.schema, at.utc().format("%Y%m%dt%H%M%Sz"));
+    match PostgresStore::rename_schema(&settings, &name) {
+        Ok(_) => put_back(&settings, kept),
+        Err(problem) => {
+            let schema = &settings.schema;
+            tracing::error!(%problem, "the schema {schema} was restored and is not halted: drop it, or start nothing on it");
+        }
+    }
+}
+
+fn put_back(settings: &PostgresSettings, kept: Option<&str>) {
+    let Some(name) = kept else { return };
+    let of_before = PostgresSettings { schema: name.to_owned(), ..settings.clone() };
+    if let Err(problem) = PostgresStore::rename_schema(&of_before, &settings.schema) {
+        tracing::error!(%problem, "the schema that was there is still called {name}: give it its name back by hand");
     }
 }
 

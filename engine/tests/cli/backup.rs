@@ -102,6 +102,18 @@ fn a_directory_that_holds_something_is_replaced_only_when_told_and_is_kept() {
     assert!(!room.path("pregao-data/restoring").exists());
 }
 
+/// The manifest agrees with a file that was changed.
+fn list_again(room: &Room, name: &str) {
+    let path = room.path("backup").join(name);
+    let text = fs::read_to_string(room.path("backup/manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    let listed = manifest["files"].as_array_mut().unwrap();
+    let listed = listed.iter_mut().find(|listed| listed["name"] == name).unwrap();
+    listed["sha256"] = store::Digest::of_file(&path).unwrap().to_string().into();
+    listed["bytes"] = fs::metadata(&path).unwrap().len().into();
+    room.write("backup/manifest.json", &manifest.to_string());
+}
+
 #[test]
 fn what_is_no_backup_changes_nothing() {
     let room = backed_up();
@@ -143,14 +155,7 @@ fn what_is_no_backup_changes_nothing() {
     let database = rusqlite::Connection::open(room.path("backup/pregao.db")).unwrap();
     database.execute("UPDATE journal SET payload = payload || ' ' WHERE sequence = 1", []).unwrap();
     drop(database);
-    let hash = store::Digest::of_file(&room.path("backup/pregao.db")).unwrap().to_string();
-    let text = fs::read_to_string(room.path("backup/manifest.json")).unwrap();
-    let mut manifest: Value = serde_json::from_str(&text).unwrap();
-    let listed = manifest["files"].as_array_mut().unwrap();
-    let listed = listed.iter_mut().find(|listed| listed["name"] == "pregao.db").unwrap();
-    (listed["sha256"], listed["bytes"]) =
-        (hash.into(), fs::metadata(room.path("backup/pregao.db")).unwrap().len().into());
-    room.write("backup/manifest.json", &manifest.to_string());
+    list_again(&room, "pregao.db");
     restore("backup").failed(1, &["entry 1 is not what was written"]);
     assert!(!room.path("pregao-data/pregao.db").exists() && !room.path("pregao-data/restoring").exists());
     // Nor is one made of it.
@@ -223,6 +228,21 @@ fn a_ledger_on_a_server_goes_into_the_backup_and_back() {
     assert!(entries(&restored) <= entries(&made) && entries(&restored) > 0, "{restored} {made}");
     let verified = room.pregao(&["--data-dir", "two", "db", "verify", "--json"]).done().json();
     assert_eq!(entries(&verified), entries(&restored));
+    // A journal that was changed is no backup; of one that somebody made all the same nothing stays, and what was
+    // there comes back.
+    server.sql("ALTER TABLE pregao.journal DISABLE TRIGGER ALL; UPDATE pregao.journal SET payload = payload || ' '");
+    room.pregao(&["--data-dir", "two", "backup", "changed"]).failed(1, &["entry 1 is not what was written"]);
+    assert!(!room.path("changed").exists());
+    let dump = room.path("backup/ledger.dump");
+    fs::remove_file(&dump).unwrap();
+    let mut command = std::process::Command::new("pg_dump");
+    command.args(["--format=custom", "--no-owner", "--schema=pregao", "--dbname", &url, "--file"]).arg(&dump);
+    assert!(command.status().unwrap().success());
+    list_again(&room, "ledger.dump");
+    server.sql("CREATE TABLE pregao.marker (); UPDATE pregao.journal SET payload = rtrim(payload)");
+    let restore = ["--data-dir", "two", "restore", "backup", "--replace"];
+    room.pregao(&restore).failed(1, &["entry 1 is not what was written"]);
+    assert_eq!(server.sql("SELECT to_regclass('pregao.marker') IS NOT NULL")[0][0].as_deref(), Some("t"));
     let mut again = room.start(&["--data-dir", "two", "run", "--json"]);
     again.until("a halt is in force");
     again.until("running");
