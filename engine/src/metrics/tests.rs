@@ -105,7 +105,7 @@ fn is_told(word: &str) -> bool {
 #[test]
 fn dashboards_and_rules_name_metrics_that_are_told() {
     let mut files = 0;
-    for folder in ["grafana/dashboards", "grafana/prometheus"] {
+    for folder in ["grafana/dashboards/pregao", "grafana/prometheus"] {
         let folder = top().join(folder);
         let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         for path in entries.map(|entry| entry.expect("a file").path()) {
@@ -118,5 +118,5 @@ fn dashboards_and_rules_name_metrics_that_are_told() {
             }
         }
     }
-    assert!(files >= 3, "rules, their tests and Prometheus' own file at least");
+    assert!(files >= 9, "six dashboards, rules, their tests and Prometheus' own file at least");
 }
