@@ -820,7 +820,8 @@ impl State {
 }
 
 /// New orders between the decision and the connection: what is needed to tell how long it took, and nothing
-/// that anybody decides on. Orders leave in the order of their entries.
+/// that anybody decides on. Orders leave in the order of their entries; where one is withdrawn at the last moment,
+/// those behind it in the same commit are taken for one tick earlier.
 #[derive(Default)]
 struct Passage {
     /// By entry: the tick that led to it, and when it was handed to the journal.

@@ -164,7 +164,8 @@ impl Kind {
 pub struct OfKind {
     /// From sending a message until it is taken out of the mailbox.
     pub delay: Histogram,
-    /// From taking a message until it is handled.
+    /// From taking a message until it is handled. In compressed time that includes what a Symbol waits for: all
+    /// that the event causes.
     pub handler: Histogram,
 }
 

@@ -70,7 +70,7 @@ fn missing(control: &Control) -> Vec<String> {
     let metrics = read("engine/src/metrics/names.rs");
     let selector = control.alert.signal.selector();
     let metric = selector.split('{').next().unwrap_or_default();
-    if !metrics.contains(&format!("metric(\"{metric}\",")) {
+    if !metrics.contains(&format!("\"{metric}\",")) {
         missing.push(format!("metric {metric}"));
     }
     missing

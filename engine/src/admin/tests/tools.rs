@@ -92,6 +92,8 @@ async fn every_metric_has_a_name_of_the_list_and_every_name_a_metric() {
         assert!(told.body.lines().any(|found| found == line), "{line}:\n{}", told.body);
     }
     assert!(!told.body.contains("like/this"), "what strangers send is no label");
+    let series = told.body.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(series < 1_000, "{series} series of three instruments: a label is not bounded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
