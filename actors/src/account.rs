@@ -11,13 +11,14 @@
 //! reports are not lost, because the Broker's log keeps them and the broker's statement lists them.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use desk::{
-    Alert, Ask, Closing, Command, Desk, DeskSettings, Effect, Heard, HostSettings, Input, Origin, Patience, Protocol,
-    ProtocolSettings, Record, StrategyOrigin, Written,
+    Alert, Ask, Closing, Command, Desk, DeskSettings, Effect, Heard, HostSettings, Input, Link, Origin, Patience,
+    Protocol, ProtocolSettings, Record, StrategyOrigin, Written,
 };
 use market::{
     ClientOrderId, ExecutionReport, InstrumentId, PhaseChange, StatedExecution, Statement, StrategyId, Timestamp,
@@ -37,6 +38,7 @@ use crate::figures::FigureBoard;
 use crate::halt::Halter;
 use crate::journal::SharedJournal;
 use crate::limits::{LimitsInForce, LimitsOrder, Waiting};
+use crate::measures::Hop;
 use crate::notifier::Alert as AlertOut;
 use crate::pulse::Beat;
 use crate::recovery;
@@ -246,6 +248,8 @@ pub struct Snapshot {
     pub uncommitted: usize,
     /// The last entry that was numbered.
     pub sequence: u64,
+    /// How the connection to the broker stands.
+    pub link: Link,
     /// Book and broker agreed; new orders are taken on.
     pub ready: bool,
     /// What stops an instrument, or everything: differences that nothing explains.
@@ -306,6 +310,8 @@ pub struct State {
     changes: Vec<Waiting>,
     /// Who waits for a halt to be lifted.
     resuming: Vec<(HaltScope, oneshot::Sender<Result<(), String>>)>,
+    /// Orders on their way through the journal, to be measured.
+    passage: Passage,
     /// Prices have moved since the Limits were shown any.
     moved: bool,
     /// The changes that they were shown.
@@ -355,9 +361,8 @@ impl Actor for Account {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if !matches!(message, Message::LookAtWaiting | Message::Watch) {
-            state.arguments.address.took();
-        }
+        let _busy =
+            (!matches!(message, Message::LookAtWaiting | Message::Watch)).then(|| state.arguments.address.took());
         let none = Turn::none();
         if state.finishing.is_some() && !is_heard_at_the_end(&message) {
             return Ok(());
@@ -414,13 +419,16 @@ impl Actor for Account {
                 store::crash::point("commit_heard");
                 // Between two events of compressed time one turn waits at most; live there is none.
                 let turn = turns.last().cloned().unwrap_or_default();
+                state.passage.committed(through, &state.arguments.address);
                 state.take(Input::Committed { writer, through }, &turn);
+                state.passage.released.clear();
                 state.changes_are_durable();
                 drop(turns);
             }
             Message::JournalFailed { writer, reason, turns } => {
                 let turn = turns.last().cloned().unwrap_or_default();
                 let failed = format!("the journal failed: {reason}");
+                state.passage = Passage::default();
                 state.take(Input::JournalFailed { writer, reason }, &turn);
                 if state.protocol.is_journal_down() {
                     state.take_back_changes(&failed);
@@ -532,6 +540,7 @@ impl State {
             effects: Vec::new(),
             changes: Vec::new(),
             resuming: Vec::new(),
+            passage: Passage::default(),
             moved: false,
             shown: 0,
             winds_down: false,
@@ -580,7 +589,9 @@ impl State {
                     order.map(|order| self.arguments.board.top(order.intent.instrument)).unwrap_or_default()
                 }
             };
+            let begun = Instant::now();
             self.decide(Input::Ask { strategy, ask, top });
+            self.arguments.address.measures().hop(Hop::Review).time(begun.elapsed());
         }
     }
 
@@ -716,6 +727,7 @@ impl State {
             }
             Effect::Append { writer, entries } => {
                 store::crash::point("before_append");
+                self.passage.written(&entries, turn);
                 let entries = self.entries(&entries);
                 to.journal.send(journal::Message::Append { writer, entries, turn: turn.clone() })
             }
@@ -727,7 +739,9 @@ impl State {
             }
             Effect::Send(command) => {
                 store::crash::point("before_hand_over");
-                to.broker.send(broker::Message::Send { command, turn: turn.clone() }).or_else(|_| {
+                let tick = if matches!(command, Command::Submit(_)) { self.passage.tick() } else { None };
+                let (handed, turn) = (Instant::now(), turn.clone().after(tick));
+                to.broker.send(broker::Message::Send { command, handed, turn: turn.clone() }).or_else(|_| {
                     // Nothing carries commands now, so this one certainly has not left.
                     let reason = "the broker connection is down".to_owned();
                     to.address.send(Message::NotSent { command, reason, turn: turn.clone() })
@@ -797,10 +811,45 @@ impl State {
             record: protocol.record(),
             uncommitted: protocol.uncommitted(),
             sequence: protocol.sequence(),
+            link: protocol.link(),
             ready: protocol.is_ready(),
             breaks: breaks.chain(protocol.account_break().map(|why| format!("account: {why}"))).collect(),
             on_disconnect: protocol.terms().map(|terms| terms.agreement),
         }
+    }
+}
+
+/// New orders between the decision and the connection: what is needed to tell how long it took, and nothing
+/// that anybody decides on. Orders leave in the order of their entries; where one is withdrawn at the last moment,
+/// those behind it in the same commit are taken for one tick earlier.
+#[derive(Default)]
+struct Passage {
+    /// By entry: the tick that led to it, and when it was handed to the journal.
+    waiting: VecDeque<(u64, Option<Instant>, Instant)>,
+    /// Ticks of those whose entries are durable by now.
+    released: VecDeque<Option<Instant>>,
+}
+
+impl Passage {
+    /// More than wait at a time in any session we know: beyond it a measure is lost, and no memory.
+    const MOST: usize = 4_096;
+
+    fn written(&mut self, entries: &[Arc<Written>], turn: &Turn) {
+        let now = Instant::now();
+        let orders = entries.iter().filter(|written| written.kind == "intent");
+        let room = Self::MOST.saturating_sub(self.waiting.len());
+        self.waiting.extend(orders.take(room).map(|written| (written.sequence, turn.tick(), now)));
+    }
+
+    fn committed(&mut self, through: u64, address: &Address<Message>) {
+        while let Some((_, tick, written)) = self.waiting.pop_front_if(|(sequence, ..)| *sequence <= through) {
+            address.measures().hop(Hop::JournalCommit).time(written.elapsed());
+            self.released.push_back(tick);
+        }
+    }
+
+    fn tick(&mut self) -> Option<Instant> {
+        self.released.pop_front().flatten()
     }
 }
 

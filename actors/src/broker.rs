@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brokers::{Broker as Connection, BrokerEvent, SendError};
 use desk::Command;
@@ -27,6 +27,7 @@ use crate::address::Address;
 use crate::board::QuoteSlots;
 use crate::clock::Clock;
 use crate::lease::Right;
+use crate::measures::Hop;
 use crate::pulse::{LEASE, Pulse};
 use crate::turn::Turn;
 
@@ -68,7 +69,9 @@ pub enum Message {
     Send {
         /// The command.
         command: Command,
-        /// The turn that waits.
+        /// When the Account handed it over.
+        handed: Instant,
+        /// The turn that waits, of the tick that led to it.
         turn: Turn,
     },
     /// The market moved (simulated exchange).
@@ -202,11 +205,9 @@ impl Actor for Broker {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if !matches!(message, Message::Look | Message::Poll) {
-            state.arguments.address.took();
-        }
+        let _busy = (!matches!(message, Message::Look | Message::Poll)).then(|| state.arguments.address.took());
         match message {
-            Message::Send { command, turn } => state.send(command, &turn),
+            Message::Send { command, handed, turn } => state.send(command, handed, &turn),
             Message::Market { event, turn } => {
                 state.with(&turn, |connection, reports| connection.on_market(&event, reports));
             }
@@ -269,7 +270,7 @@ impl State {
     /// The last gate. Switch and right are read here and nowhere later, and what they let through has
     /// left before the connection is let go of: whoever throws the switch and then had the connection
     /// to itself once knows that nothing leaves any more ([`crate::system::Inquiry::kill`]).
-    fn send(&mut self, command: Command, turn: &Turn) {
+    fn send(&mut self, command: Command, handed: Instant, turn: &Turn) {
         store::crash::point("before_gate");
         let now = self.arguments.clock.now();
         let mut reports = std::mem::take(&mut self.reports);
@@ -291,7 +292,10 @@ impl State {
         };
         let turn = turn.clone();
         match outcome {
-            Ok(()) => return self.forward(Some(command), reports, &turn),
+            Ok(()) => {
+                self.measure(&command, handed, &turn);
+                return self.forward(Some(command), reports, &turn);
+            }
             Err(SendError::Refused(reason)) => {
                 self.tell(account::Message::NotSent { command, reason, turn: turn.clone() });
             }
@@ -409,6 +413,18 @@ impl State {
                 BrokerEvent::Unreadable { text, problem } => account::Message::Unreadable { text, problem },
             };
             self.tell(message);
+        }
+    }
+
+    /// How long a new order took to here.
+    fn measure(&self, command: &Command, handed: Instant, turn: &Turn) {
+        if !matches!(command, Command::Submit(_)) {
+            return;
+        }
+        let measures = self.arguments.address.measures();
+        measures.hop(Hop::HandOver).time(handed.elapsed());
+        if let Some(tick) = turn.tick() {
+            measures.hop(Hop::TickToOrder).time(tick.elapsed());
         }
     }
 

@@ -9,7 +9,7 @@
 //! one that makes it panic would do so for ever. While it is down prices age, and stale ones deny.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use market::{MarketEvent, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -179,13 +179,13 @@ impl State {
         arguments.stats.event();
         let place = event.instrument().index();
         if !event.is_sound() || place >= arguments.symbols.len() {
-            arguments.stats.unsound();
+            arguments.stats.unsound(&event);
             tracing::warn!(?event, "unsound market event dropped");
             return Ok(());
         }
         match arguments.pace {
             Pace::Live(_) if event.at() > arguments.clock.now().plus_nanos(MOST_AHEAD) => {
-                arguments.stats.unsound();
+                arguments.stats.unsound(&event);
                 tracing::warn!(?event, "market event from the future dropped: is the file in UTC?");
             }
             Pace::Live(_) => {
@@ -204,6 +204,7 @@ impl State {
     fn bring_live(&self, event: MarketEvent) {
         let arguments = &self.arguments;
         let symbol = &arguments.symbols[event.instrument().index()];
+        let turn = Turn::of_tick();
         let lost = match event {
             MarketEvent::Quote(quote) => {
                 if let Some(broker) = &arguments.broker
@@ -211,14 +212,13 @@ impl State {
                 {
                     let _ = broker.send(broker::Message::Quote { instrument: quote.instrument });
                 }
-                arguments.symbol_quotes.put(quote)
-                    && symbol.send(symbol::Message::Quote { turn: Turn::none() }).is_err()
+                arguments.symbol_quotes.put(quote) && symbol.send(symbol::Message::Quote { turn }).is_err()
             }
             event => {
                 if let Some(broker) = &arguments.broker {
                     let _ = broker.send(broker::Message::Market { event, turn: Turn::none() });
                 }
-                symbol.send(symbol::Message::Market { event, turn: Turn::none() }).is_err()
+                symbol.send(symbol::Message::Market { event, turn }).is_err()
             }
         };
         if lost {
@@ -241,7 +241,9 @@ impl State {
             })
             .await?;
         }
+        let tick = Some(Instant::now());
         Turn::run(|turn| {
+            let turn = turn.after(tick);
             let _ = arguments.symbols[event.instrument().index()].send(symbol::Message::Market { event, turn });
         })
         .await?;

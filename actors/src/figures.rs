@@ -55,6 +55,11 @@ impl FigureBoard {
         look(&self.lock())
     }
 
+    /// Looks without being told the next change.
+    pub fn read<T>(&self, look: impl FnOnce(&Figures) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// Plain values: those of a moment ago are still good if a writer has panicked.
     fn lock(&self) -> MutexGuard<'_, Figures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)

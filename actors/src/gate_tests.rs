@@ -129,7 +129,7 @@ async fn send_each(pulse: Pulse) -> (Vec<ClientOrderId>, Vec<String>) {
     ];
     let mut refused = Vec::new();
     for command in commands {
-        to.send(broker::Message::Send { command, turn: Turn::none() }).expect("it lives");
+        to.send(broker::Message::Send { command, handed: Instant::now(), turn: Turn::none() }).expect("it lives");
         refused.extend(outcome(&mut told).await);
     }
     actor.stop(None);

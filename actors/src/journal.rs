@@ -12,6 +12,7 @@
 //! Account that was restarted must not take its predecessor's answers for its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use store::{Journal as Store, JournalEntry, Snapshot};
@@ -99,7 +100,7 @@ impl Actor for Journal {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.arguments.address.took();
+        let _busy = state.arguments.address.took();
         match message {
             Message::Settle(settled) => {
                 state.flush();
@@ -147,6 +148,7 @@ impl State {
         let mut store = self.arguments.journal.lock().unwrap_or_else(PoisonError::into_inner);
         // A connection that was cut, a server that was restarted: the same entries once more, on a new
         // connection. What is stored already is recognised, so nothing is written twice.
+        let begun = Instant::now();
         let appended = store.append(&entries).or_else(|error| match error.is_passing() {
             true => {
                 tracing::warn!(%error, "the journal is tried once more");
@@ -154,6 +156,9 @@ impl State {
             }
             false => Err(error),
         });
+        let measures = self.arguments.address.measures();
+        measures.sync.time(begun.elapsed());
+        measures.batch.add(entries.len() as u64);
         let answer = match appended {
             Ok(()) => account::Message::Committed { writer, through: last, turns },
             Err(error) => {

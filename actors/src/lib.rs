@@ -25,6 +25,7 @@
 //! - [`figures`]: what the limits look at, conflated likewise
 //! - [`notifier`]: alerts out, off the trading path
 //! - [`halt`]: the switch with its durable record
+//! - [`measures`]: how long things take, counted without a lock
 //! - [`limits`]: the limits in force, and a change that waits for the journal
 //! - [`recovery`]: what a protocol begins from, read from its journal
 //! - [`lease`]: the right that the last gate reads
@@ -49,6 +50,7 @@ pub mod keeper;
 pub mod lease;
 pub mod limit;
 pub mod limits;
+pub mod measures;
 pub mod notifier;
 pub mod pulse;
 pub mod quotes;

@@ -103,7 +103,7 @@ impl Actor for Limit {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.arguments.address.took();
+        let _busy = state.arguments.address.took();
         let State { arguments, watch, found } = state;
         match message {
             Message::Look { turn } => {

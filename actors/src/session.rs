@@ -98,7 +98,7 @@ impl Actor for Session {
                 }
             }
             Message::Advance { to, turn } => {
-                state.arguments.address.took();
+                let _busy = state.arguments.address.took();
                 state.advance(to, &turn);
             }
             #[cfg(feature = "faults")]

@@ -17,6 +17,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use crate::account;
 use crate::address::Address;
 use crate::clock::Clock;
+use crate::measures::Hop;
 use crate::system::{BuildStrategy, WarmUp};
 use crate::turn::Turn;
 
@@ -114,10 +115,13 @@ impl Actor for Strategy {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.arguments.address.took();
+        let _busy = state.arguments.address.took();
         match message {
             Message::Market { event, turn } => {
                 state.host.on_market(&event, &mut state.asks);
+                if let Some(tick) = turn.tick() {
+                    state.arguments.address.measures().hop(Hop::TickToDecision).time(tick.elapsed());
+                }
                 state.heard.push(event.into());
                 if state.asks.is_empty() && state.heard.len() < KEPT_BACK {
                     return Ok(());

@@ -92,7 +92,7 @@ impl Actor for Symbol {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.arguments.address.took();
+        let _busy = state.arguments.address.took();
         match message {
             Message::Market { event, turn } => state.take(event, turn).await?,
             Message::Quote { turn } => {
@@ -111,7 +111,7 @@ impl State {
     async fn take(&mut self, event: MarketEvent, turn: Turn) -> Result<(), ActorProcessingErr> {
         let instrument = self.arguments.instrument;
         if !event.is_sound() {
-            self.arguments.stats.unsound();
+            self.arguments.stats.unsound(&event);
             tracing::warn!(?event, "unsound market event dropped");
             return Ok(());
         }
@@ -123,18 +123,22 @@ impl State {
             // Status or bounds: the next review must see them. An old price changed nothing.
             self.arguments.board.amend(instrument, self.top);
         } else if self.arguments.board.write(instrument, self.top) {
-            let look = |turn| {
+            let tick = turn.tick();
+            let look = |turn: Turn| {
+                let turn = turn.after(tick);
                 // While the account restarts it looks at every price by itself.
                 let _ = self.arguments.account.send(account::Message::Look { instrument, turn });
             };
-            if turn.is_paced() { Turn::run(look).await? } else { look(Turn::none()) }
+            if turn.is_paced() { Turn::run(look).await? } else { look(turn.clone()) }
         }
         for strategy in &self.arguments.strategies {
-            let decide = |turn| {
+            let tick = turn.tick();
+            let decide = |turn: Turn| {
+                let turn = turn.after(tick);
                 // A strategy that restarts warms up from history; it has missed this event.
                 let _ = strategy.send(strategy::Message::Market { event, turn });
             };
-            if turn.is_paced() { Turn::run(decide).await? } else { decide(Turn::none()) }
+            if turn.is_paced() { Turn::run(decide).await? } else { decide(turn.clone()) }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use desk::{DeskSettings, HostSettings, Origin, Patience, Restored};
-use market::{Bar, Calendar, InstrumentId, Timestamp, Universe};
+use market::{Bar, Calendar, InstrumentId, MarketEvent, Timestamp, Universe};
 use ractor::{Actor, ActorRef, SpawnErr};
 use risk::monitors::{Configured, Hears, watches};
 use risk::{FourEyes, HaltLevel, HaltScope, HaltSwitch, MonitorSettings, Seen, Watch};
@@ -26,6 +26,7 @@ use crate::journal::SharedJournal;
 use crate::keeper::Chores;
 use crate::lease::{Right, SharedLease};
 use crate::limits::LimitsInForce;
+use crate::measures::Measures;
 use crate::notifier::Alerts;
 use crate::pulse::{HaltedOutside, Pulse};
 use crate::quotes::{Figures, Pen};
@@ -162,15 +163,32 @@ pub struct SystemSettings {
 pub struct Stats {
     events: AtomicU64,
     unsound: AtomicU64,
+    /// Quotes whose bid was not below their ask, by instrument.
+    crossed: Box<[AtomicU64]>,
 }
 
 impl Stats {
+    fn of(instruments: usize) -> Self {
+        Self { crossed: (0..instruments).map(|_| AtomicU64::new(0)).collect(), ..Self::default() }
+    }
+
     pub(crate) fn event(&self) {
         self.events.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn unsound(&self) {
+    pub(crate) fn unsound(&self, event: &MarketEvent) {
         self.unsound.fetch_add(1, Ordering::Relaxed);
+        if let MarketEvent::Quote(quote) = event
+            && quote.bid >= quote.ask
+            && let Some(crossed) = self.crossed.get(quote.instrument.index())
+        {
+            crossed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Quotes of an instrument that were dropped because their bid was not below their ask.
+    pub fn crossed(&self, instrument: InstrumentId) -> u64 {
+        self.crossed.get(instrument.index()).map_or(0, |crossed| crossed.load(Ordering::Relaxed))
     }
 
     /// Market events brought by the feed.
@@ -252,6 +270,8 @@ struct View {
     strategies: Arc<[String]>,
     restarts: Restarts,
     stats: Arc<Stats>,
+    measures: Arc<Measures>,
+    figures: Arc<FigureBoard>,
     given_up: watch::Receiver<Vec<String>>,
     pen: Option<Pen>,
     publication: Option<Figures>,
@@ -301,30 +321,41 @@ impl System {
     /// An actor could not start; none is left running.
     pub async fn start(settings: SystemSettings) -> Result<Self, SystemError> {
         let universe = Arc::clone(&settings.desk.universe);
+        let measures = Arc::<Measures>::default();
         let addresses = Addresses {
-            journal: Address::new("journal"),
-            session: Address::new("session"),
-            account: Address::new("account"),
-            broker: Address::new("broker"),
-            limits: watched(&settings).iter().map(|watch| Address::new(format!("limit {}", watch.name))).collect(),
-            feed: Address::new("feed"),
-            symbols: universe.iter().map(|(_, known)| Address::new(format!("symbol {}", known.symbol))).collect(),
+            journal: Address::measured("journal", &measures),
+            session: Address::measured("session", &measures),
+            account: Address::measured("account", &measures),
+            broker: Address::measured("broker", &measures),
+            limits: watched(&settings)
+                .iter()
+                .map(|watch| Address::measured(format!("limit {}", watch.name), &measures))
+                .collect(),
+            feed: Address::measured("feed", &measures),
+            symbols: universe
+                .iter()
+                .map(|(_, known)| Address::measured(format!("symbol {}", known.symbol), &measures))
+                .collect(),
             strategies: settings
                 .strategies
                 .iter()
-                .map(|hosted| Address::new(format!("strategy {}", hosted.settings.name)))
+                .map(|hosted| Address::measured(format!("strategy {}", hosted.settings.name), &measures))
                 .collect(),
         };
         let (ended_in, ended) = watch::channel(false);
         let (given_up_in, given_up) = watch::channel(Vec::new());
         let (lost, _) = watch::channel(None);
+        let limits = Arc::clone(&settings.desk.limits);
+        let figures = Arc::new(FigureBoard::new(limits, Arc::clone(&universe), addresses.limits.len()));
         let view = View {
             board: Arc::new(Board::new(universe.len())),
             limits: LimitsInForce::new(Arc::clone(&settings.desk.limits)),
             universe,
             strategies: settings.strategies.iter().map(|hosted| hosted.settings.name.clone()).collect(),
             restarts: Restarts::default(),
-            stats: Arc::new(Stats::default()),
+            stats: Arc::new(Stats::of(settings.desk.universe.len())),
+            measures,
+            figures,
             given_up,
             pen: settings.conduct.pen.clone(),
             publication: settings.conduct.publication.clone(),
@@ -387,6 +418,7 @@ impl System {
             proposals: Arc::clone(&self.proposals),
             monitors: self.monitors,
             last_reading: Arc::clone(&self.last_reading),
+            addresses: self.addresses.clone(),
         }
     }
 
@@ -599,7 +631,7 @@ fn children(
     settings: &SystemSettings,
     halter: &Halter,
     to: &Addresses,
-    View { board, stats, limits, .. }: &View,
+    View { board, stats, limits, figures, .. }: &View,
     pulse: &Pulse,
     ended: &watch::Sender<bool>,
     lost: &watch::Sender<Option<String>>,
@@ -610,8 +642,7 @@ fn children(
     let (broker_quotes, symbol_quotes) =
         (Arc::new(QuoteSlots::new(universe.len())), Arc::new(QuoteSlots::new(universe.len())));
     let clock = &settings.clock;
-    let figures = Arc::new(FigureBoard::new(Arc::clone(&settings.desk.limits), Arc::clone(universe), to.limits.len()));
-    let (watching, pulse_to) = watching(settings, halter, to, &figures, pulse);
+    let (watching, pulse_to) = watching(settings, halter, to, figures, pulse);
     let mut list = vec![
         elsewhere(
             child(
@@ -657,7 +688,7 @@ fn children(
                 broker: to.broker.clone(),
                 watching: to.limits.iter().cloned().zip(watched(settings).iter().map(|watch| watch.hears)).collect(),
                 pulse_to,
-                figures,
+                figures: Arc::clone(figures),
                 incarnations: Arc::default(),
                 strategies: to
                     .strategies

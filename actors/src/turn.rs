@@ -5,16 +5,20 @@
 //! drops its copies while unwinding, so nobody waits for the dead. Live, turns are empty and free.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 /// No step of a compressed session takes this long; waiting longer means that something hangs.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A copy of a turn in progress, or nothing.
+/// A copy of a turn in progress, or nothing; with the tick that began it.
 #[derive(Clone, Debug, Default)]
-pub struct Turn(Option<Arc<Held>>);
+pub struct Turn {
+    held: Option<Arc<Held>>,
+    /// When the tick that everything here follows from was brought: only to measure how long it took.
+    tick: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Held(Option<oneshot::Sender<()>>);
@@ -36,12 +40,29 @@ pub struct Hangs;
 impl Turn {
     /// Nobody waits.
     pub const fn none() -> Self {
-        Self(None)
+        Self { held: None, tick: None }
+    }
+
+    /// Nobody waits for what a tick causes that is brought now.
+    pub fn of_tick() -> Self {
+        Self::none().after(Some(Instant::now()))
+    }
+
+    /// The same turn, following from another tick, or from none.
+    #[must_use]
+    pub fn after(mut self, tick: Option<Instant>) -> Self {
+        self.tick = tick;
+        self
+    }
+
+    /// When the tick was brought that this follows from.
+    pub const fn tick(&self) -> Option<Instant> {
+        self.tick
     }
 
     /// Whether somebody waits for this turn.
     pub const fn is_paced(&self) -> bool {
-        self.0.is_some()
+        self.held.is_some()
     }
 
     /// Gives `send` a turn, and waits until all its copies are gone.
@@ -50,7 +71,7 @@ impl Turn {
     /// Something holds on to a copy for too long.
     pub async fn run(send: impl FnOnce(Turn)) -> Result<(), Hangs> {
         let (done, wait) = oneshot::channel();
-        send(Turn(Some(Arc::new(Held(Some(done))))));
+        send(Turn { held: Some(Arc::new(Held(Some(done)))), tick: None });
         match tokio::time::timeout(LIMIT, wait).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Hangs),

@@ -11,6 +11,7 @@ REVOKE ALL ON DATABASE pregao FROM PUBLIC;
 CREATE ROLE grafana LOGIN PASSWORD :'grafana' CONNECTION LIMIT 10;
 ALTER ROLE grafana SET default_transaction_read_only = on;
 ALTER ROLE grafana SET statement_timeout = '10s';
+ALTER ROLE grafana SET search_path = pregao;
 ALTER ROLE grafana SET idle_in_transaction_session_timeout = '10s';
 GRANT CONNECT ON DATABASE pregao TO grafana;
 SQL

@@ -55,6 +55,6 @@ pub use journal::{AccountTag, Journal, JournalEntry, MemoryJournal, Snapshot, Ve
 pub use lease::Lease;
 pub use ledger::Ledger;
 pub use meta::MetaStore;
-pub use postgres::{PostgresSettings, PostgresStore};
+pub use postgres::{Connections, PostgresSettings, PostgresStore};
 pub use quotes::{HotQuote, HotQuotes, InProcessQuotes, RedisQuotes, RedisSettings};
 pub use users::{SecretHash, User, Users};

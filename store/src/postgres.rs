@@ -106,6 +106,15 @@ pub struct PostgresStore {
     shared: Arc<Shared>,
 }
 
+/// Connections of a store at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connections {
+    /// At work.
+    pub used: u32,
+    /// Waiting for work.
+    pub idle: u32,
+}
+
 /// What the handles of one store share.
 struct Shared {
     server: Server,
@@ -210,6 +219,11 @@ impl PostgresStore {
             directory: settings.directory.clone(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// How many connections are open now.
+    pub fn connections(&self) -> Connections {
+        self.shared.server.connections()
     }
 
     /// The journal.

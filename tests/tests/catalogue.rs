@@ -67,10 +67,10 @@ fn missing(control: &Control) -> Vec<String> {
     let rest = read("risk/src/checks/mod.rs");
     let denies = |code: &&&str| !codes.contains(**code) && !rest.contains(&format!("&str = \"{code}\""));
     missing.extend(control.denies.iter().filter(denies).map(|code| format!("code {code}")));
-    let metrics = read("engine/src/metrics.rs");
+    let metrics = read("engine/src/metrics/names.rs");
     let selector = control.alert.signal.selector();
     let metric = selector.split('{').next().unwrap_or_default();
-    if !metrics.contains(&format!("(\"{metric}\",")) {
+    if !metrics.contains(&format!("\"{metric}\",")) {
         missing.push(format!("metric {metric}"));
     }
     missing

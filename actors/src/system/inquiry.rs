@@ -7,18 +7,19 @@ use std::time::Instant;
 
 use market::{InstrumentId, Timestamp, TopOfBook, Universe};
 use oms::reconcile::Plan;
-use risk::monitors::may_arm;
+use risk::monitors::{Used, may_arm, used};
 use risk::{Asked, Direction, HaltLevel, HaltScope, HaltSwitch, LimitTable, MonitorSettings, SamePerson, Seen};
 use store::{HaltRecord, HotQuote, StoreError};
 use tokio::sync::oneshot;
 
-use super::{ANSWER_LIMIT, Proposals, Stats, SystemError, View};
+use super::{ANSWER_LIMIT, Addresses, Proposals, Stats, SystemError, View};
 use crate::account::{FlattenPlan, Snapshot};
 use crate::address::Address;
 use crate::broker::SharedConnection;
 use crate::clock::Clock;
 use crate::halt::Halter;
 use crate::limits::LimitsOrder;
+use crate::measures::{Kind, Measures};
 use crate::notifier::Alerts;
 use crate::quotes::Publication;
 use crate::sampler::LastReading;
@@ -37,6 +38,7 @@ pub struct Inquiry {
     pub(super) proposals: Proposals,
     pub(super) monitors: MonitorSettings,
     pub(super) last_reading: LastReading,
+    pub(super) addresses: Addresses,
 }
 
 /// What became of a resume.
@@ -126,6 +128,36 @@ impl Inquiry {
     /// Counters.
     pub fn stats(&self) -> &Stats {
         &self.view.stats
+    }
+
+    /// How long things take.
+    pub fn measures(&self) -> &Measures {
+        &self.view.measures
+    }
+
+    /// Messages that wait, in the fullest mailbox of each kind of actor.
+    pub fn mailboxes(&self) -> [(Kind, u64); Kind::ALL.len()] {
+        fn most<M: ractor::Message>(all: &[Address<M>]) -> u64 {
+            all.iter().map(Address::depth).max().unwrap_or_default()
+        }
+        let to = &self.addresses;
+        Kind::ALL.map(|kind| {
+            let depth = match kind {
+                Kind::Journal => to.journal.depth(),
+                Kind::Session => to.session.depth(),
+                Kind::Account => to.account.depth(),
+                Kind::Broker => to.broker.depth(),
+                Kind::Limit => most(&to.limits),
+                Kind::Symbol => most(&to.symbols),
+                Kind::Strategy => most(&to.strategies),
+            };
+            (kind, depth)
+        })
+    }
+
+    /// How much of each limit is used up, as the monitors last saw it.
+    pub fn used(&self) -> Vec<Used> {
+        self.view.figures.read(used)
     }
 
     /// Actors that were given up.

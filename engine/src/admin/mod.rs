@@ -63,6 +63,7 @@ use crate::auditor::Auditor;
 use crate::collecting::Observed;
 use crate::config::{AdminConfig, StrategyConfig, TlsConfig};
 use crate::metrics::Metrics;
+use crate::metrics::room::Rooms;
 use crate::reload::Configurator;
 
 use connections::Lines;
@@ -179,6 +180,7 @@ struct App {
     versions: Mutex<Box<dyn store::ConfigVersions>>,
     streams: Streams,
     metrics: Metrics,
+    rooms: Rooms,
     lines: Arc<Lines>,
     certificates: Option<Arc<Certificates>>,
     rotate_every: Duration,
@@ -282,6 +284,7 @@ impl App {
             versions: Mutex::new(versions),
             streams: Streams::default(),
             metrics: Metrics::new(),
+            rooms: Rooms::default(),
             lines: Lines::new(config.max_connections),
             certificates,
             rotate_every: Duration::from_secs(u64::from(config.rotate_days) * 86_400),

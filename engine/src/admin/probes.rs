@@ -76,7 +76,9 @@ async fn reasons(app: &App) -> Vec<String> {
 pub async fn metrics(app: Arc<App>, _: Call) -> Result<Handled, Problem> {
     let snapshot = tokio::time::timeout(PATIENCE, app.mirror.look()).await;
     let snapshot = snapshot.ok().and_then(Result::ok);
-    let text = app.metrics.render(&app.inquiry, snapshot.as_deref(), app.lines.len(), &app.facts.house);
+    let house = &app.facts.house;
+    let room = app.rooms.look(&house.history).await;
+    let text = app.metrics.render(&app.inquiry, snapshot.as_deref(), app.lines.len(), house, room.as_ref());
     Ok(Answer::of(metrics::CONTENT, text.into_bytes()).into())
 }
 

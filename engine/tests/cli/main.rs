@@ -11,6 +11,7 @@
 //! - [`run`]: the daemon
 //! - [`quotes`]: its hot quotes on a Redis server
 //! - [`reload`]: a configuration changed while the daemon runs, its versions, secrets, attestation
+//! - [`dashboards`]: Grafana's against a recorded session and a daemon at work
 //! - [`deployment`]: units, containers and manifests against the program
 //! - [`standby`]: two daemons and one account
 //! - [`service`]: what a service manager hears, and the probe
@@ -25,6 +26,7 @@ mod admin;
 mod backtest;
 mod backup;
 mod config;
+mod dashboards;
 mod data;
 mod demo;
 mod deployment;

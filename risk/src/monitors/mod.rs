@@ -22,6 +22,7 @@ mod reconciliation;
 mod stale_feed;
 #[cfg(test)]
 mod tests_support;
+mod used;
 
 use std::fmt;
 
@@ -35,6 +36,7 @@ use crate::limits::amounts::Count;
 pub use alert_delivery::{DeliveryReading, MOST_ALERT_DELAY};
 pub use clock::{ClockReading, Synchronisation, may_arm};
 pub use figures::{Comparison, Exposure, Figures, Sent, Standing, Worth};
+pub use used::{Used, used};
 
 /// Every monitor, in the order in which they look.
 pub const MONITORS: &[MonitorEntry] = &[

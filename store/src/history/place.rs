@@ -5,7 +5,7 @@ use std::path::Path;
 use super::History;
 use crate::embedded::EmbeddedStore;
 use crate::error::StoreError;
-use crate::postgres::{PostgresSettings, PostgresStore};
+use crate::postgres::{Connections, PostgresSettings, PostgresStore};
 
 /// Where to open it.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,14 @@ impl HistoryStore {
         })
     }
 
+    /// Connections that it has open, where it needs any.
+    pub fn connections(&self) -> Option<Connections> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Postgres(store) => Some(store.connections()),
+        }
+    }
+
     /// Where it is, for people: a directory, or a server and database without its password.
     pub fn place(&self) -> String {
         use crate::ledger::Ledger;
@@ -86,6 +94,9 @@ mod tests {
         for place in places.into_iter().flatten() {
             HistoryStore::open_read_only(place).unwrap_err();
             let store = HistoryStore::open(place).unwrap();
+            let open = store.connections().map(|open| open.used + open.idle);
+            assert_eq!(open.is_some(), matches!(place, HistoryPlace::Postgres(_)));
+            assert!(open.is_none_or(|open| (1..=crate::postgres::POOL_SIZE).contains(&open)), "{open:?}");
             import(&mut *store.history().unwrap(), &[record("PETR4", december(28))]).unwrap();
             let reader = HistoryStore::open_read_only(place).unwrap();
             assert_eq!(reader.place(), store.place());

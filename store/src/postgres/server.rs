@@ -16,7 +16,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
 use super::fault::{self, Fault};
-use super::{Access, PostgresSettings};
+use super::{Access, Connections, PostgresSettings};
 use crate::error::StoreError;
 
 /// Longest that bringing a schema up to date may take: a migration may rewrite a table.
@@ -94,6 +94,12 @@ impl Server {
             .build_unchecked(connector);
         drop(inside);
         Ok(Self { place, limit: settings.call_limit(), pool, runtime: Some(runtime) })
+    }
+
+    /// How many are open now.
+    pub(super) fn connections(&self) -> Connections {
+        let state = self.pool.state();
+        Connections { used: state.connections.saturating_sub(state.idle_connections), idle: state.idle_connections }
     }
 
     /// For people, without the password.
