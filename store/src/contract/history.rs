@@ -1,8 +1,8 @@
 //! What a [`History`] owes: here for daily records and imports as such.
 //!
-//! - [`bars`]: for bars
-//! - [`events`]: for ISINs over time, sources that disagree, corporate actions, members, marks
-//! - [`retention`]: for the time that it keeps
+//! - `bars`: for bars
+//! - `events`: for ISINs over time, sources that disagree, corporate actions, members, marks
+//! - `retention`: for the time that it keeps
 
 pub(crate) mod bars;
 mod events;
