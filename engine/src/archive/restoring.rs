@@ -219,7 +219,7 @@ fn exchange(here: &Path, ready: &Path, wanted: &Wanted<'_>, keep: bool) -> Resul
         fs::write(&halt_file, text).map_err(file(&halt_file, "written"))?;
         sync(here)?;
     }
-    let before = keep.then(|| here.join(format!("before-restore-{}", wanted.at.utc().format("%Y%m%dT%H%M%SZ"))));
+    let before = keep.then(|| here.join(format!("before-restore-{}", wanted.at.utc().format("%Y%m%dT%H%M%S%3fZ"))));
     if let Some(before) = &before {
         private_directory(before)?;
         set_aside(here, before)?;

@@ -42,7 +42,7 @@ pub(super) fn load(places: &Places, from: &Path, replace: bool, at: Timestamp) -
     let mut kept = None;
     if replace {
         must_be_free(places)?;
-        let name = format!("{}_before_{}", settings.schema, at.utc().format("%Y%m%dt%H%M%Sz"));
+        let name = format!("{}_before_{}", settings.schema, at.utc().format("%Y%m%dt%H%M%S%3fz"));
         kept = PostgresStore::rename_schema(&settings, &name)?.then_some(name);
     }
     let mut command = command("pg_restore", settings.password.as_deref());
@@ -66,7 +66,7 @@ pub(super) fn take_back_leases(places: &Places) -> Result<(), Failure> {
 /// now would find the one and not the other.
 pub(super) fn undo(places: &Places, kept: Option<&str>, at: Timestamp) {
     let Ok(settings) = ledger::settings(places) else { return };
-    let name = format!("{}_failed_{}", settings.schema, at.utc().format("%Y%m%dt%H%M%Sz"));
+    let name = format!("{}_failed_{}", settings.schema, at.utc().format("%Y%m%dt%H%M%S%3fz"));
     match PostgresStore::rename_schema(&settings, &name) {
         Ok(_) => put_back(&settings, kept),
         Err(problem) => {

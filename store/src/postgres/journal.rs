@@ -165,8 +165,11 @@ async fn append(
     let with: [super::server::Parameter<'_>; 1] = [&accounts];
     // Sent one behind the other without waiting; the server takes them in this order.
     let client = &session.client;
-    let ((), held, rows) =
-        tokio::try_join!(client.batch_execute(BEGIN), client.query(&lock, &with), client.query(&read_heads, &with))?;
+    let (begun, held, rows) =
+        tokio::join!(client.batch_execute(BEGIN), client.query(&lock, &with), client.query(&read_heads, &with));
+    // In their order: what follows a statement that failed fails too, and says less.
+    begun?;
+    let (held, rows) = (held?, rows?);
     lease::check(&leases, &held)?;
     let mut heads: BTreeMap<AccountTag, Head> = leases.keys().map(|account| (*account, Head::START)).collect();
     for row in &rows {
@@ -183,7 +186,9 @@ async fn append(
     // A commit after an insert that failed rolls back, and the insert's error is what is returned.
     let client = &session.client;
     crash::point("in_transaction");
-    tokio::try_join!(client.execute(&insert, &with), client.batch_execute("COMMIT"))?;
+    let (inserted, committed) = tokio::join!(client.execute(&insert, &with), client.batch_execute("COMMIT"));
+    inserted?;
+    committed?;
     crash::point("committed");
     Ok(())
 }
