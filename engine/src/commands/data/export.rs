@@ -60,7 +60,7 @@ pub fn export(history: &dyn History, wanted: &Wanted) -> Result<Answer, Failure>
 }
 
 fn all_bars(history: &dyn History, wanted: &Wanted, form: &Form) -> Result<Answer, Failure> {
-    let found = stored(history, &wanted.symbols, &[wanted.source], Some(wanted.interval))?;
+    let found = stored(history, &wanted.symbols, &[wanted.source], Some(wanted.interval), true)?;
     let progress = bar(found.len() as u64, "Exporting", false);
     let mut all: Vec<HistoryBar> = Vec::new();
     for stored in &found {
@@ -78,7 +78,7 @@ fn all_bars(history: &dyn History, wanted: &Wanted, form: &Form) -> Result<Answe
 }
 
 fn panel(history: &dyn History, wanted: &Wanted, view: Adjusted, form: &Form) -> Result<Answer, Failure> {
-    let found = stored(history, &wanted.symbols, &[wanted.source], Some(Interval::Day))?;
+    let found = stored(history, &wanted.symbols, &[wanted.source], Some(Interval::Day), false)?;
     let progress = bar(found.len() as u64, "Aligning", false);
     let mut members: Vec<Member> = Vec::new();
     for stored in &found {

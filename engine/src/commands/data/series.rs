@@ -18,17 +18,20 @@ pub struct Stored {
     pub bars: u64,
 }
 
-/// Every series of these symbols and sources; empty means all. Daily records: of the cash and fractional market.
+/// Every series of these symbols and sources; empty means all. Daily records: of the cash market, and of the
+/// fractional one where it is asked for, which repeats the cash market's prices on the days on which it trades.
 pub fn stored(
     history: &dyn History,
     symbols: &[Symbol],
     sources: &[SourceName],
     interval: Option<Interval>,
+    with_fractional: bool,
 ) -> Result<Vec<Stored>, StoreError> {
     let mut found = Vec::new();
     let wanted = |source: SourceName| sources.is_empty() || sources.contains(&source);
     if wanted(COTAHIST) && interval.is_none_or(|interval| interval == Interval::Day) {
-        let market_types = vec![market::history::CASH_MARKET, market::history::FRACTIONAL_MARKET];
+        let mut market_types = vec![market::history::CASH_MARKET];
+        market_types.extend(with_fractional.then_some(market::history::FRACTIONAL_MARKET));
         let filter = Filter { symbols: symbols.to_vec(), market_types, ..Filter::default() };
         found.extend(history.coverage(&filter)?.into_iter().map(|listing| Stored {
             series: BarSeries { source: COTAHIST, symbol: listing.symbol, interval: Interval::Day },

@@ -53,7 +53,7 @@ impl Finding {
 
 /// Applies the rules and keeps what they find.
 pub fn verify(history: &mut dyn History, wanted: &Wanted<'_>) -> Result<Answer, Failure> {
-    let all = stored(history, wanted.symbols, wanted.sources, None)?;
+    let all = stored(history, wanted.symbols, wanted.sources, None, false)?;
     let unknown = wanted.symbols.iter().find(|symbol| !all.iter().any(|stored| stored.series.symbol == **symbol));
     if let Some(symbol) = unknown {
         return Err(Failure::usage(format!("there is no cash-market history of {symbol}; see 'pregao data status'")));
