@@ -6,7 +6,7 @@
 //! nobody who asks can hold up trading, nor a question that waits somebody who stops it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -109,6 +109,19 @@ fn everything() -> HaltScope {
 
 fn stop_new() -> HaltLevel {
     HaltLevel::StopNew
+}
+
+impl Question {
+    /// How long whoever asks waits for the answer. A daemon that stands still must be stopped by other means
+    /// soon, and a plan is not worth waiting for.
+    const fn patience(&self) -> Duration {
+        match self {
+            Self::Kill { .. } => Duration::from_secs(5),
+            Self::FlattenPlan { .. } => Duration::from_secs(3),
+            Self::Status => Duration::from_secs(10),
+            _ => ANSWER_PATIENCE,
+        }
+    }
 }
 
 /// The socket, until it is dropped.
@@ -251,7 +264,15 @@ fn killed(scope: &HaltScope, action: HaltLevel, by: &str, reason: &str, asked: &
     let (by, reason) = (or(by, "somebody on the control socket"), or(reason, NO_REASON));
     match asked.inquiry.kill(scope, level, &by, &reason) {
         Ok(level) => {
-            serde_json::json!({ "killed": true, "scope": scope, "halt": level.name(), "by": by, "reason": reason })
+            let names_nothing = match scope {
+                HaltScope::Strategy(name) => !asked.inquiry.strategies().contains(name),
+                HaltScope::Symbol(symbol) => asked.inquiry.universe().find(symbol).is_none(),
+                _ => false,
+            };
+            serde_json::json!({
+                "killed": true, "scope": scope, "halt": level.name(), "by": by, "reason": reason,
+                "names_nothing": names_nothing,
+            })
         }
         Err(error) => {
             let error = format!("no new order leaves, but that could not be stored and ends with the daemon: {error}");
@@ -337,7 +358,7 @@ fn told(with_plan: bool, asked: &Asked) -> serde_json::Value {
 pub fn ask(directory: &Path, question: &Question) -> Result<Option<serde_json::Value>, String> {
     let Ok(mut stream) = UnixStream::connect(directory.join(SOCKET)) else { return Ok(None) };
     let asked = || -> std::io::Result<String> {
-        stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
+        stream.set_read_timeout(Some(question.patience()))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let line = serde_json::to_string(question).map_err(std::io::Error::other)?;
         writeln!(stream, "{line}")?;
@@ -345,7 +366,12 @@ pub fn ask(directory: &Path, question: &Question) -> Result<Option<serde_json::V
         stream.read_to_string(&mut text)?;
         Ok(text)
     }();
-    let text = asked.map_err(|error| format!("the running daemon does not answer: {error}"))?;
+    let text = asked.map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            format!("the running daemon has not answered within {} s", question.patience().as_secs())
+        }
+        _ => format!("the running daemon does not answer: {error}"),
+    })?;
     let answer: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("the running daemon's answer cannot be read: {error}"))?;
     match answer.get("error").and_then(serde_json::Value::as_str) {

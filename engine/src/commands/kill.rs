@@ -2,7 +2,7 @@
 //! nothing that is left out can hold it up. Works also while no daemon runs, and where one runs that does
 //! not answer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use actors::Clock;
 use actors::halt::{Halter, establish};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use store::{EmbeddedStore, HaltStore, Outcome, StoreError};
 
 use crate::auditor::{Actor, Auditor};
-use crate::config::{Overrides, data_directory};
+use crate::config::{DEFAULT_DATA_DIRECTORY, Overrides, data_directory};
 use crate::control::{self, Question};
 use crate::output::{Answer, Failure, table};
 use crate::stops::{self, NO_REASON, Stop};
@@ -41,8 +41,38 @@ pub fn kill(
     by: Option<&str>,
     reason: Option<&str>,
 ) -> Result<Answer, Failure> {
-    let directory = data_directory(overrides)?;
-    stop(&directory, Stop { scope, level, by: person(by), reason: said(reason) })
+    let (directory, doubt) = directory_to_stop(overrides)?;
+    let answer = stop(&directory, Stop { scope, level, by: person(by), reason: said(reason) })?;
+    Ok(with_doubt(answer, doubt))
+}
+
+/// Where the daemon is that is to be stopped. A configuration that cannot be read, which somebody is editing
+/// perhaps, must not keep anybody from stopping: then it is the usual place, if a daemon was ever there, and
+/// that is said.
+fn directory_to_stop(overrides: &Overrides) -> Result<(PathBuf, Option<String>), Failure> {
+    let unusable = match data_directory(overrides) {
+        Ok(directory) => return Ok((directory, None)),
+        Err(unusable) => unusable,
+    };
+    let usual = PathBuf::from(DEFAULT_DATA_DIRECTORY);
+    if usual.is_dir() {
+        let doubt = format!(
+            "The configuration cannot be read ({unusable}), so this is about {}: if the daemon's data is elsewhere, \
+             name it with --data-dir.",
+            usual.display()
+        );
+        return Ok((usual, Some(doubt)));
+    }
+    let message = format!("{unusable}\nNOTHING WAS STOPPED: name the daemon's data directory with --data-dir DIR");
+    Err(Failure::usage(message))
+}
+
+fn with_doubt(mut answer: Answer, doubt: Option<String>) -> Answer {
+    if let Some(doubt) = doubt {
+        answer.text = format!("{}\n{doubt}", answer.text);
+        answer.degraded = true;
+    }
+    answer
 }
 
 fn stop(directory: &Path, stop: Stop) -> Result<Answer, Failure> {
@@ -55,6 +85,14 @@ fn stop(directory: &Path, stop: Stop) -> Result<Answer, Failure> {
                 HaltScope::Global => String::new(),
                 ref scope => format!(" of {scope}"),
             };
+            if answer["names_nothing"] == true {
+                let text = format!(
+                    "NOTHING TRADES UNDER {}: the halt is stored ({level}) and stops nothing of this run. 'pregao check' \
+                     lists strategies and symbols; without --scope everything stops.",
+                    stop.scope
+                );
+                return Ok(Answer { degraded: true, ..Answer::new(text, told(&stop, &level, true)) });
+            }
             let text = format!("Stopped ({level}): no new order{what} leaves. 'pregao resume' lifts it.");
             return Ok(Answer::new(text, told(&stop, &level, true)));
         }
@@ -142,7 +180,7 @@ pub fn flatten(
     reason: Option<&str>,
     dry_run: bool,
 ) -> Result<Answer, Failure> {
-    let directory = data_directory(overrides)?;
+    let (directory, doubt) = directory_to_stop(overrides)?;
     // What it would do is worth knowing, and no reason not to do it.
     let plan = control::ask(&directory, &Question::FlattenPlan { scope: scope.clone() });
     if dry_run {
@@ -159,7 +197,7 @@ pub fn flatten(
         answer.text = format!("{}\n{}", shown(&plan), answer.text);
         answer.json["plan"] = plan;
     }
-    Ok(answer)
+    Ok(with_doubt(answer, doubt))
 }
 
 fn shown(plan: &Value) -> String {

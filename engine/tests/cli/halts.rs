@@ -83,7 +83,7 @@ fn stopping_needs_neither_a_name_nor_a_reason_nor_a_daemon_and_takes_any_scope()
     let killed = killed.done().json();
     assert_eq!(killed["reason"], "no reason given");
     assert!(!killed["by"].as_str().unwrap().is_empty());
-    room.pregao(&["kill", "--scope", "strategy:of another day"]).done();
+    room.pregao(&["kill", "--scope", "strategy:of another day"]).failed(3, &[]);
     // Milder on top changes nothing.
     assert_eq!(room.pregao(&["kill", "--scope", "symbol:PETR4", "--json"]).done().json()["now"], "cancel_all");
     standing(&room, &[("symbol:PETR4", "cancel_all"), ("strategy:of another day", "stop_new")]);
@@ -271,7 +271,7 @@ fn in_doubt_a_start_is_halted_and_a_person_leads_out_of_it() {
     ] {
         let room = room();
         let daemon = running(&room);
-        room.pregao(&["kill", "--scope", "strategy:some"]).done();
+        room.pregao(&["kill", "--scope", "strategy:some"]).failed(3, &[]);
         daemon.terminate();
         daemon.end().done();
         rusqlite::Connection::open(room.path("pregao-data/pregao.db")).unwrap().execute(damage, []).unwrap();
@@ -288,4 +288,35 @@ fn in_doubt_a_start_is_halted_and_a_person_leads_out_of_it() {
         healed.terminate();
         assert_eq!(healed.end().done().json()["halt"], "active");
     }
+}
+
+#[test]
+fn a_configuration_that_somebody_is_editing_keeps_nobody_from_stopping() {
+    let room = room();
+    let mut daemon = running(&room);
+    let good = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
+    room.write("pregao.toml", &format!("{good}\ngarbage = ["));
+    let killed = room.pregao(&["kill", "--by", "Ana"]).failed(3, &[]);
+    assert!(killed.out.contains("Stopped (stop_new)") && killed.out.contains("--data-dir"), "{killed:?}");
+    let told = Room::new();
+    told.write("pregao.toml", "garbage = [");
+    told.pregao(&["kill"]).failed(2, &["NOTHING WAS STOPPED", "--data-dir"]);
+    room.write("pregao.toml", &good);
+    standing(&room, &[("global", "stop_new")]);
+    daemon.terminate();
+    daemon.end().done();
+}
+
+#[test]
+fn a_scope_that_names_nothing_is_not_told_as_a_stop_and_small_letters_are_the_same_symbol() {
+    let room = room();
+    let mut daemon = running(&room);
+    for scope in ["strategy:nope", "symbol:XXXX1"] {
+        let told = room.pregao(&["kill", "--scope", scope]).failed(3, &[]);
+        assert!(told.out.contains("NOTHING TRADES UNDER") && !told.out.contains("Stopped"), "{told:?}");
+    }
+    room.pregao(&["kill", "--scope", "symbol:petr4"]).done();
+    standing(&room, &[("symbol:PETR4", "stop_new"), ("strategy:nope", "stop_new"), ("symbol:XXXX1", "stop_new")]);
+    daemon.terminate();
+    daemon.end().done();
 }

@@ -64,7 +64,8 @@ impl FromStr for HaltScope {
         match text.split_once(':') {
             None => Self::PROGRAM.into_iter().find(|scope| scope.to_string() == text).ok_or_else(unknown),
             Some(("strategy", name)) if !name.trim().is_empty() => Ok(Self::Strategy(name.to_owned())),
-            Some(("symbol", symbol)) => symbol.parse().map(Self::Symbol).map_err(|_| unknown()),
+            // The exchange's are capitals; whoever stops in a hurry does not look for the shift key.
+            Some(("symbol", symbol)) => symbol.to_ascii_uppercase().parse().map(Self::Symbol).map_err(|_| unknown()),
             Some(_) => Err(unknown()),
         }
     }
