@@ -293,7 +293,7 @@ fn in_doubt_a_start_is_halted_and_a_person_leads_out_of_it() {
 #[test]
 fn a_configuration_that_somebody_is_editing_keeps_nobody_from_stopping() {
     let room = room();
-    let mut daemon = running(&room);
+    let daemon = running(&room);
     let good = std::fs::read_to_string(room.path("pregao.toml")).unwrap();
     room.write("pregao.toml", &format!("{good}\ngarbage = ["));
     let killed = room.pregao(&["kill", "--by", "Ana"]).failed(3, &[]);
@@ -310,7 +310,7 @@ fn a_configuration_that_somebody_is_editing_keeps_nobody_from_stopping() {
 #[test]
 fn a_scope_that_names_nothing_is_not_told_as_a_stop_and_small_letters_are_the_same_symbol() {
     let room = room();
-    let mut daemon = running(&room);
+    let daemon = running(&room);
     for scope in ["strategy:nope", "symbol:XXXX1"] {
         let told = room.pregao(&["kill", "--scope", scope]).failed(3, &[]);
         assert!(told.out.contains("NOTHING TRADES UNDER") && !told.out.contains("Stopped"), "{told:?}");
